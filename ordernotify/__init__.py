@@ -1,0 +1,1 @@
+"""Stands up, proves, runs and removes a serverless order-notification system on AWS."""

@@ -1,0 +1,5 @@
+"""`python -m ordernotify`."""
+
+from ordernotify.cli import main
+
+main()

@@ -1,0 +1,341 @@
+"""What a stack is to look like: frozen settings, and every name that is derived from them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from typing import Any
+
+from ordernotify.errors import UsageError
+
+STACK_TAG = "ordernotify:stack"
+SETTING_TAG_PREFIX = "ordernotify:setting:"
+RUNTIMES = ("python3.11", "python3.12", "python3.13", "python3.14")
+ARCHITECTURES = ("x86_64", "arm64")
+MEMORY_MB = (128, 10_240)
+TIMEOUT_SECONDS = (3, 29)
+MAX_RATE = 10_000
+RETENTION_DAYS = (
+    1,
+    3,
+    5,
+    7,
+    14,
+    30,
+    60,
+    90,
+    120,
+    150,
+    180,
+    365,
+    400,
+    545,
+    731,
+    1096,
+    1827,
+    2192,
+    2557,
+    2922,
+    3288,
+    3653,
+)
+"""What PutRetentionPolicy accepts."""
+DEFAULT_STACK = "default"
+LOCAL_ACCOUNT = "000000000000"
+LOCAL_REGION = "us-east-1"
+ORDERS_PATH = "orders"
+TABLE_KEY = "FileName"
+"""The table's key, named by the guide; it holds the order id."""
+
+_STACK_PATTERN = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_STACK_MAX_LENGTH = 20
+_EMAIL_PATTERN = re.compile(r"[^@\s\x00-\x1f]+@[^@\s\x00-\x1f.]+(\.[^@\s\x00-\x1f.]+)+")
+_E164_PATTERN = re.compile(r"\+[1-9][0-9]{6,14}")
+_ORIGIN_PATTERN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
+_ROLE_ARN_PATTERN = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+")
+_TAG_PATTERN = re.compile(r"[\w .:/=+@-]+")
+_STAGE_PATTERN = re.compile(r"[A-Za-z0-9_-]{1,128}")
+
+
+class Target(StrEnum):
+    """Where a stack lives: the embedded cloud on this machine, or an AWS account."""
+
+    LOCAL = "local"
+    AWS = "aws"
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The names of a stack's resources. The guide's names are the defaults."""
+
+    table: str = "FileMetadata"
+    topic: str = "file-upload-notification"
+    function: str = "processFileUpload"
+    role: str = "processFileUpload-role"
+    api: str = "order-api"
+
+    def for_stack(self, stack: str) -> Names:
+        """Give every name the suffix of the stack; the stack `default` has none."""
+        if stack == DEFAULT_STACK:
+            return self
+        return Names(
+            *(f"{name}-{stack}" for name in (self.table, self.topic, self.function, self.role, self.api))
+        )
+
+    @property
+    def log_group(self) -> str:
+        """The function's log group; Lambda's own choice of name."""
+        return f"/aws/lambda/{self.function}"
+
+    @property
+    def api_log_group(self) -> str:
+        """The access log's group; AWS lets API Gateway write to groups under this prefix (AWS-FACTS 10)."""
+        return f"/aws/vendedlogs/apigateway/{self.api}"
+
+    @property
+    def alarm_topic(self) -> str:
+        """The topic that tells of alarms."""
+        return f"{self.function}-alarms"
+
+    @property
+    def inbox_queue(self) -> str:
+        """The queue that receives a copy of every notification (local target only)."""
+        return f"{self.topic}-inbox"
+
+    @property
+    def verify_queue_prefix(self) -> str:
+        """How the names of verify's temporary queues begin."""
+        return f"{self.topic}-verify-"
+
+    def alarm(self, what: str) -> str:
+        """The name of the alarm that watches `what` (`errors`, `throttles`, …)."""
+        return f"{self.function}-{what}"
+
+
+class ApiKind(StrEnum):
+    """The kind of API in front of the function."""
+
+    REST = "rest"
+    HTTP = "http"
+
+
+class Auth(StrEnum):
+    """What the API asks of a client."""
+
+    NONE = "none"
+    API_KEY = "api-key"
+    IAM = "iam"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One stack as described: what `setup` makes and `status` compares with.
+
+    Times are in seconds, sizes in MB, retention in days; `rate` is in requests per second.
+    """
+
+    stack: str = DEFAULT_STACK
+    names: Names = field(default_factory=Names)
+    emails: tuple[str, ...] = ()
+    phones: tuple[str, ...] = ()
+    alarm_emails: tuple[str, ...] = ()
+    api: ApiKind = ApiKind.REST
+    auth: Auth = Auth.NONE
+    stage: str = "prod"
+    cors_origins: tuple[str, ...] = ()
+    rate: int | None = None
+    burst: int | None = None
+    role_arn: str | None = None
+    runtime: str = "python3.12"
+    architecture: str = "x86_64"
+    memory: int = 256
+    timeout: int = 15
+    log_retention: int = 30
+    log_bodies: bool = True
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse what AWS would refuse later, before anything is changed."""
+        check_stack_name(self.stack)
+        for address in (*self.emails, *self.alarm_emails):
+            check_email(address)
+        for number in self.phones:
+            check_phone(number)
+        for origin in self.cors_origins:
+            check_origin(origin)
+        _check_stage(self)
+        _check_function(self)
+        _check_api(self)
+        _check_tags(self.tags)
+
+    @property
+    def all_tags(self) -> dict[str, str]:
+        """The tags that everything of this stack carries: the person's and the stack's."""
+        return {**self.tags, STACK_TAG: self.stack}
+
+    @property
+    def recorded(self) -> dict[str, str]:
+        """What was described other than the default, as tags of the API.
+
+        `status` reads them, so that it compares with what `setup` was told and not with the defaults.
+        """
+        values = {name: getattr(self, name) for name in RECORDED}
+        return {
+            f"{SETTING_TAG_PREFIX}{name}": setting_tag_value(value)
+            for name, value in values.items()
+            if value != settings_default(name)
+        }
+
+
+RECORDED = (
+    "api",
+    "auth",
+    "stage",
+    "cors_origins",
+    "rate",
+    "burst",
+    "role_arn",
+    "runtime",
+    "architecture",
+    "memory",
+    "timeout",
+    "log_retention",
+    "log_bodies",
+    "alarm_emails",
+)
+"""The settings that are kept in the account as tags."""
+
+
+def setting_tag_value(value: Any) -> str:
+    """Write a setting with the characters that every service allows in tags (no `*`, no comma)."""
+    if isinstance(value, tuple):
+        return " ".join(value).replace("*", "any")
+    return str(value)
+
+
+def setting_from_tag(name: str, text: str) -> Any:
+    """Read what `setting_tag_value` wrote for the setting `name`."""
+    kind = settings_default(name)
+    if isinstance(kind, tuple):
+        return tuple("*" if part == "any" else part for part in text.split())
+    if isinstance(kind, bool):
+        return text == "True"
+    if isinstance(kind, int) or name in {"rate", "burst"}:
+        return int(text)
+    return type(kind)(text) if isinstance(kind, StrEnum) else text
+
+
+def _check_stage(settings: Settings) -> None:
+    if not _STAGE_PATTERN.fullmatch(settings.stage):
+        raise UsageError(
+            f"{settings.stage!r} is not a stage name", "Use letters, digits, hyphens and underscores."
+        )
+
+
+def _check_function(settings: Settings) -> None:
+    if settings.runtime not in RUNTIMES:
+        raise UsageError(
+            f"the runtime {settings.runtime!r} is not supported", f"Use one of {', '.join(RUNTIMES)}."
+        )
+    if settings.architecture not in ARCHITECTURES:
+        raise UsageError(
+            f"the architecture {settings.architecture!r} does not exist", f"Use {' or '.join(ARCHITECTURES)}."
+        )
+    if not MEMORY_MB[0] <= settings.memory <= MEMORY_MB[1]:
+        raise UsageError(
+            f"the memory {settings.memory} MB is out of range", "Use {} to {} MB.".format(*MEMORY_MB)
+        )
+    if not TIMEOUT_SECONDS[0] <= settings.timeout <= TIMEOUT_SECONDS[1]:
+        raise UsageError(
+            f"the timeout {settings.timeout} s is out of range",
+            "Use {} to {} s: API Gateway waits no longer.".format(*TIMEOUT_SECONDS),
+        )
+    if settings.log_retention not in RETENTION_DAYS:
+        raise UsageError(
+            f"CloudWatch Logs has no retention of {settings.log_retention} days",
+            f"Use one of {', '.join(map(str, RETENTION_DAYS))}.",
+        )
+    if settings.role_arn and not _ROLE_ARN_PATTERN.fullmatch(settings.role_arn):
+        raise UsageError(
+            f"{settings.role_arn!r} is not the ARN of a role",
+            "It looks like arn:aws:iam::123456789012:role/name.",
+        )
+
+
+def _check_api(settings: Settings) -> None:
+    if settings.api is ApiKind.HTTP and settings.auth is Auth.API_KEY:
+        raise UsageError(
+            "an HTTP API has no API keys: API Gateway offers them for REST APIs only",
+            "Use --api rest with --auth api-key, or --api http with --auth iam.",
+        )
+    if (settings.rate is None) != (settings.burst is None):
+        raise UsageError("--rate and --burst go together", "Give both; for example --rate 50 --burst 100.")
+    for name, value in (("rate", settings.rate), ("burst", settings.burst)):
+        if value is not None and not 1 <= value <= MAX_RATE:
+            raise UsageError(f"the {name} {value} is out of range", f"Use 1 to {MAX_RATE}.")
+
+
+def check_origin(origin: str) -> None:
+    """Raise UsageError unless `origin` is `*` or an origin as browsers send it (https://fetch.spec.whatwg.org)."""
+    if origin != "*" and not _ORIGIN_PATTERN.fullmatch(origin):
+        raise UsageError(
+            f"{origin!r} is not an origin", "Give scheme and host without a path: https://shop.example.com."
+        )
+
+
+def _check_tags(tags: Mapping[str, str]) -> None:
+    for key, value in tags.items():
+        if key.startswith(("ordernotify:", "aws:")) or not _TAG_PATTERN.fullmatch(key) or len(key) > 128:
+            raise UsageError(
+                f"{key!r} cannot be a tag of yours", "Use letters, digits, spaces and _ . : / = + - @."
+            )
+        if not _TAG_PATTERN.fullmatch(value or " ") or len(value) > 256:
+            raise UsageError(
+                f"the value of the tag {key} is not valid", "Use up to 256 letters, digits, _ . : / = + - @."
+            )
+
+
+def settings_default(option: str) -> Any:
+    """Return the default of a setting, for the option of the same name."""
+    return next(entry.default for entry in fields(Settings) if entry.name == option)
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A subscriber of the topic; one without an ARN has not confirmed yet."""
+
+    protocol: str
+    endpoint: str
+    arn: str | None
+
+    @property
+    def state(self) -> str:
+        """`confirmed` or `pending`."""
+        return "confirmed" if self.arn else "pending"
+
+
+def check_stack_name(stack: str) -> None:
+    """Raise UsageError unless `stack` can be the suffix of every resource name."""
+    if not _STACK_PATTERN.fullmatch(stack) or len(stack) > _STACK_MAX_LENGTH:
+        raise UsageError(
+            f"the stack name {stack!r} is not valid",
+            f"Use up to {_STACK_MAX_LENGTH} lower-case letters, digits and single hyphens, "
+            "and begin with a letter; for example: dev.",
+        )
+
+
+def check_email(address: str) -> None:
+    """Raise UsageError unless `address` has the form of an email address."""
+    if not _EMAIL_PATTERN.fullmatch(address) or len(address) > 254:
+        raise UsageError(f"{address!r} is not an email address", "Give an address such as you@example.com.")
+
+
+def check_phone(number: str) -> None:
+    """Raise UsageError unless `number` is in E.164 form (https://www.itu.int/rec/T-REC-E.164)."""
+    if not _E164_PATTERN.fullmatch(number):
+        raise UsageError(
+            f"{number!r} is not a phone number in E.164 form",
+            "Give the country code and the number without spaces; for example: +14155550100.",
+        )
