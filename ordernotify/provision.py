@@ -1,0 +1,360 @@
+"""Declare a stack; plan, apply and destroy it.
+
+A plan is plain data: `--dry-run`, the renderer and `apply` consume the same value. `apply` yields what happens
+as it happens, so that the caller shows it.
+"""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from graphlib import TopologicalSorter
+from typing import Any
+
+from ordernotify.aws import Clock, Cloud, Patience, SystemClock, map_botocore_errors
+from ordernotify.config import Settings, Subscription
+from ordernotify.errors import NotOursError, OrderNotifyError
+from ordernotify.resources.alarm import Alarm, watches
+from ordernotify.resources.base import Change, Live, Resource, Step
+from ordernotify.resources.function import Function
+from ordernotify.resources.listing import list_subscriptions
+from ordernotify.resources.log_group import LogGroup
+from ordernotify.resources.permission import Permission
+from ordernotify.resources.queue import InboxQueue
+from ordernotify.resources.rest_api import RestApi
+from ordernotify.resources.role import Role
+from ordernotify.resources.subscriptions import Subscriptions
+from ordernotify.resources.table import Table
+from ordernotify.resources.topic import Topic
+
+PARALLEL_STEPS = 16
+
+
+class Action(StrEnum):
+    """What is to be done with a resource."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    REPLACE = "replace"
+    DELETE = "delete"
+    NONE = "none"
+    KEEP = "keep"
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One resource of a plan: what it is, what is to be done with it, and why."""
+
+    key: str
+    kind: str
+    name: str
+    arn: str
+    action: Action
+    changes: tuple[Change, ...] = ()
+    live: Live | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What `apply` will do, in the order of the declaration."""
+
+    items: tuple[Item, ...]
+
+    @property
+    def changes(self) -> tuple[Item, ...]:
+        """The items that change something."""
+        return tuple(item for item in self.items if item.action not in {Action.NONE, Action.KEEP})
+
+
+class State(StrEnum):
+    """How far a step is."""
+
+    STARTED = "started"
+    WAITING = "waiting"
+    DONE = "done"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to one item of a plan; `seconds` is the time since its step began."""
+
+    item: Item
+    state: State
+    detail: str = ""
+    seconds: float = 0.0
+    live: Live | None = None
+    error: OrderNotifyError | None = None
+
+
+class ApplyError(OrderNotifyError):
+    """Some steps failed; says what was done, what was not, and why."""
+
+    def __init__(self, events: Sequence[Event]) -> None:
+        """Sum up the last events of all steps."""
+        failed = [event for event in events if event.state is State.FAILED]
+        skipped = [event.item for event in events if event.state is State.SKIPPED]
+        done = [event.item for event in events if event.state is State.DONE]
+        reasons = "; ".join(str(event.error) for event in failed)
+        super().__init__(
+            f"{reasons} ({len(done)} done, {len(failed)} failed, {len(skipped)} not begun)",
+            next((e.error.hint for e in failed if e.error and e.error.hint), "")
+            or "Run the same command again; it continues where it stopped.",
+        )
+
+
+def declare(settings: Settings, cloud: Cloud) -> tuple[Resource, ...]:
+    """List the stack's resources; no call is made."""
+    return (
+        Table(settings, cloud),
+        Topic(settings, cloud),
+        Subscriptions(settings, cloud),
+        InboxQueue(settings, cloud),
+        Role(settings, cloud),
+        LogGroup(settings, cloud),
+        Function(settings, cloud),
+        RestApi(settings, cloud),
+        Permission(settings, cloud),
+        *(Alarm(settings, cloud, watch) for watch in watches(settings)),
+    )
+
+
+def find_all(resources: Iterable[Resource]) -> dict[str, Live | None]:
+    """Read every resource, side by side."""
+    listed = list(resources)
+    if listed:
+        listed[0].cloud.account  # noqa: B018 - asked once, before many threads need it
+    with ThreadPoolExecutor(PARALLEL_STEPS) as pool:
+        return dict(zip((r.key for r in listed), pool.map(_find, listed), strict=True))
+
+
+def _find(resource: Resource) -> Live | None:
+    with map_botocore_errors("read", resource.kind, resource.name):
+        return resource.find()
+
+
+def plan(resources: Sequence[Resource]) -> Plan:
+    """Compare what is described with what exists; nothing is changed.
+
+    Raises NotOursError for a resource of the same name without the stack's tag, and OrderNotifyError for a
+    difference that cannot be mended.
+    """
+    found = find_all(resources)
+    items: dict[str, Item] = {}
+    for resource in _in_order(resources):
+        items[resource.key] = _plan_one(resource, found, items)
+    return Plan(tuple(items[resource.key] for resource in resources if resource.key in items))
+
+
+def _in_order(resources: Sequence[Resource]) -> list[Resource]:
+    by_key = {resource.key: resource for resource in resources}
+    order = TopologicalSorter({r.key: [n for n in r.needs if n in by_key] for r in resources}).static_order()
+    return [by_key[key] for key in order]
+
+
+def _plan_one(resource: Resource, found: Mapping[str, Live | None], items: Mapping[str, Item]) -> Item:
+    live = found[resource.key]
+    if live is not None and not live.owned:
+        raise NotOursError(
+            f"the {resource.kind} {resource.name} exists and does not belong to the stack {resource.settings.stack}",
+            "Choose another --stack or another name, or remove that resource if nobody needs it.",
+        )
+    made_anew = {key for key, item in items.items() if item.action in {Action.CREATE, Action.REPLACE}}
+    if not resource.wanted:
+        return _item(resource, Action.NONE, live=live)
+    if live is None or resource.part_of in made_anew:
+        return _item(resource, Action.CREATE)
+    needed = {key: known for key in resource.needs if key not in made_anew and (known := found.get(key))}
+    changes = resource.diff(live, needed)
+    for change in changes:
+        if change.attribute in resource.refused:
+            raise OrderNotifyError(
+                f"the {resource.kind} {resource.name} has {change.attribute} {change.before!r} and not "
+                f"{change.after!r}: {resource.refused[change.attribute]}",
+                "Export the orders and remove the table by hand, or choose another name.",
+            )
+    if not changes:
+        return _item(resource, Action.NONE, live=live)
+    replaced = any(change.attribute in resource.replaced_by for change in changes)
+    return _item(resource, Action.REPLACE if replaced else Action.UPDATE, changes=changes, live=live)
+
+
+def _item(
+    resource: Resource,
+    action: Action,
+    *,
+    changes: tuple[Change, ...] = (),
+    live: Live | None = None,
+    reason: str = "",
+) -> Item:
+    arn = live.arn if live else resource.arn
+    return Item(resource.key, resource.kind, resource.name, arn, action, changes, live, reason)
+
+
+def plan_teardown(resources: Sequence[Resource], *, delete_orders: bool) -> Plan:
+    """Plan the removal of what carries the stack's tag; what is not ours is kept, and so are the orders unless told."""
+    found = find_all(resources)
+    items = []
+    for resource in resources:
+        live = found[resource.key]
+        if live is None:
+            continue
+        holder = found.get(resource.part_of) if resource.part_of else live
+        if not live.owned or holder is None or not holder.owned:
+            items.append(_item(resource, Action.KEEP, live=live, reason="not made by this stack"))
+        elif resource.keeps_orders and not delete_orders:
+            items.append(_item(resource, Action.KEEP, live=live, reason="holds the orders"))
+        else:
+            items.append(_item(resource, Action.DELETE, live=live))
+    return Plan(tuple(items))
+
+
+def apply(resources: Sequence[Resource], planned: Plan, clock: Clock | None = None) -> Iterator[Event]:
+    """Carry out a plan; independent items side by side. Yields what happens to each item.
+
+    A failed step stops only those that depend on it. Raises ApplyError at the end if any failed. Closing the
+    generator (Ctrl-C) calls off the waits, lets the calls under way end, and begins nothing new.
+    """
+    run = _Run({resource.key: resource for resource in resources}, planned, clock or SystemClock())
+    dependencies = _dependencies(resources, planned)
+    sorter = TopologicalSorter(dependencies)
+    sorter.prepare()
+    ended: dict[str, Event] = {}
+    running = 0
+    pool = ThreadPoolExecutor(PARALLEL_STEPS, thread_name_prefix="ordernotify")
+    try:
+        while sorter.is_active():
+            for key in sorter.get_ready():
+                item = run.items[key]
+                if item.action in _UNCHANGED:
+                    sorter.done(key)
+                elif any(ended[need].state in _UNDONE for need in dependencies[key] if need in ended):
+                    ended[key] = Event(item, State.SKIPPED, "what it needs is missing")
+                    yield ended[key]
+                    sorter.done(key)
+                else:
+                    pool.submit(run.carry_out, item)
+                    running += 1
+            if running:
+                event = run.events.get()
+                yield event
+                if event.state in _ENDED:
+                    running -= 1
+                    ended[event.item.key] = event
+                    sorter.done(event.item.key)
+    finally:
+        if running and isinstance(run.clock, SystemClock):
+            run.clock.cancelled.set()
+        pool.shutdown(cancel_futures=True)
+    if any(event.state is State.FAILED for event in ended.values()):
+        raise ApplyError(tuple(ended.values()))
+
+
+_UNCHANGED = {Action.NONE, Action.KEEP}
+_ENDED = {State.DONE, State.FAILED}
+_UNDONE = {State.FAILED, State.SKIPPED}
+
+
+def _dependencies(resources: Sequence[Resource], planned: Plan) -> dict[str, set[str]]:
+    """Map each item to those that come before it: what it needs, or on removal what needs it."""
+    keys = {item.key for item in planned.items}
+    if not any(item.action is Action.DELETE for item in planned.items):
+        return {r.key: keys.intersection(r.needs) for r in resources if r.key in keys}
+    before = {r.key: keys.intersection(r.deleted_after) for r in resources if r.key in keys}
+    for resource in resources:
+        for need in keys.intersection(resource.needs) if resource.key in keys else ():
+            before[need].add(resource.key)
+    return before
+
+
+class _Run:
+    """One run of `apply`: the resources as they become known, and the events on their way to the caller."""
+
+    def __init__(self, resources: Mapping[str, Resource], planned: Plan, clock: Clock) -> None:
+        self.resources = resources
+        self.items = {item.key: item for item in planned.items}
+        self.clock = clock
+        self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._live = {item.key: item.live for item in planned.items if item.live is not None}
+
+    def carry_out(self, item: Item) -> None:
+        """Carry out one item in a thread of the pool; every outcome becomes an event."""
+        began = self.clock.now()
+
+        def tell(state: State, detail: str = "", **more: Any) -> None:
+            self.events.put(Event(item, state, detail, self.clock.now() - began, **more))
+
+        tell(State.STARTED)
+        try:
+            with map_botocore_errors(item.action, item.kind, item.name):
+                live = self._change(item, Patience(self.clock, lambda message: tell(State.WAITING, message)))
+        except OrderNotifyError as error:
+            tell(State.FAILED, error.message, error=error)
+        except Exception as error:  # noqa: BLE001 - a thread must not end without its event
+            tell(State.FAILED, repr(error), error=OrderNotifyError(f"unexpected {error!r}"))
+        else:
+            if live is not None:
+                self._live[item.key] = live
+            tell(State.DONE, live=live)
+
+    def _change(self, item: Item, patience: Patience) -> Live | None:
+        resource = self.resources[item.key]
+        needed = {key: self._live[key] for key in resource.needs if key in self._live}
+        step = Step(needed, patience)
+        if item.action is Action.DELETE:
+            resource.delete(_found(item), step)
+            return None
+        if item.action is Action.UPDATE:
+            changed = frozenset(change.attribute for change in item.changes)
+            return resource.update(_found(item), changed, step)
+        if item.action is Action.REPLACE:
+            resource.delete(_found(item), step)
+        return resource.create(step)
+
+
+def _found(item: Item) -> Live:
+    assert item.live is not None, "only what was found is updated, replaced or deleted"
+    return item.live
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What `setup` and `status` tell of a stack."""
+
+    settings: Settings
+    target: str
+    account: str
+    region: str
+    url: str | None
+    items: tuple[Item, ...]
+    subscriptions: tuple[Subscription, ...]
+
+
+def report(
+    settings: Settings, cloud: Cloud, planned: Plan, applied: Mapping[str, Live] | None = None
+) -> Report:
+    """Sum up a stack from its plan and from what `apply` left; reads the subscriptions."""
+    live = {item.key: item.live for item in planned.items} | dict(applied or {})
+    api = live.get("api")
+    items = tuple(
+        replace(item, arn=known.arn) if (known := live.get(item.key)) and known.arn else item
+        for item in planned.items
+        if item.live or item.action is not Action.NONE
+    )
+    inbox = cloud.arn("sqs", settings.names.inbox_queue)
+    with map_botocore_errors("list", "subscriptions"):
+        everybody = list_subscriptions(cloud, cloud.arn("sns", settings.names.topic))
+    return Report(
+        settings,
+        cloud.target,
+        cloud.account,
+        cloud.region,
+        api.ids["url"] if api else None,
+        items,
+        tuple(s for s in everybody if s.endpoint != inbox),
+    )

@@ -1,0 +1,146 @@
+"""Production: CloudWatch alarms on what would lose or delay an order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from ordernotify.aws import Cloud, tag_list
+from ordernotify.config import Settings
+from ordernotify.handler import METRIC_NAMESPACE, METRIC_NOTIFICATIONS_PENDING
+from ordernotify.resources.base import Attributes, Live, Resource, Step, tags_of
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudwatch.type_defs import PutMetricAlarmInputTypeDef
+
+PERIOD_SECONDS = 300
+SLOW_SHARE = 0.8
+"""The share of the function's timeout above which an order counts as slow."""
+_COMPARED = {
+    "namespace": "Namespace",
+    "metric": "MetricName",
+    "statistic": "Statistic",
+    "period": "Period",
+    "evaluation periods": "EvaluationPeriods",
+    "threshold": "Threshold",
+    "comparison": "ComparisonOperator",
+    "missing data": "TreatMissingData",
+    "actions enabled": "ActionsEnabled",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What an alarm watches; the threshold is in the metric's unit and is reached, not passed."""
+
+    what: str
+    namespace: str
+    metric: str
+    dimensions: Mapping[str, str]
+    statistic: str = "Sum"
+    threshold: float = 1.0
+
+
+def watches(settings: Settings) -> tuple[Watch, ...]:
+    """List what the stack's alarms watch."""
+    function = {"FunctionName": settings.names.function}
+    return (
+        Watch("errors", "AWS/Lambda", "Errors", function),
+        Watch("throttles", "AWS/Lambda", "Throttles", function),
+        Watch(
+            "duration", "AWS/Lambda", "Duration", function, "Maximum", settings.timeout * 1000 * SLOW_SHARE
+        ),
+        Watch(
+            "api-5xx", "AWS/ApiGateway", "5XXError", {"ApiName": settings.names.api, "Stage": settings.stage}
+        ),
+        Watch(
+            "notifications-pending",
+            METRIC_NAMESPACE,
+            METRIC_NOTIFICATIONS_PENDING,
+            {"stack": settings.stack},
+        ),
+    )
+
+
+class Alarm(Resource):
+    """One alarm."""
+
+    kind = "alarm"
+
+    def __init__(self, settings: Settings, cloud: Cloud, watch: Watch) -> None:
+        """Describe the alarm on `watch`."""
+        super().__init__(settings, cloud)
+        self.watch = watch
+
+    @property
+    def key(self) -> str:
+        """The kind and what is watched: a stack has several alarms."""
+        return f"alarm {self.watch.what}"
+
+    @property
+    def name(self) -> str:
+        """The alarm's name."""
+        return self.settings.names.alarm(self.watch.what)
+
+    @property
+    def arn(self) -> str:
+        """The alarm's ARN."""
+        return self.cloud.arn("cloudwatch", f"alarm:{self.name}")
+
+    def described(self, needed: Mapping[str, Live]) -> Attributes:
+        """Return the metric, its threshold, and what happens without data."""
+        return {
+            "namespace": self.watch.namespace,
+            "metric": self.watch.metric,
+            "dimensions": dict(self.watch.dimensions),
+            "statistic": self.watch.statistic,
+            "period": PERIOD_SECONDS,
+            "evaluation periods": 1,
+            "threshold": self.watch.threshold,
+            "comparison": "GreaterThanOrEqualToThreshold",
+            "missing data": "notBreaching",
+            "actions enabled": True,
+        }
+
+    def find(self) -> Live | None:
+        """Read the alarm by its exact name, and its tags."""
+        found = self.cloud.cloudwatch.describe_alarms(AlarmNames=[self.name], AlarmTypes=["MetricAlarm"])
+        if not found["MetricAlarms"]:
+            return None
+        alarm = cast("dict[str, Any]", found["MetricAlarms"][0])
+        tags = self.cloud.cloudwatch.list_tags_for_resource(ResourceARN=self.arn)["Tags"]
+        attributes: dict[str, Any] = {ours: alarm.get(theirs) for ours, theirs in _COMPARED.items()}
+        attributes["dimensions"] = {item["Name"]: item["Value"] for item in alarm.get("Dimensions", ())}
+        return self.live(attributes, tags_of(tags))
+
+    def create(self, step: Step) -> Live:
+        """Put the alarm with its tag."""
+        return self._put(step)
+
+    def update(self, live: Live, changed: frozenset[str], step: Step) -> Live:
+        """Put the alarm over the old one."""
+        return self._put(step)
+
+    def delete(self, live: Live, step: Step) -> None:
+        """Delete the alarm; CloudWatch answers success when it is gone already."""
+        self.cloud.cloudwatch.delete_alarms(AlarmNames=[self.name])
+
+    def _put(self, step: Step) -> Live:
+        wanted = self.described(step.needed)
+        arguments = {theirs: wanted[ours] for ours, theirs in _COMPARED.items()}
+        self.cloud.cloudwatch.put_metric_alarm(
+            **cast(
+                "PutMetricAlarmInputTypeDef",
+                {
+                    **arguments,
+                    "AlarmName": self.name,
+                    "AlarmDescription": f"ordernotify, stack {self.settings.stack}: {self.watch.what}",
+                    "Dimensions": [
+                        {"Name": key, "Value": value} for key, value in self.watch.dimensions.items()
+                    ],
+                    "Tags": tag_list(self.settings.all_tags),
+                },
+            )
+        )
+        return Live(self.arn, wanted)

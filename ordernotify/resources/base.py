@@ -1,0 +1,152 @@
+"""What every resource is: `find`, `described`, `diff`, `create`, `update`, `delete`."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from ordernotify.aws import Cloud, Patience
+from ordernotify.config import STACK_TAG, Settings
+
+UNKNOWN = "(known after apply)"
+"""An attribute whose value depends on a resource that does not exist yet."""
+
+Attributes = Mapping[str, Any]
+"""What is compared: plain values by name. Live and described ones have the same names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """A resource as it was found or left in the account."""
+
+    arn: str
+    attributes: Attributes
+    owned: bool = True
+    """Whether it carries the stack's tag; what cannot carry tags belongs to what it is part of."""
+    ids: Mapping[str, str] = field(default_factory=dict)
+    """Identifiers that AWS chose and that others need, such as the API's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One attribute that is not as described."""
+
+    attribute: str
+    before: Any
+    after: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a changing verb works with: the resources it needs, and bounded waiting."""
+
+    needed: Mapping[str, Live]
+    patience: Patience
+
+
+class Resource(ABC):
+    """One resource of a stack. All verbs may be repeated; each continues what an earlier one left undone.
+
+    The verbs raise botocore's errors as they come; whoever calls them translates those.
+    """
+
+    kind: ClassVar[str]
+    replaced_by: ClassVar[frozenset[str]] = frozenset()
+    """Attributes that cannot be updated: a difference means delete and create."""
+    refused: ClassVar[Mapping[str, str]] = {}
+    """Attributes that are never changed, with the reason: a difference stops the plan."""
+    needs: tuple[str, ...] = ()
+    """Keys of the resources that must exist first."""
+    deleted_after: tuple[str, ...] = ()
+    """Keys of further resources that must be gone before this one is deleted."""
+    part_of: ClassVar[str | None] = None
+    """Key of the resource that this one lives in: it is owned and replaced with that one."""
+    keeps_orders: ClassVar[bool] = False
+    """Deleting it deletes customers' orders."""
+
+    def __init__(self, settings: Settings, cloud: Cloud) -> None:
+        """Describe the resource; no call is made."""
+        self.settings = settings
+        self.cloud = cloud
+
+    @property
+    def key(self) -> str:
+        """The resource's name within the stack, by which others need it."""
+        return self.kind
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """The resource's name in the account."""
+
+    @property
+    @abstractmethod
+    def arn(self) -> str:
+        """The resource's ARN, computed; empty where AWS chooses it or there is none."""
+
+    @property
+    def wanted(self) -> bool:
+        """Whether the stack as described has this resource at all."""
+        return True
+
+    @abstractmethod
+    def find(self) -> Live | None:
+        """Read the resource; None only if AWS says that it does not exist."""
+
+    @abstractmethod
+    def described(self, needed: Mapping[str, Live]) -> Attributes:
+        """Return the attributes that it is to have; UNKNOWN where a needed resource is missing."""
+
+    def diff(self, live: Live, needed: Mapping[str, Live]) -> tuple[Change, ...]:
+        """Return what is not as described; empty when nothing is to be done."""
+        return tuple(
+            Change(name, live.attributes.get(name), value)
+            for name, value in self.described(needed).items()
+            if live.attributes.get(name) != value
+        )
+
+    @abstractmethod
+    def create(self, step: Step) -> Live:
+        """Make the resource, or complete one that an interrupted create of ours left behind."""
+
+    @abstractmethod
+    def update(self, live: Live, changed: frozenset[str], step: Step) -> Live:
+        """Change the attributes named in `changed` to what is described."""
+
+    @abstractmethod
+    def delete(self, live: Live, step: Step) -> None:
+        """Delete the resource and wait until it is gone; succeeds if it is gone already."""
+
+    def owns(self, tags: Mapping[str, str]) -> bool:
+        """Whether the tags say that the resource belongs to this stack."""
+        return tags.get(STACK_TAG) == self.settings.stack
+
+    def live(self, attributes: Attributes, tags: Mapping[str, str], **ids: str) -> Live:
+        """Build what `find` returns for a resource with a computed ARN."""
+        return Live(self.arn, attributes, self.owns(tags), ids)
+
+
+def tags_of(listing: Any) -> dict[str, str]:
+    """Read tags from AWS's `[{"Key": …, "Value": …}]` form."""
+    return {tag["Key"]: tag["Value"] for tag in listing or ()}
+
+
+def policy_text(policy: Mapping[str, Any]) -> str:
+    """Write a policy document in one fixed form, so that equal policies are equal texts."""
+    return json.dumps(policy, sort_keys=True, separators=(",", ":"))
+
+
+def same_policy_text(document: str | Mapping[str, Any] | None) -> str:
+    """Bring a policy that AWS returned (text or already parsed) into the form of `policy_text`."""
+    if not document:
+        return ""
+    return policy_text(json.loads(document) if isinstance(document, str) else document)
+
+
+def json_statements(policy: str) -> list[dict[str, Any]]:
+    """Read the statements of a policy document; a single one need not be in a list."""
+    statements = json.loads(policy).get("Statement", [])
+    return statements if isinstance(statements, list) else [statements]

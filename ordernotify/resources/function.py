@@ -1,0 +1,224 @@
+"""Guide step 4: the Lambda function, from a zip that is the same for the same code."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+import io
+import zipfile
+from collections.abc import Callable, Mapping
+from importlib import resources as package_files
+from typing import TYPE_CHECKING, Any, cast
+
+from botocore.exceptions import ClientError
+
+from ordernotify.aws import error_text, has_code, ignore_codes
+from ordernotify.resources.base import UNKNOWN, Attributes, Live, Resource, Step
+
+if TYPE_CHECKING:
+    from mypy_boto3_lambda.type_defs import EnvironmentTypeDef
+
+HANDLER = "handler.handler"
+ROLE_ID_TAG = "ordernotify:role-id"
+ROLE_TIMEOUT_SECONDS = 120.0
+READY_TIMEOUT_SECONDS = 180.0
+_ZIP_DATE = (1980, 1, 1, 0, 0, 0)
+_ROLE_NOT_READY = (
+    ("InvalidParameterValueException", "cannot be assumed by lambda"),
+    ("InvalidParameterValueException", "execution role does not have permissions"),
+    ("InvalidParameterValueException", "invalid for creategrant"),
+    ("InvalidArnException", "valid principal"),
+)
+"""AWS-FACTS 1: what a role that is not usable yet looks like; the same codes mean other things with other texts."""
+_CONFIGURATION = ("runtime", "handler", "memory", "timeout", "environment", "role")
+
+
+@functools.cache
+def function_zip() -> bytes:
+    """Pack `handler.py` so that the same source always gives the same bytes: stored, with a fixed date."""
+    source = package_files.files("ordernotify").joinpath("handler.py").read_bytes()
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as zipped:
+        entry = zipfile.ZipInfo("handler.py", _ZIP_DATE)
+        entry.create_system = 3
+        entry.external_attr = 0o644 << 16
+        zipped.writestr(entry, source)
+    return archive.getvalue()
+
+
+def code_sha256() -> str:
+    """Return the zip's SHA-256 in base64, as Lambda reports it."""
+    return base64.b64encode(hashlib.sha256(function_zip()).digest()).decode()
+
+
+def is_role_not_ready(error: ClientError) -> bool:
+    """Whether Lambda refused the role only because it is new (AWS-FACTS 1)."""
+    return any(has_code(error, code, text=text) for code, text in _ROLE_NOT_READY)
+
+
+def is_function_busy(error: ClientError) -> bool:
+    """Whether another change of the function is under way (AWS-FACTS 3); not that it exists already."""
+    text = error_text(error).lower()
+    return has_code(error, "ResourceConflictException") and ("pending" in text or "in progress" in text)
+
+
+class Function(Resource):
+    """The function, its configuration and its code."""
+
+    kind = "function"
+    needs = ("role", "log-group")
+    deleted_after = ("api", "permission")
+    # AWS-FACTS 2: a function of a role that was deleted and made again cannot decrypt its environment.
+    replaced_by = frozenset({"role id"})
+
+    @property
+    def name(self) -> str:
+        """The function's name."""
+        return self.settings.names.function
+
+    @property
+    def arn(self) -> str:
+        """The function's ARN, without a version."""
+        return self.cloud.arn("lambda", f"function:{self.name}")
+
+    def described(self, needed: Mapping[str, Live]) -> Attributes:
+        """Return the configuration and the code's hash."""
+        role = needed.get("role")
+        return {
+            "runtime": self.settings.runtime,
+            "handler": HANDLER,
+            "memory": self.settings.memory,
+            "timeout": self.settings.timeout,
+            "environment": self._environment(),
+            "role": self._role_arn,
+            "role id": role.ids["id"] if role else UNKNOWN,
+            "code": code_sha256(),
+        }
+
+    def find(self) -> Live | None:
+        """Read the configuration, the code's hash and the tags."""
+        try:
+            answer = self.cloud.lambda_.get_function(FunctionName=self.name)
+        except ClientError as error:
+            if has_code(error, "ResourceNotFoundException"):
+                return None
+            raise
+        configuration, tags = answer["Configuration"], answer.get("Tags", {})
+        attributes = {
+            "runtime": configuration.get("Runtime"),
+            "handler": configuration.get("Handler"),
+            "memory": configuration.get("MemorySize"),
+            "timeout": configuration.get("Timeout"),
+            "environment": dict(configuration.get("Environment", {}).get("Variables", {})),
+            "role": configuration.get("Role"),
+            "role id": tags.get(ROLE_ID_TAG),
+            "code": configuration.get("CodeSha256"),
+        }
+        return self.live(attributes, tags)
+
+    def create(self, step: Step) -> Live:
+        """Create the function, waiting for the role to be usable and then for the function to be active."""
+        wanted = self.described(step.needed)
+        self._retry(step, lambda: self._create(wanted))
+        self._wait_until_ready(step)
+        return Live(self.arn, wanted)
+
+    def update(self, live: Live, changed: frozenset[str], step: Step) -> Live:
+        """Change configuration and code one after the other, each waited for (AWS-FACTS 3)."""
+        wanted = self.described(step.needed)
+        self._wait_until_ready(step)
+        if changed.intersection(_CONFIGURATION):
+            self._retry(step, lambda: self._update_configuration(wanted))
+            self._wait_until_ready(step)
+        if "code" in changed:
+            self._retry(
+                step,
+                lambda: self.cloud.lambda_.update_function_code(
+                    FunctionName=self.name, ZipFile=function_zip()
+                ),
+            )
+            self._wait_until_ready(step)
+        return Live(self.arn, wanted)
+
+    def delete(self, live: Live, step: Step) -> None:
+        """Delete the function."""
+        with ignore_codes("ResourceNotFoundException"):
+            self._retry(step, lambda: self.cloud.lambda_.delete_function(FunctionName=self.name))
+
+    @property
+    def _role_arn(self) -> str:
+        return self.cloud.arn("iam", f"role/{self.settings.names.role}", region=False)
+
+    def _environment(self) -> dict[str, str]:
+        # The endpoints are resolved here, so that the handler knows no partitions.
+        return {
+            "TABLE_NAME": self.settings.names.table,
+            "TOPIC_ARN": self.cloud.arn("sns", self.settings.names.topic),
+            "STACK": self.settings.stack,
+            "LOG_BODIES": str(self.settings.log_bodies).lower(),
+            "AWS_ENDPOINT_URL_DYNAMODB": self.cloud.endpoint_for("dynamodb"),
+            "AWS_ENDPOINT_URL_SNS": self.cloud.endpoint_for("sns"),
+        }
+
+    def _retry(self, step: Step, call: Callable[[], Any]) -> None:
+        step.patience.retry(
+            lambda: step.patience.retry(
+                call,
+                when=is_function_busy,
+                waiting_for="the function's last change to end",
+                timeout=READY_TIMEOUT_SECONDS,
+            ),
+            when=is_role_not_ready,
+            waiting_for="the role to be usable",
+            timeout=ROLE_TIMEOUT_SECONDS,
+        )
+
+    def _create(self, wanted: Attributes) -> None:
+        try:
+            self.cloud.lambda_.create_function(
+                FunctionName=self.name,
+                Description="Validates, stores and announces orders (ordernotify)",
+                Code={"ZipFile": function_zip()},
+                Runtime=wanted["runtime"],
+                Handler=wanted["handler"],
+                Role=wanted["role"],
+                MemorySize=wanted["memory"],
+                Timeout=wanted["timeout"],
+                Environment=self._environment_argument(wanted),
+                Tags={**self.settings.all_tags, ROLE_ID_TAG: wanted["role id"]},
+            )
+        except ClientError as error:
+            # AWS-FACTS 3 and 21: the code also means "already exists", after a create that was cut off.
+            if not (has_code(error, "ResourceConflictException", text="already exist") and self._is_ours()):
+                raise
+
+    def _update_configuration(self, wanted: Attributes) -> None:
+        self.cloud.lambda_.update_function_configuration(
+            FunctionName=self.name,
+            Runtime=wanted["runtime"],
+            Handler=wanted["handler"],
+            Role=wanted["role"],
+            MemorySize=wanted["memory"],
+            Timeout=wanted["timeout"],
+            Environment=self._environment_argument(wanted),
+        )
+
+    def _environment_argument(self, wanted: Attributes) -> EnvironmentTypeDef:
+        return cast("EnvironmentTypeDef", {"Variables": wanted["environment"]})
+
+    def _is_ours(self) -> bool:
+        live = self.find()
+        return live is not None and live.owned
+
+    def _wait_until_ready(self, step: Step) -> None:
+        step.patience.until(
+            self._is_ready,
+            waiting_for=f"the function {self.name} to be active",
+            timeout=READY_TIMEOUT_SECONDS,
+        )
+
+    def _is_ready(self) -> bool:
+        found = self.cloud.lambda_.get_function_configuration(FunctionName=self.name)
+        # Emulators leave the states out where there is nothing to wait for.
+        return found.get("State", "Active") != "Pending" and found.get("LastUpdateStatus") != "InProgress"

@@ -1,0 +1,30 @@
+"""Listings that more than one resource and operation reads."""
+
+from __future__ import annotations
+
+from botocore.exceptions import ClientError
+
+from ordernotify.aws import Cloud, has_code
+from ordernotify.config import Subscription
+
+NO_TOPIC = ("NotFound", "NotFoundException")
+"""The codes with which SNS says that a topic or a subscription does not exist."""
+
+
+def list_subscriptions(cloud: Cloud, topic_arn: str) -> tuple[Subscription, ...]:
+    """Read every subscription of the topic, in the order of SNS; empty if there is no topic.
+
+    AWS-FACTS 13: a pending subscription has no ARN in listings; the word `Deleted` marks one that is gone.
+    """
+    found: list[Subscription] = []
+    try:
+        for page in cloud.sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic_arn):
+            for item in page["Subscriptions"]:
+                arn = item["SubscriptionArn"]
+                if arn != "Deleted":
+                    confirmed = arn.startswith("arn:")
+                    found.append(Subscription(item["Protocol"], item["Endpoint"], arn if confirmed else None))
+    except ClientError as error:
+        if not has_code(error, *NO_TOPIC):
+            raise
+    return tuple(found)

@@ -1,0 +1,105 @@
+"""Guide step 6: exactly this API, stage, method and path may invoke the function."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from botocore.exceptions import ClientError
+
+from ordernotify.aws import has_code, ignore_codes
+from ordernotify.config import ORDERS_PATH
+from ordernotify.resources.base import UNKNOWN, Attributes, Live, Resource, Step, json_statements
+
+STATEMENT_ID = "ordernotify-api"
+_PRINCIPAL = "apigateway.amazonaws.com"
+_ABSENT = "ResourceNotFoundException"
+
+
+class Permission(Resource):
+    """A statement in the function's policy."""
+
+    kind = "permission"
+    needs = ("api", "function")
+    part_of = "function"
+
+    @property
+    def name(self) -> str:
+        """The statement's id."""
+        return STATEMENT_ID
+
+    @property
+    def arn(self) -> str:
+        """Empty: a statement has no ARN."""
+        return ""
+
+    def described(self, needed: Mapping[str, Live]) -> Attributes:
+        """Return who may do what; a wrong source ARN would answer every request with 500 (AWS-FACTS 5)."""
+        return {"principal": _PRINCIPAL, "action": "lambda:InvokeFunction", "source": self._source(needed)}
+
+    def find(self) -> Live | None:
+        """Read the function's policy; None if it lacks the statement."""
+        try:
+            policy = self.cloud.lambda_.get_policy(FunctionName=self._function)["Policy"]
+        except ClientError as error:
+            if has_code(error, _ABSENT):
+                return None
+            raise
+        for statement in json_statements(policy):
+            if statement.get("Sid") == STATEMENT_ID:
+                principal = statement.get("Principal")
+                condition = statement.get("Condition", {})
+                return Live(
+                    "",
+                    {
+                        "principal": principal.get("Service") if isinstance(principal, dict) else principal,
+                        "action": statement.get("Action"),
+                        "source": condition.get("ArnLike", {}).get("AWS:SourceArn", ""),
+                    },
+                )
+        return None
+
+    def create(self, step: Step) -> Live:
+        """Add the statement."""
+        wanted = self.described(step.needed)
+        try:
+            self._add(wanted)
+        except ClientError as error:
+            # AWS-FACTS 21: added already, by an attempt that was cut off, or with another source.
+            if not has_code(error, "ResourceConflictException"):
+                raise
+            return self.update(Live("", {}), frozenset(wanted), step)
+        return Live("", wanted)
+
+    def update(self, live: Live, changed: frozenset[str], step: Step) -> Live:
+        """Lambda cannot change a statement: remove it and add it again, one call at a time (AWS-FACTS 5)."""
+        wanted = self.described(step.needed)
+        self._remove()
+        self._add(wanted)
+        return Live("", wanted)
+
+    def delete(self, live: Live, step: Step) -> None:
+        """Remove the statement."""
+        self._remove()
+
+    @property
+    def _function(self) -> str:
+        return self.settings.names.function
+
+    def _source(self, needed: Mapping[str, Live]) -> str:
+        if "api" not in needed:
+            return UNKNOWN
+        api_id = needed["api"].ids["id"]
+        return self.cloud.arn("execute-api", f"{api_id}/{self.settings.stage}/POST/{ORDERS_PATH}")
+
+    def _add(self, wanted: Attributes) -> None:
+        self.cloud.lambda_.add_permission(
+            FunctionName=self._function,
+            StatementId=STATEMENT_ID,
+            Action=wanted["action"],
+            Principal=wanted["principal"],
+            SourceArn=wanted["source"],
+        )
+
+    def _remove(self) -> None:
+        with ignore_codes(_ABSENT):
+            self.cloud.lambda_.remove_permission(FunctionName=self._function, StatementId=STATEMENT_ID)

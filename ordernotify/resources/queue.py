@@ -1,0 +1,131 @@
+"""The queue that receives a copy of every notification, on the local target only: what `inbox` reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from botocore.exceptions import ClientError
+
+from ordernotify.aws import has_code, ignore_codes
+from ordernotify.config import Target
+from ordernotify.resources.base import Attributes, Live, Resource, Step, policy_text, same_policy_text
+from ordernotify.resources.listing import list_subscriptions
+
+RETENTION_SECONDS = 14 * 24 * 3600
+_NO_QUEUE = ("QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue")
+
+
+def queue_policy(queue_arn: str, topic_arn: str) -> str:
+    """Write the policy that lets exactly this topic send to this queue."""
+    return policy_text(
+        {
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Sid": "TopicSends",
+                    "Effect": "Allow",
+                    "Principal": {"Service": "sns.amazonaws.com"},
+                    "Action": "sqs:SendMessage",
+                    "Resource": queue_arn,
+                    "Condition": {"ArnEquals": {"aws:SourceArn": topic_arn}},
+                }
+            ],
+        }
+    )
+
+
+class InboxQueue(Resource):
+    """A queue and its subscription to the topic."""
+
+    kind = "queue"
+    needs = ("topic",)
+    deleted_after = ("function",)
+
+    @property
+    def name(self) -> str:
+        """The queue's name."""
+        return self.settings.names.inbox_queue
+
+    @property
+    def arn(self) -> str:
+        """The queue's ARN."""
+        return self.cloud.arn("sqs", self.name)
+
+    @property
+    def wanted(self) -> bool:
+        """Only on the embedded cloud, where no email leaves the machine."""
+        return self.cloud.target is Target.LOCAL
+
+    def described(self, needed: Mapping[str, Live]) -> Attributes:
+        """Return the policy, the retention in seconds, and the subscription."""
+        return {
+            "policy": queue_policy(self.arn, self._topic_arn),
+            "retention": RETENTION_SECONDS,
+            "subscribed": True,
+        }
+
+    def find(self) -> Live | None:
+        """Read the queue, its tags, and whether it is subscribed."""
+        if not self.wanted:
+            return None
+        try:
+            url = self.cloud.sqs.get_queue_url(QueueName=self.name)["QueueUrl"]
+            attributes = self.cloud.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])[
+                "Attributes"
+            ]
+            tags = self.cloud.sqs.list_queue_tags(QueueUrl=url).get("Tags", {})
+        except ClientError as error:
+            if has_code(error, *_NO_QUEUE):
+                return None
+            raise
+        found = {
+            "policy": same_policy_text(attributes.get("Policy")),
+            "retention": int(attributes["MessageRetentionPeriod"]),
+            "subscribed": self._subscription() is not None,
+        }
+        return self.live(found, tags, url=url)
+
+    def create(self, step: Step) -> Live:
+        """Create the queue with its policy and subscribe it."""
+        wanted = self.described(step.needed)
+        url = self.cloud.sqs.create_queue(
+            QueueName=self.name,
+            Attributes={"Policy": wanted["policy"], "MessageRetentionPeriod": str(RETENTION_SECONDS)},
+            tags=dict(self.settings.all_tags),
+        )["QueueUrl"]
+        self._subscribe()
+        return Live(self.arn, wanted, ids={"url": url})
+
+    def update(self, live: Live, changed: frozenset[str], step: Step) -> Live:
+        """Put the policy and the retention, and subscribe it again."""
+        wanted = self.described(step.needed)
+        if changed & {"policy", "retention"}:
+            self.cloud.sqs.set_queue_attributes(
+                QueueUrl=live.ids["url"],
+                Attributes={"Policy": wanted["policy"], "MessageRetentionPeriod": str(RETENTION_SECONDS)},
+            )
+        if "subscribed" in changed:
+            self._subscribe()
+        return Live(self.arn, wanted, ids=live.ids)
+
+    def delete(self, live: Live, step: Step) -> None:
+        """Remove the subscription and the queue."""
+        subscription = self._subscription()
+        if subscription:
+            with ignore_codes("NotFound"):
+                self.cloud.sns.unsubscribe(SubscriptionArn=subscription)
+        with ignore_codes(*_NO_QUEUE):
+            self.cloud.sqs.delete_queue(QueueUrl=live.ids["url"])
+
+    @property
+    def _topic_arn(self) -> str:
+        return self.cloud.arn("sns", self.settings.names.topic)
+
+    def _subscription(self) -> str | None:
+        everybody = list_subscriptions(self.cloud, self._topic_arn)
+        return next((s.arn for s in everybody if s.endpoint == self.arn), None)
+
+    def _subscribe(self) -> None:
+        self.cloud.sns.subscribe(
+            TopicArn=self._topic_arn, Protocol="sqs", Endpoint=self.arn, ReturnSubscriptionArn=True
+        )

@@ -1,0 +1,83 @@
+"""Guide step 3: the subscribers of the topic."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+from ordernotify.aws import ignore_codes
+from ordernotify.resources.base import Attributes, Live, Resource, Step
+from ordernotify.resources.listing import NO_TOPIC, list_subscriptions
+
+PARALLEL_CALLS = 8
+
+
+class Subscriptions(Resource):
+    """The email and SMS subscribers that setup was given; others that the topic has are left as they are."""
+
+    kind = "subscriptions"
+    needs = ("topic",)
+    part_of = "topic"
+    deleted_after = ("function",)
+
+    @property
+    def name(self) -> str:
+        """The topic's name: subscriptions have none of their own."""
+        return self.settings.names.topic
+
+    @property
+    def arn(self) -> str:
+        """Empty: each subscription has an ARN of its own."""
+        return ""
+
+    @property
+    def wanted(self) -> bool:
+        """Whether setup was given any subscriber."""
+        return bool(self._given())
+
+    def described(self, needed: Mapping[str, Live]) -> Attributes:
+        """Return the subscribers given, each under its own name so that each is a line of the plan."""
+        return {f"{protocol} {endpoint}": True for protocol, endpoint in self._given()}
+
+    def find(self) -> Live | None:
+        """Read the topic's email and SMS subscribers; None if there is not one."""
+        topic = self.cloud.arn("sns", self.name)
+        found = [s for s in list_subscriptions(self.cloud, topic) if s.endpoint != self._inbox_arn]
+        if not found:
+            return None
+        return Live("", {f"{s.protocol} {s.endpoint}": True for s in found})
+
+    def create(self, step: Step) -> Live:
+        """Subscribe everybody given."""
+        return self.update(Live("", {}), frozenset(self.described(step.needed)), step)
+
+    def update(self, live: Live, changed: frozenset[str], step: Step) -> Live:
+        """Subscribe those who are missing; SNS sends them the request to confirm."""
+        for protocol, endpoint in self._given():
+            if f"{protocol} {endpoint}" in changed:
+                self.cloud.sns.subscribe(
+                    TopicArn=step.needed["topic"].arn,
+                    Protocol=protocol,
+                    Endpoint=endpoint,
+                    ReturnSubscriptionArn=True,
+                )
+        return Live("", {**live.attributes, **self.described(step.needed)})
+
+    def delete(self, live: Live, step: Step) -> None:
+        """Remove every confirmed subscription of the topic; pending ones expire by themselves (AWS-FACTS 13)."""
+        everybody = list_subscriptions(self.cloud, self.cloud.arn("sns", self.name))
+        confirmed = [s.arn for s in everybody if s.arn]
+        with ThreadPoolExecutor(PARALLEL_CALLS) as pool:
+            list(pool.map(self._unsubscribe, confirmed))
+
+    def _given(self) -> list[tuple[str, str]]:
+        emails = [("email", address) for address in self.settings.emails]
+        return emails + [("sms", number) for number in self.settings.phones]
+
+    @property
+    def _inbox_arn(self) -> str:
+        return self.cloud.arn("sqs", self.settings.names.inbox_queue)
+
+    def _unsubscribe(self, arn: str) -> None:
+        with ignore_codes(*NO_TOPIC):
+            self.cloud.sns.unsubscribe(SubscriptionArn=arn)

@@ -1,0 +1,171 @@
+"""Guide step 1: the DynamoDB table that keeps the orders."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+from botocore.exceptions import ClientError
+
+from ordernotify.aws import has_code, ignore_codes, tag_list
+from ordernotify.config import TABLE_KEY, Target
+from ordernotify.resources.base import Attributes, Live, Resource, Step, tags_of
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.type_defs import TableDescriptionTypeDef
+
+ACTIVE_TIMEOUT_SECONDS = 300.0
+DELETED_TIMEOUT_SECONDS = 600.0
+
+
+class Table(Resource):
+    """An on-demand table with the key `FileName`; protected and backed up on AWS."""
+
+    kind = "table"
+    keeps_orders = True
+    refused: ClassVar[Mapping[str, str]] = {
+        "key": "a table's key cannot be changed, and replacing the table would delete the orders in it"
+    }
+    deleted_after = ("function",)
+
+    @property
+    def name(self) -> str:
+        """The table's name."""
+        return self.settings.names.table
+
+    @property
+    def arn(self) -> str:
+        """The table's ARN."""
+        return self.cloud.arn("dynamodb", f"table/{self.name}")
+
+    def described(self, needed: Mapping[str, Live]) -> Attributes:
+        """Return the key, on-demand billing and, on AWS, protection and point-in-time recovery."""
+        careful = self.cloud.target is Target.AWS
+        return {
+            "key": f"{TABLE_KEY} (S)",
+            "billing": "PAY_PER_REQUEST",
+            "deletion protection": careful,
+            "point-in-time recovery": careful,
+        }
+
+    def find(self) -> Live | None:
+        """Read the table, its tags and its backups; a table that is being deleted does not exist."""
+        table = self._describe()
+        if table is None or table["TableStatus"] == "DELETING":
+            return None
+        tags: dict[str, str] = {}
+        pages = self.cloud.dynamodb.get_paginator("list_tags_of_resource")
+        for page in pages.paginate(ResourceArn=table["TableArn"]):
+            tags.update(tags_of(page["Tags"]))
+        types = {item["AttributeName"]: item["AttributeType"] for item in table["AttributeDefinitions"]}
+        keys = [f"{item['AttributeName']} ({types[item['AttributeName']]})" for item in table["KeySchema"]]
+        attributes = {
+            "key": ", ".join(keys),
+            "billing": table.get("BillingModeSummary", {}).get("BillingMode", "PROVISIONED"),
+            "deletion protection": table.get("DeletionProtectionEnabled", False),
+            "point-in-time recovery": self._recovery_enabled(),
+        }
+        return self.live(attributes, tags)
+
+    def create(self, step: Step) -> Live:
+        """Create the table, wait until it is active, then turn recovery on."""
+        # AWS-FACTS 15: a table of this name may still be on its way out.
+        step.patience.retry(
+            self._create,
+            when=lambda error: has_code(error, "ResourceInUseException") and self._is_going(),
+            waiting_for=f"the old table {self.name} to be gone",
+            timeout=DELETED_TIMEOUT_SECONDS,
+        )
+        self._wait_until_active(step)
+        wanted = self.described(step.needed)
+        if wanted["point-in-time recovery"]:
+            self._set_recovery(True, step)
+        return Live(self.arn, wanted)
+
+    def update(self, live: Live, changed: frozenset[str], step: Step) -> Live:
+        """Change billing, protection and recovery, one after the other: a table takes one change at a time."""
+        wanted = self.described(step.needed)
+        self._wait_until_active(step)
+        if "billing" in changed:
+            self.cloud.dynamodb.update_table(TableName=self.name, BillingMode=wanted["billing"])
+            self._wait_until_active(step)
+        if "deletion protection" in changed:
+            self._set_protection(wanted["deletion protection"], step)
+        if "point-in-time recovery" in changed:
+            self._set_recovery(wanted["point-in-time recovery"], step)
+        return Live(self.arn, wanted)
+
+    def delete(self, live: Live, step: Step) -> None:
+        """Turn the protection off and delete the table with all its orders."""
+        with ignore_codes("ResourceNotFoundException"):
+            self._wait_until_active(step)
+            # AWS-FACTS 16: the caller has made sure that the person agreed to lose the orders.
+            if live.attributes.get("deletion protection"):
+                self._set_protection(False, step)
+            self.cloud.dynamodb.delete_table(TableName=self.name)
+        step.patience.until(
+            lambda: self._describe() is None,
+            waiting_for=f"the table {self.name} to be gone",
+            timeout=DELETED_TIMEOUT_SECONDS,
+        )
+
+    def _describe(self) -> TableDescriptionTypeDef | None:
+        try:
+            return self.cloud.dynamodb.describe_table(TableName=self.name)["Table"]
+        except ClientError as error:
+            if has_code(error, "ResourceNotFoundException"):
+                return None
+            raise
+
+    def _is_going(self) -> bool:
+        table = self._describe()
+        return table is None or table["TableStatus"] == "DELETING"
+
+    def _create(self) -> None:
+        try:
+            self.cloud.dynamodb.create_table(
+                TableName=self.name,
+                AttributeDefinitions=[{"AttributeName": TABLE_KEY, "AttributeType": "S"}],
+                KeySchema=[{"AttributeName": TABLE_KEY, "KeyType": "HASH"}],
+                BillingMode="PAY_PER_REQUEST",
+                DeletionProtectionEnabled=self.cloud.target is Target.AWS,
+                Tags=tag_list(self.settings.all_tags),
+            )
+        except ClientError as error:
+            # AWS-FACTS 21: a create that was cut off after it was applied is repeated by botocore.
+            if not (has_code(error, "ResourceInUseException") and not self._is_going() and self._is_ours()):
+                raise
+
+    def _is_ours(self) -> bool:
+        live = self.find()
+        return live is not None and live.owned
+
+    def _wait_until_active(self, step: Step) -> None:
+        # AWS-FACTS 15: DescribeTable may say "not found" right after CreateTable.
+        def active() -> bool:
+            table = self._describe()
+            return table is not None and table["TableStatus"] == "ACTIVE"
+
+        step.patience.until(
+            active, waiting_for=f"the table {self.name} to be active", timeout=ACTIVE_TIMEOUT_SECONDS
+        )
+
+    def _set_protection(self, enabled: bool, step: Step) -> None:
+        self.cloud.dynamodb.update_table(TableName=self.name, DeletionProtectionEnabled=enabled)
+        self._wait_until_active(step)
+
+    def _recovery_enabled(self) -> bool:
+        answer = self.cloud.dynamodb.describe_continuous_backups(TableName=self.name)
+        recovery = answer["ContinuousBackupsDescription"].get("PointInTimeRecoveryDescription", {})
+        return recovery.get("PointInTimeRecoveryStatus") == "ENABLED"
+
+    def _set_recovery(self, enabled: bool, step: Step) -> None:
+        step.patience.retry(
+            lambda: self.cloud.dynamodb.update_continuous_backups(
+                TableName=self.name,
+                PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": enabled},
+            ),
+            # AWS-FACTS 17
+            when=lambda error: has_code(error, "ContinuousBackupsUnavailableException"),
+            waiting_for=f"the backups of the table {self.name} to be available",
+        )

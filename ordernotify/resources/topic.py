@@ -1,0 +1,107 @@
+"""Guide step 2: the SNS topic that the orders are published to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from ordernotify.aws import has_code, tag_list
+from ordernotify.config import Target
+from ordernotify.errors import NotOursError
+from ordernotify.resources.base import (
+    Attributes,
+    Live,
+    Resource,
+    Step,
+    policy_text,
+    same_policy_text,
+    tags_of,
+)
+
+
+class Topic(Resource):
+    """A Standard topic to which only the account publishes."""
+
+    kind = "topic"
+    deleted_after = ("function",)
+
+    @property
+    def name(self) -> str:
+        """The topic's name."""
+        return self.settings.names.topic
+
+    @property
+    def arn(self) -> str:
+        """The topic's ARN."""
+        return self.cloud.arn("sns", self.name)
+
+    def described(self, needed: Mapping[str, Live]) -> Attributes:
+        """Return the topic's access policy."""
+        return {"policy": policy_text(self._policy())}
+
+    def find(self) -> Live | None:
+        """Read the topic's policy and tags."""
+        try:
+            attributes = self.cloud.sns.get_topic_attributes(TopicArn=self.arn)["Attributes"]
+            tags = tags_of(self.cloud.sns.list_tags_for_resource(ResourceArn=self.arn)["Tags"])
+        except ClientError as error:
+            if has_code(
+                error, "NotFound", "NotFoundException", "ResourceNotFound", "ResourceNotFoundException"
+            ):
+                return None
+            raise
+        return self.live({"policy": same_policy_text(attributes.get("Policy"))}, tags)
+
+    def create(self, step: Step) -> Live:
+        """Create the topic with its tag, then set its policy."""
+        try:
+            # The tag goes with the call: a setup that dies right here must recognise its topic again.
+            self.cloud.sns.create_topic(Name=self.name, Tags=tag_list(self.settings.all_tags))
+        except ClientError as error:
+            # AWS-FACTS 12: somebody else made a topic of this name meanwhile.
+            if has_code(
+                error, "InvalidParameter", "InvalidParameterException", text="already exists with different"
+            ):
+                raise NotOursError(
+                    f"a topic {self.name} appeared that is not this stack's",
+                    "Choose another --topic-name or --stack.",
+                ) from error
+            raise
+        return self.update(Live(self.arn, {}), frozenset({"policy"}), step)
+
+    def update(self, live: Live, changed: frozenset[str], step: Step) -> Live:
+        """Put the policy over the old one."""
+        wanted = self.described(step.needed)
+        self.cloud.sns.set_topic_attributes(
+            TopicArn=self.arn, AttributeName="Policy", AttributeValue=wanted["policy"]
+        )
+        return Live(self.arn, wanted)
+
+    def delete(self, live: Live, step: Step) -> None:
+        """Delete the topic; SNS answers success when it is gone already."""
+        self.cloud.sns.delete_topic(TopicArn=self.arn)
+
+    def _policy(self) -> dict[str, Any]:
+        statements: list[dict[str, Any]] = [
+            {
+                "Sid": "AccountPublishes",
+                "Effect": "Allow",
+                "Principal": {"AWS": f"arn:{self.cloud.partition}:iam::{self.cloud.account}:root"},
+                "Action": "sns:Publish",
+                "Resource": self.arn,
+            }
+        ]
+        if self.cloud.target is Target.AWS:  # the embedded cloud has no TLS
+            statements.append(
+                {
+                    "Sid": "EncryptedTransportOnly",
+                    "Effect": "Deny",
+                    "Principal": "*",
+                    "Action": "sns:Publish",
+                    "Resource": self.arn,
+                    "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+                }
+            )
+        return {"Version": "2012-10-17", "Statement": statements}
