@@ -1,0 +1,92 @@
+"""Everything printed: results on stdout, all else on stderr; colour only on a terminal, never with NO_COLOR."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from ordernotify.aws import Cloud
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+out = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+
+def clean(text: object) -> str:
+    """Make text that others wrote safe for a terminal: control and direction characters become visible escapes."""
+    return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}" if ord(match[0]) < 256 else "�", str(text))
+
+
+def error(message: str, hint: str = "") -> None:
+    """Print an error and what to do about it."""
+    err.print(Text.assemble(("Error: ", "bold red"), clean(message)))
+    if hint:
+        err.print(Text.assemble(("Hint: ", "bold"), clean(hint)))
+
+
+def note(message: str) -> None:
+    """Print something worth knowing."""
+    err.print(Text(clean(message), "dim"))
+
+
+def traceback() -> None:
+    """Print the traceback of the exception being handled."""
+    import traceback as library
+
+    sys.stderr.write(library.format_exc())
+
+
+def location(cloud: Cloud, stack: str) -> None:
+    """Say which place the command talks to."""
+    place = f"the embedded cloud at {cloud.endpoint}" if cloud.target == "local" else "AWS"
+    note(f"Stack {stack} on {place}, account {cloud.account}, region {cloud.region}")
+
+
+class _NotPlainError(Exception):
+    """The value holds a number that a binary float cannot hold exactly."""
+
+
+def _integer(value: object) -> int:
+    if isinstance(value, Decimal) and value == value.to_integral_value() and abs(value) < 2**63:
+        return int(value)
+    raise _NotPlainError
+
+
+def json_text(value: Any) -> str:
+    """One JSON document in one line; Decimals keep every digit (the standard library would round them)."""
+    try:
+        return json.dumps(value, ensure_ascii=False, default=_integer)
+    except _NotPlainError:
+        return _exact_json(value)
+
+
+def _exact_json(value: Any) -> str:
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{json.dumps(key)}: {_exact_json(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_exact_json, value)) + "]"
+    if isinstance(value, set | frozenset):
+        return _exact_json(sorted(value, key=str))
+    return json.dumps(value, ensure_ascii=False)
+
+
+def json_document(value: Mapping[str, Any]) -> None:
+    """Print the result of a command as one JSON document on stdout."""
+    sys.stdout.write(json_text(value) + "\n")
+
+
+def json_lines(values: Iterable[Mapping[str, Any]]) -> None:
+    """Print one JSON document per line on stdout."""
+    for value in values:
+        json_document(value)

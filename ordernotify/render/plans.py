@@ -1,0 +1,237 @@
+"""Plans, the progress of carrying them out, and what a stack looks like afterwards."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from rich.live import Live as LiveDisplay
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from ordernotify.provision import Action, Event, Item, Plan, Report, State
+from ordernotify.render import clean, err, json_document, out
+from ordernotify.resources.base import Change
+
+_SIGNS = {
+    Action.CREATE: ("+", "green"),
+    Action.UPDATE: ("~", "yellow"),
+    Action.REPLACE: ("±", "yellow"),
+    Action.DELETE: ("-", "red"),
+    Action.NONE: (" ", "dim"),
+    Action.KEEP: ("=", "dim"),
+}
+_DONE = {
+    Action.CREATE: "created",
+    Action.UPDATE: "updated",
+    Action.REPLACE: "replaced",
+    Action.DELETE: "deleted",
+}
+_MAX_VALUE = 60
+_EXAMPLE_ORDER = {"customerName": "John Doe", "productName": "Wireless Mouse"}
+
+
+def plan_lines(plan: Plan) -> list[Text]:
+    """One line per item that changes or is kept, and one per difference."""
+    lines = []
+    for item in plan.items:
+        if item.action is Action.NONE:
+            continue
+        sign, style = _SIGNS[item.action]
+        reason = f"  ({item.reason})" if item.reason else ""
+        lines.append(Text(f"{sign} {item.kind:<13} {clean(item.name)}{reason}", style))
+        lines += [Text(f"    {_change_text(change)}", style) for change in item.changes]
+    return lines
+
+
+def _change_text(change: Change) -> str:
+    if change.after is True and change.before is None:
+        return f"+ {clean(change.attribute)}"
+    before, after = _distinct(_value_text(change.before), _value_text(change.after))
+    return f"{change.attribute}: {before} -> {after}"
+
+
+def _value_text(value: Any) -> str:
+    if value is None or value == "":
+        return "(none)"
+    return clean(value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str))
+
+
+def _distinct(before: str, after: str) -> tuple[str, str]:
+    """Cut long values to where they differ."""
+    if max(len(before), len(after)) <= _MAX_VALUE:
+        return before, after
+    start = next(
+        (i for i, (a, b) in enumerate(zip(before, after, strict=False)) if a != b),
+        min(len(before), len(after)),
+    )
+    begin = max(start - 15, 0)
+
+    def cut(text: str) -> str:
+        part = text[begin : begin + _MAX_VALUE]
+        return ("…" if begin else "") + part + ("…" if begin + _MAX_VALUE < len(text) else "")
+
+    return cut(before), cut(after)
+
+
+def show_plan(plan: Plan, *, to_stdout: bool = False) -> None:
+    """Print the plan: on stdout where it is the result, else on stderr."""
+    console = out if to_stdout else err
+    for line in plan_lines(plan):
+        console.print(line)
+    counts = {action: sum(item.action is action for item in plan.items) for action in Action}
+    words = [f"{counts[action]} to {action}" for action in Action if counts[action] and action in _DONE]
+    console.print(f"Plan: {', '.join(words)}." if words else "No changes.")
+
+
+def show_progress(events: Iterable[Event], plan: Plan, on_done: Callable[[Event], None]) -> None:
+    """Show the events as they come: live rows on a terminal, else a line for each step that ends."""
+    if err.is_terminal:
+        _show_live(events, plan, on_done)
+        return
+    for event in events:
+        if event.state is State.DONE:
+            on_done(event)
+        if event.state not in {State.STARTED, State.WAITING}:
+            err.print(_event_line(event))
+
+
+def _show_live(events: Iterable[Event], plan: Plan, on_done: Callable[[Event], None]) -> None:
+    rows: dict[str, Event] = {}
+
+    def table() -> Table:
+        grid = Table.grid(padding=(0, 1))
+        grid.add_column(width=1)
+        grid.add_column(no_wrap=True, overflow="ellipsis")
+        for item in plan.changes:
+            event = rows.get(item.key)
+            if event is None:
+                grid.add_row(" ", Text(f"{item.kind:<13} {clean(item.name)}", "dim"))
+            elif event.state in {State.STARTED, State.WAITING}:
+                grid.add_row(spinners.setdefault(item.key, Spinner("dots")), _event_line(event))
+            else:
+                grid.add_row(_mark(event), _event_line(event))
+        return grid
+
+    spinners: dict[str, Spinner] = {}
+    with LiveDisplay(console=err, get_renderable=table, refresh_per_second=10) as display:
+        for event in events:
+            if event.state is State.DONE:
+                on_done(event)
+            rows[event.item.key] = event
+        display.refresh()
+
+
+def _mark(event: Event) -> Text:
+    marks = {State.DONE: ("✓", "green"), State.FAILED: ("✗", "red"), State.SKIPPED: ("·", "dim")}
+    return Text(*marks[event.state])
+
+
+def _event_line(event: Event) -> Text:
+    name = f"{event.item.kind:<13} {clean(event.item.name)}"
+    if event.state is State.DONE:
+        return Text(f"{name}  {_DONE[event.item.action]}, {event.seconds:.1f} s")
+    if event.state is State.FAILED:
+        return Text(f"{name}  failed: {clean(event.detail)}", "red")
+    if event.state is State.SKIPPED:
+        return Text(f"{name}  not begun: {clean(event.detail)}", "dim")
+    return Text(f"{name}  {clean(event.detail)}".rstrip())
+
+
+def report_document(report: Report) -> dict[str, Any]:
+    """Build the JSON result of `setup` and `status`."""
+    return {
+        "stack": report.settings.stack,
+        "target": report.target,
+        "account": report.account,
+        "region": report.region,
+        "url": report.url,
+        "resources": [
+            {"kind": item.kind, "name": item.name, "arn": item.arn, "action": str(item.action)}
+            for item in report.items
+        ],
+        "subscriptions": [
+            {"protocol": s.protocol, "endpoint": s.endpoint, "state": s.state} for s in report.subscriptions
+        ],
+    }
+
+
+def show_report_json(report: Report) -> None:
+    """Print the result of `setup` or `status` as JSON."""
+    json_document(report_document(report))
+
+
+def show_setup_result(report: Report, *, changed: bool) -> None:
+    """Print the invoke URL, a command that tries it, and what is left for the person."""
+    out.print(f"Stack {report.settings.stack} is {'ready' if changed else 'as described'}.")
+    out.print(Text.assemble(("Invoke URL: ", "bold"), report.url or "(none)"))
+    out.print(Text("Try it:", "bold"))
+    out.print(f"  {curl_line(report)}")
+    todo = left_to_do(report)
+    if todo:
+        out.print(Text("Left to do:", "bold"))
+        for line in todo:
+            out.print(f"  - {line}")
+
+
+def curl_line(report: Report) -> str:
+    """Write a curl command that can be pasted into a POSIX shell."""
+    words = ["curl", "-i", "-X", "POST", "-H", "Content-Type: application/json"]
+    return shlex.join([*words, "-d", json.dumps(_EXAMPLE_ORDER), report.url or ""])
+
+
+def left_to_do(report: Report) -> list[str]:
+    """List what only the person can do."""
+    lines = [
+        f"{clean(s.endpoint)}: open the confirmation email from AWS and follow its link (valid for 3 days)"
+        for s in report.subscriptions
+        if s.state == "pending"
+    ]
+    if not report.subscriptions:
+        lines.append("nobody is subscribed yet: `ordernotify setup --email you@example.com`")
+    return lines
+
+
+def show_status(report: Report) -> None:
+    """Print what exists and how it differs from what is described."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(width=1)
+    table.add_column()
+    table.add_column(overflow="fold")
+    for item in report.items:
+        sign, style = _SIGNS[item.action]
+        state = {Action.NONE: "", Action.CREATE: "  missing"}.get(item.action, "  differs")
+        mark = "✓" if item.action is Action.NONE else sign
+        table.add_row(Text(mark, style), item.kind, Text(clean(item.name) + state, style))
+        for change in item.changes:
+            table.add_row("", "", Text(_change_text(change), style))
+    out.print(table)
+    out.print(Text.assemble(("Invoke URL: ", "bold"), report.url or "(none)"))
+    for s in report.subscriptions:
+        out.print(f"Subscriber: {s.protocol} {clean(s.endpoint)} ({s.state})")
+
+
+def teardown_document(plan: Plan) -> dict[str, Any]:
+    """Build the JSON result of `teardown`."""
+
+    def listed(items: Iterable[Item]) -> list[Mapping[str, str]]:
+        return [{"kind": item.kind, "name": item.name} for item in items]
+
+    kept = [item for item in plan.items if item.action is Action.KEEP]
+    return {"deleted": listed(plan.changes), "kept": listed(kept)}
+
+
+def show_teardown_result(plan: Plan) -> None:
+    """Print what was removed and what was kept, with the reason."""
+    kept = [item for item in plan.items if item.action is Action.KEEP]
+    if plan.changes:
+        out.print(f"Removed {len(plan.changes)} resources.")
+    elif not kept:
+        out.print("Nothing to do: the stack does not exist.")
+    else:
+        out.print("Nothing to do.")
+    for item in kept:
+        out.print(f"Kept: {item.kind} {clean(item.name)} ({item.reason})")
