@@ -15,20 +15,20 @@ from graphlib import TopologicalSorter
 from typing import Any
 
 from ordernotify.aws import Clock, Cloud, Patience, SystemClock, map_botocore_errors
-from ordernotify.config import Settings, Subscription
+from ordernotify.config import STACK_TAG, Settings, Subscription
 from ordernotify.errors import NotOursError, OrderNotifyError
 from ordernotify.resources.alarm import Alarm, watches
-from ordernotify.resources.base import Change, Live, Resource, Step
+from ordernotify.resources.base import TAGS, Change, Live, Resource, Step
 from ordernotify.resources.function import Function
 from ordernotify.resources.listing import list_subscriptions
 from ordernotify.resources.log_group import LogGroup
 from ordernotify.resources.permission import Permission
 from ordernotify.resources.queue import InboxQueue
 from ordernotify.resources.rest_api import RestApi
-from ordernotify.resources.role import Role
-from ordernotify.resources.subscriptions import Subscriptions
+from ordernotify.resources.role import ExistingRole, Role
+from ordernotify.resources.subscriptions import AlarmSubscriptions, Subscriptions
 from ordernotify.resources.table import Table
-from ordernotify.resources.topic import Topic
+from ordernotify.resources.topic import AlarmTopic, Topic
 
 PARALLEL_STEPS = 16
 
@@ -116,10 +116,13 @@ def declare(settings: Settings, cloud: Cloud) -> tuple[Resource, ...]:
         Subscriptions(settings, cloud),
         InboxQueue(settings, cloud),
         Role(settings, cloud),
+        ExistingRole(settings, cloud),
         LogGroup(settings, cloud),
         Function(settings, cloud),
         RestApi(settings, cloud),
         Permission(settings, cloud),
+        AlarmTopic(settings, cloud),
+        AlarmSubscriptions(settings, cloud),
         *(Alarm(settings, cloud, watch) for watch in watches(settings)),
     )
 
@@ -138,16 +141,17 @@ def _find(resource: Resource) -> Live | None:
         return resource.find()
 
 
-def plan(resources: Sequence[Resource]) -> Plan:
+def plan(resources: Sequence[Resource], *, adopt: bool = False) -> Plan:
     """Compare what is described with what exists; nothing is changed.
 
-    Raises NotOursError for a resource of the same name without the stack's tag, and OrderNotifyError for a
-    difference that cannot be mended.
+    With `adopt`, a resource of the same name that belongs to no stack is taken over: it gets the stack's tag.
+    Raises NotOursError for one without the stack's tag otherwise, and OrderNotifyError for a difference that
+    cannot be mended.
     """
     found = find_all(resources)
     items: dict[str, Item] = {}
     for resource in _in_order(resources):
-        items[resource.key] = _plan_one(resource, found, items)
+        items[resource.key] = _plan_one(resource, found, items, adopt)
     return Plan(tuple(items[resource.key] for resource in resources if resource.key in items))
 
 
@@ -157,31 +161,59 @@ def _in_order(resources: Sequence[Resource]) -> list[Resource]:
     return [by_key[key] for key in order]
 
 
-def _plan_one(resource: Resource, found: Mapping[str, Live | None], items: Mapping[str, Item]) -> Item:
+def _plan_one(
+    resource: Resource, found: Mapping[str, Live | None], items: Mapping[str, Item], adopt: bool
+) -> Item:
     live = found[resource.key]
-    if live is not None and not live.owned:
-        raise NotOursError(
-            f"the {resource.kind} {resource.name} exists and does not belong to the stack {resource.settings.stack}",
-            "Choose another --stack or another name, or remove that resource if nobody needs it.",
-        )
-    made_anew = {key for key, item in items.items() if item.action in {Action.CREATE, Action.REPLACE}}
     if not resource.wanted:
-        return _item(resource, Action.NONE, live=live)
+        obsolete = resource.removed_when_unwanted and live is not None and _is_ours(resource, live, found)
+        return _item(resource, Action.DELETE if obsolete else Action.NONE, live=live)
+    if live is not None:
+        _check_ownership(resource, live, adopt)
+    made_anew = {key for key, item in items.items() if item.action in {Action.CREATE, Action.REPLACE}}
     if live is None or resource.part_of in made_anew:
         return _item(resource, Action.CREATE)
     needed = {key: known for key in resource.needs if key not in made_anew and (known := found.get(key))}
     changes = resource.diff(live, needed)
+    _check_refused(resource, changes)
+    if not changes:
+        return _item(resource, Action.NONE, live=live)
+    action = Action.REPLACE if resource.must_replace(changes) else Action.UPDATE
+    return _item(resource, action, changes=changes, live=live)
+
+
+def _is_ours(resource: Resource, live: Live, found: Mapping[str, Live | None]) -> bool:
+    """Whether the resource, and the one that it is part of, carry the stack's tag."""
+    holder = found.get(resource.part_of) if resource.part_of else live
+    return live.owned and holder is not None and holder.owned
+
+
+def _check_ownership(resource: Resource, live: Live, adopt: bool) -> None:
+    if live.owned:
+        return
+    stack = resource.settings.stack
+    other = (live.tags or {}).get(STACK_TAG)
+    if other:
+        raise NotOursError(
+            f"the {resource.kind} {resource.name} belongs to the stack {other}, not to {stack}",
+            "Choose another --stack or another name.",
+        )
+    if not adopt:
+        raise NotOursError(
+            f"the {resource.kind} {resource.name} exists and does not belong to the stack {stack}",
+            "Choose another --stack or another name; or take it over with --adopt, after reading "
+            "`setup --adopt --dry-run`.",
+        )
+
+
+def _check_refused(resource: Resource, changes: Sequence[Change]) -> None:
     for change in changes:
         if change.attribute in resource.refused:
             raise OrderNotifyError(
-                f"the {resource.kind} {resource.name} has {change.attribute} {change.before!r} and not "
-                f"{change.after!r}: {resource.refused[change.attribute]}",
+                f"the {resource.kind} {resource.name} has the {change.attribute} {change.before} and not "
+                f"{change.after}: {resource.refused[change.attribute]}",
                 "Export the orders and remove the table by hand, or choose another name.",
             )
-    if not changes:
-        return _item(resource, Action.NONE, live=live)
-    replaced = any(change.attribute in resource.replaced_by for change in changes)
-    return _item(resource, Action.REPLACE if replaced else Action.UPDATE, changes=changes, live=live)
 
 
 def _item(
@@ -204,8 +236,7 @@ def plan_teardown(resources: Sequence[Resource], *, delete_orders: bool) -> Plan
         live = found[resource.key]
         if live is None:
             continue
-        holder = found.get(resource.part_of) if resource.part_of else live
-        if not live.owned or holder is None or not holder.owned:
+        if not _is_ours(resource, live, found):
             items.append(_item(resource, Action.KEEP, live=live, reason="not made by this stack"))
         elif resource.keeps_orders and not delete_orders:
             items.append(_item(resource, Action.KEEP, live=live, reason="holds the orders"))
@@ -261,14 +292,19 @@ _UNDONE = {State.FAILED, State.SKIPPED}
 
 
 def _dependencies(resources: Sequence[Resource], planned: Plan) -> dict[str, set[str]]:
-    """Map each item to those that come before it: what it needs, or on removal what needs it."""
-    keys = {item.key for item in planned.items}
-    if not any(item.action is Action.DELETE for item in planned.items):
-        return {r.key: keys.intersection(r.needs) for r in resources if r.key in keys}
-    before = {r.key: keys.intersection(r.deleted_after) for r in resources if r.key in keys}
+    """Map each item to those that come before it: what it needs; what needs it, where it is deleted."""
+    actions = {item.key: item.action for item in planned.items}
+    before: dict[str, set[str]] = {key: set() for key in actions}
     for resource in resources:
-        for need in keys.intersection(resource.needs) if resource.key in keys else ():
-            before[need].add(resource.key)
+        if resource.key not in actions:
+            continue
+        if actions[resource.key] is Action.DELETE:
+            before[resource.key].update(actions.keys() & resource.deleted_after)
+        for need in actions.keys() & resource.needs:
+            if actions[need] is Action.DELETE:
+                before[need].add(resource.key)
+            else:
+                before[resource.key].add(need)
     return before
 
 
@@ -310,11 +346,18 @@ class _Run:
             resource.delete(_found(item), step)
             return None
         if item.action is Action.UPDATE:
-            changed = frozenset(change.attribute for change in item.changes)
-            return resource.update(_found(item), changed, step)
+            return _update(resource, _found(item), item.changes, step)
         if item.action is Action.REPLACE:
             resource.delete(_found(item), step)
         return resource.create(step)
+
+
+def _update(resource: Resource, live: Live, changes: Sequence[Change], step: Step) -> Live:
+    changed = frozenset(change.attribute for change in changes)
+    if TAGS in changed:
+        # First, so that an adoption that is cut off here is continued as ours.
+        resource.put_tags(live)
+    return resource.update(live, changed - {TAGS}, step) if changed != {TAGS} else live
 
 
 def _found(item: Item) -> Live:

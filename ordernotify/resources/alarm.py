@@ -101,6 +101,7 @@ class Alarm(Resource):
             "comparison": "GreaterThanOrEqualToThreshold",
             "missing data": "notBreaching",
             "actions enabled": True,
+            "actions": self._actions(),
         }
 
     def find(self) -> Live | None:
@@ -112,6 +113,7 @@ class Alarm(Resource):
         tags = self.cloud.cloudwatch.list_tags_for_resource(ResourceARN=self.arn)["Tags"]
         attributes: dict[str, Any] = {ours: alarm.get(theirs) for ours, theirs in _COMPARED.items()}
         attributes["dimensions"] = {item["Name"]: item["Value"] for item in alarm.get("Dimensions", ())}
+        attributes["actions"] = alarm.get("AlarmActions", [])
         return self.live(attributes, tags_of(tags))
 
     def create(self, step: Step) -> Live:
@@ -122,9 +124,17 @@ class Alarm(Resource):
         """Put the alarm over the old one."""
         return self._put(step)
 
+    def put_tags(self, live: Live) -> None:
+        """Add the tags."""
+        self.cloud.cloudwatch.tag_resource(ResourceARN=self.arn, Tags=tag_list(self.settings.all_tags))
+
     def delete(self, live: Live, step: Step) -> None:
         """Delete the alarm; CloudWatch answers success when it is gone already."""
         self.cloud.cloudwatch.delete_alarms(AlarmNames=[self.name])
+
+    def _actions(self) -> list[str]:
+        # The ARN is computed: the alarm need not wait for the topic.
+        return [self.cloud.arn("sns", self.settings.names.alarm_topic)] if self.settings.alarm_emails else []
 
     def _put(self, step: Step) -> Live:
         wanted = self.described(step.needed)
@@ -139,6 +149,8 @@ class Alarm(Resource):
                     "Dimensions": [
                         {"Name": key, "Value": value} for key, value in self.watch.dimensions.items()
                     ],
+                    "AlarmActions": wanted["actions"],
+                    "OKActions": wanted["actions"],
                     "Tags": tag_list(self.settings.all_tags),
                 },
             )

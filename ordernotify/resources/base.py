@@ -11,6 +11,8 @@ from typing import Any, ClassVar
 from ordernotify.aws import Cloud, Patience
 from ordernotify.config import STACK_TAG, Settings
 
+TAGS = "tags"
+"""The attribute that stands for the tags in a difference."""
 UNKNOWN = "(known after apply)"
 """An attribute whose value depends on a resource that does not exist yet."""
 
@@ -26,6 +28,8 @@ class Live:
     attributes: Attributes
     owned: bool = True
     """Whether it carries the stack's tag; what cannot carry tags belongs to what it is part of."""
+    tags: Mapping[str, str] | None = None
+    """The tags as found; None where the resource cannot carry any."""
     ids: Mapping[str, str] = field(default_factory=dict)
     """Identifiers that AWS chose and that others need, such as the API's."""
 
@@ -61,9 +65,11 @@ class Resource(ABC):
     needs: tuple[str, ...] = ()
     """Keys of the resources that must exist first."""
     deleted_after: tuple[str, ...] = ()
-    """Keys of further resources that must be gone before this one is deleted."""
+    """Keys of further resources that must be dealt with before this one is deleted."""
     part_of: ClassVar[str | None] = None
     """Key of the resource that this one lives in: it is owned and replaced with that one."""
+    removed_when_unwanted: ClassVar[bool] = False
+    """Whether setup deletes it when the stack as described no longer has it."""
     keeps_orders: ClassVar[bool] = False
     """Deleting it deletes customers' orders."""
 
@@ -106,7 +112,18 @@ class Resource(ABC):
             Change(name, live.attributes.get(name), value)
             for name, value in self.described(needed).items()
             if live.attributes.get(name) != value
-        )
+        ) + self._missing_tags(live)
+
+    def _missing_tags(self, live: Live) -> tuple[Change, ...]:
+        # Tags that somebody else added are left alone.
+        wanted = self.settings.all_tags
+        if live.tags is None or all(live.tags.get(key) == value for key, value in wanted.items()):
+            return ()
+        return (Change(TAGS, {key: live.tags.get(key) for key in wanted}, wanted),)
+
+    def must_replace(self, changes: tuple[Change, ...]) -> bool:
+        """Whether the changes can only be had by deleting the resource and making it again."""
+        return any(change.attribute in self.replaced_by for change in changes)
 
     @abstractmethod
     def create(self, step: Step) -> Live:
@@ -115,6 +132,10 @@ class Resource(ABC):
     @abstractmethod
     def update(self, live: Live, changed: frozenset[str], step: Step) -> Live:
         """Change the attributes named in `changed` to what is described."""
+
+    def put_tags(self, live: Live) -> None:
+        """Add the stack's tags and the person's; only for kinds whose `find` reads tags."""
+        raise NotImplementedError(self.kind)
 
     @abstractmethod
     def delete(self, live: Live, step: Step) -> None:
@@ -126,7 +147,7 @@ class Resource(ABC):
 
     def live(self, attributes: Attributes, tags: Mapping[str, str], **ids: str) -> Live:
         """Build what `find` returns for a resource with a computed ARN."""
-        return Live(self.arn, attributes, self.owns(tags), ids)
+        return Live(self.arn, attributes, self.owns(tags), tags, ids)
 
 
 def tags_of(listing: Any) -> dict[str, str]:

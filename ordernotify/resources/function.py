@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from botocore.exceptions import ClientError
 
 from ordernotify.aws import error_text, has_code, ignore_codes
-from ordernotify.resources.base import UNKNOWN, Attributes, Live, Resource, Step
+from ordernotify.resources.base import UNKNOWN, Attributes, Change, Live, Resource, Step
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda.type_defs import EnvironmentTypeDef
@@ -67,10 +67,8 @@ class Function(Resource):
     """The function, its configuration and its code."""
 
     kind = "function"
-    needs = ("role", "log-group")
-    deleted_after = ("api", "permission")
-    # AWS-FACTS 2: a function of a role that was deleted and made again cannot decrypt its environment.
-    replaced_by = frozenset({"role id"})
+    needs: tuple[str, ...] = ("role", "given role", "log-group")
+    deleted_after: tuple[str, ...] = ("api", "permission")
 
     @property
     def name(self) -> str:
@@ -84,10 +82,11 @@ class Function(Resource):
 
     def described(self, needed: Mapping[str, Live]) -> Attributes:
         """Return the configuration and the code's hash."""
-        role = needed.get("role")
+        role = needed.get("given role" if self.settings.role_arn else "role")
         return {
             "runtime": self.settings.runtime,
             "handler": HANDLER,
+            "architecture": self.settings.architecture,
             "memory": self.settings.memory,
             "timeout": self.settings.timeout,
             "environment": self._environment(),
@@ -108,6 +107,7 @@ class Function(Resource):
         attributes = {
             "runtime": configuration.get("Runtime"),
             "handler": configuration.get("Handler"),
+            "architecture": (configuration.get("Architectures") or ["x86_64"])[0],
             "memory": configuration.get("MemorySize"),
             "timeout": configuration.get("Timeout"),
             "environment": dict(configuration.get("Environment", {}).get("Variables", {})),
@@ -116,6 +116,11 @@ class Function(Resource):
             "code": configuration.get("CodeSha256"),
         }
         return self.live(attributes, tags)
+
+    def must_replace(self, changes: tuple[Change, ...]) -> bool:
+        """Whether the role was deleted and made again: the function could not decrypt its environment (AWS-FACTS 2)."""
+        changed = {change.attribute: change for change in changes}
+        return "role id" in changed and changed["role id"].before is not None and "role" not in changed
 
     def create(self, step: Step) -> Live:
         """Create the function, waiting for the role to be usable and then for the function to be active."""
@@ -131,15 +136,23 @@ class Function(Resource):
         if changed.intersection(_CONFIGURATION):
             self._retry(step, lambda: self._update_configuration(wanted))
             self._wait_until_ready(step)
-        if "code" in changed:
+        if "role id" in changed:
+            self.cloud.lambda_.tag_resource(Resource=self.arn, Tags={ROLE_ID_TAG: wanted["role id"]})
+        if changed & {"code", "architecture"}:
             self._retry(
                 step,
                 lambda: self.cloud.lambda_.update_function_code(
-                    FunctionName=self.name, ZipFile=function_zip()
+                    FunctionName=self.name,
+                    ZipFile=function_zip(),
+                    Architectures=[wanted["architecture"]],
                 ),
             )
             self._wait_until_ready(step)
         return Live(self.arn, wanted)
+
+    def put_tags(self, live: Live) -> None:
+        """Add the tags."""
+        self.cloud.lambda_.tag_resource(Resource=self.arn, Tags=self.settings.all_tags)
 
     def delete(self, live: Live, step: Step) -> None:
         """Delete the function."""
@@ -148,7 +161,8 @@ class Function(Resource):
 
     @property
     def _role_arn(self) -> str:
-        return self.cloud.arn("iam", f"role/{self.settings.names.role}", region=False)
+        own = self.cloud.arn("iam", f"role/{self.settings.names.role}", region=False)
+        return self.settings.role_arn or own
 
     def _environment(self) -> dict[str, str]:
         # The endpoints are resolved here, so that the handler knows no partitions.
@@ -183,6 +197,7 @@ class Function(Resource):
                 Runtime=wanted["runtime"],
                 Handler=wanted["handler"],
                 Role=wanted["role"],
+                Architectures=[wanted["architecture"]],
                 MemorySize=wanted["memory"],
                 Timeout=wanted["timeout"],
                 Environment=self._environment_argument(wanted),

@@ -15,7 +15,7 @@ class LogGroup(Resource):
     """A log group with a retention in days."""
 
     kind = "log-group"
-    deleted_after = ("function",)
+    deleted_after: tuple[str, ...] = ("function",)
 
     @property
     def name(self) -> str:
@@ -52,6 +52,10 @@ class LogGroup(Resource):
         wanted = self.described(step.needed)
         self.cloud.logs.put_retention_policy(logGroupName=self.name, retentionInDays=wanted["retention"])
         return Live(self.arn, wanted)
+
+    def put_tags(self, live: Live) -> None:
+        """Add the tags."""
+        self.cloud.logs.tag_resource(resourceArn=self.arn, tags=self.settings.all_tags)
 
     def delete(self, live: Live, step: Step) -> None:
         """Delete the group, and look again: a late line can bring it back (AWS-FACTS 11)."""

@@ -19,7 +19,7 @@ class Permission(Resource):
     """A statement in the function's policy."""
 
     kind = "permission"
-    needs = ("api", "function")
+    needs: tuple[str, ...] = ("api", "function")
     part_of = "function"
 
     @property

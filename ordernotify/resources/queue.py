@@ -38,8 +38,8 @@ class InboxQueue(Resource):
     """A queue and its subscription to the topic."""
 
     kind = "queue"
-    needs = ("topic",)
-    deleted_after = ("function",)
+    needs: tuple[str, ...] = ("topic",)
+    deleted_after: tuple[str, ...] = ("function",)
 
     @property
     def name(self) -> str:
@@ -107,6 +107,10 @@ class InboxQueue(Resource):
         if "subscribed" in changed:
             self._subscribe()
         return Live(self.arn, wanted, ids=live.ids)
+
+    def put_tags(self, live: Live) -> None:
+        """Add the tags."""
+        self.cloud.sqs.tag_queue(QueueUrl=live.ids["url"], Tags=self.settings.all_tags)
 
     def delete(self, live: Live, step: Step) -> None:
         """Remove the subscription and the queue."""

@@ -126,7 +126,7 @@ class RestApi(Resource):
     def _live(self, api_id: str, attributes: Attributes, *, owned: bool = True) -> Live:
         arn = f"arn:{self.cloud.partition}:apigateway:{self.cloud.region}::/restapis/{api_id}"
         url = rest_url(self.cloud, api_id, self.settings.stage)
-        return Live(arn, attributes, owned, {"id": api_id, "url": url})
+        return Live(arn, attributes, owned, ids={"id": api_id, "url": url})
 
     @property
     def _integration_uri(self) -> str:

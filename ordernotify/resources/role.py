@@ -9,8 +9,10 @@ from botocore.exceptions import ClientError
 
 from ordernotify.aws import Cloud, has_code, ignore_codes, tag_list
 from ordernotify.config import Settings
+from ordernotify.errors import OrderNotifyError
 from ordernotify.resources.base import (
     Attributes,
+    Change,
     Live,
     Resource,
     Step,
@@ -51,12 +53,18 @@ class Role(Resource):
     """The role that the function runs as, and its inline policy."""
 
     kind = "role"
-    deleted_after = ("function",)
+    removed_when_unwanted = True
+    deleted_after: tuple[str, ...] = ("function",)
 
     @property
     def name(self) -> str:
         """The role's name."""
         return self.settings.names.role
+
+    @property
+    def wanted(self) -> bool:
+        """Not where the person gave a role of their own."""
+        return self.settings.role_arn is None
 
     @property
     def arn(self) -> str:
@@ -112,6 +120,10 @@ class Role(Resource):
             )
         return Live(self.arn, wanted, ids=live.ids)
 
+    def put_tags(self, live: Live) -> None:
+        """Add the tags."""
+        self.cloud.iam.tag_role(RoleName=self.name, Tags=tag_list(self.settings.all_tags))
+
     def delete(self, live: Live, step: Step) -> None:
         """Remove inline and attached policies first, then the role (AWS-FACTS 18)."""
         with ignore_codes(_ABSENT):
@@ -145,3 +157,99 @@ class Role(Resource):
                 }
             ],
         }
+
+
+class ExistingRole(Resource):
+    """A role that the person gave: checked for what it lacks, never changed or deleted."""
+
+    kind = "given role"
+
+    @property
+    def name(self) -> str:
+        """The role's name, without its path."""
+        return self.arn.rpartition("/")[2]
+
+    @property
+    def arn(self) -> str:
+        """The ARN that was given."""
+        return self.settings.role_arn or ""
+
+    @property
+    def wanted(self) -> bool:
+        """Only where a role was given."""
+        return self.settings.role_arn is not None
+
+    def described(self, needed: Mapping[str, Live]) -> Attributes:
+        """Return that it lacks nothing, and that Lambda may assume it."""
+        return {"lacks": "", "assumed by Lambda": True}
+
+    def find(self) -> Live | None:
+        """Read the role and simulate its policies; raises OrderNotifyError if it does not exist.
+
+        A caller who may not simulate, or an emulator that cannot, leaves the permissions unchecked.
+        """
+        if not self.wanted:
+            return None
+        try:
+            role = self.cloud.iam.get_role(RoleName=self.name)["Role"]
+        except ClientError as error:
+            if has_code(error, _ABSENT):
+                raise OrderNotifyError(
+                    f"the role {self.arn} does not exist", "Give an existing role, or leave --role-arn away."
+                ) from error
+            raise
+        if role["Arn"] != self.arn:
+            raise OrderNotifyError(
+                f"there is a role {self.name}, but its ARN is {role['Arn']}",
+                "Give that ARN, in this account.",
+            )
+        trusted = "lambda.amazonaws.com" in same_policy_text(role.get("AssumeRolePolicyDocument"))
+        attributes = {"lacks": ", ".join(self._lacking()), "assumed by Lambda": trusted}
+        return Live(self.arn, attributes, ids={"id": role["RoleId"]})
+
+    def diff(self, live: Live, needed: Mapping[str, Live]) -> tuple[Change, ...]:
+        """Refuse a role that would not do: it is not ours to change."""
+        if live.attributes["lacks"]:
+            raise OrderNotifyError(
+                f"the role {self.name} lacks {live.attributes['lacks']}",
+                "`ordernotify policy function` prints the policy to add to it; or leave --role-arn away.",
+            )
+        if not live.attributes["assumed by Lambda"]:
+            raise OrderNotifyError(
+                f"Lambda may not assume the role {self.name}",
+                "Add the service lambda.amazonaws.com to its trust policy; or leave --role-arn away.",
+            )
+        return ()
+
+    def create(self, step: Step) -> Live:
+        """Nothing: `find` has refused a role that does not exist."""
+        raise NotImplementedError(self.kind)
+
+    def update(self, live: Live, changed: frozenset[str], step: Step) -> Live:
+        """Nothing: the role is not ours."""
+        return live
+
+    def delete(self, live: Live, step: Step) -> None:
+        """Nothing: the role is not ours."""
+
+    def _lacking(self) -> list[str]:
+        lacking = []
+        for statement in function_policy(self.settings, self.cloud)["Statement"]:
+            try:
+                answer = self.cloud.iam.simulate_principal_policy(
+                    PolicySourceArn=self.arn,
+                    ActionNames=statement["Action"],
+                    ResourceArns=[statement["Resource"].replace(":*", ":log-stream:any")],
+                )
+            except ClientError as error:
+                if has_code(
+                    error, "AccessDenied", "AccessDeniedException", "NotImplemented", "InvalidAction"
+                ):
+                    return []
+                raise
+            lacking += [
+                result["EvalActionName"]
+                for result in answer["EvaluationResults"]
+                if result["EvalDecision"] != "allowed"
+            ]
+        return lacking

@@ -16,9 +16,9 @@ class Subscriptions(Resource):
     """The email and SMS subscribers that setup was given; others that the topic has are left as they are."""
 
     kind = "subscriptions"
-    needs = ("topic",)
+    needs: tuple[str, ...] = ("topic",)
     part_of = "topic"
-    deleted_after = ("function",)
+    deleted_after: tuple[str, ...] = ("function",)
 
     @property
     def name(self) -> str:
@@ -41,8 +41,7 @@ class Subscriptions(Resource):
 
     def find(self) -> Live | None:
         """Read the topic's email and SMS subscribers; None if there is not one."""
-        topic = self.cloud.arn("sns", self.name)
-        found = [s for s in list_subscriptions(self.cloud, topic) if s.endpoint != self._inbox_arn]
+        found = [s for s in list_subscriptions(self.cloud, self._topic_arn) if s.endpoint != self._inbox_arn]
         if not found:
             return None
         return Live("", {f"{s.protocol} {s.endpoint}": True for s in found})
@@ -56,7 +55,7 @@ class Subscriptions(Resource):
         for protocol, endpoint in self._given():
             if f"{protocol} {endpoint}" in changed:
                 self.cloud.sns.subscribe(
-                    TopicArn=step.needed["topic"].arn,
+                    TopicArn=self._topic_arn,
                     Protocol=protocol,
                     Endpoint=endpoint,
                     ReturnSubscriptionArn=True,
@@ -65,7 +64,7 @@ class Subscriptions(Resource):
 
     def delete(self, live: Live, step: Step) -> None:
         """Remove every confirmed subscription of the topic; pending ones expire by themselves (AWS-FACTS 13)."""
-        everybody = list_subscriptions(self.cloud, self.cloud.arn("sns", self.name))
+        everybody = list_subscriptions(self.cloud, self._topic_arn)
         confirmed = [s.arn for s in everybody if s.arn]
         with ThreadPoolExecutor(PARALLEL_CALLS) as pool:
             list(pool.map(self._unsubscribe, confirmed))
@@ -75,9 +74,31 @@ class Subscriptions(Resource):
         return emails + [("sms", number) for number in self.settings.phones]
 
     @property
+    def _topic_arn(self) -> str:
+        return self.cloud.arn("sns", self.name)
+
+    @property
     def _inbox_arn(self) -> str:
         return self.cloud.arn("sqs", self.settings.names.inbox_queue)
 
     def _unsubscribe(self, arn: str) -> None:
         with ignore_codes(*NO_TOPIC):
             self.cloud.sns.unsubscribe(SubscriptionArn=arn)
+
+
+class AlarmSubscriptions(Subscriptions):
+    """The addresses that are told of alarms."""
+
+    kind = "alarm emails"
+    needs: tuple[str, ...] = ("alarm topic",)
+    part_of = "alarm topic"
+    deleted_after: tuple[str, ...] = ()
+    removed_when_unwanted = True
+
+    @property
+    def name(self) -> str:
+        """The alarm topic's name."""
+        return self.settings.names.alarm_topic
+
+    def _given(self) -> list[tuple[str, str]]:
+        return [("email", address) for address in self.settings.alarm_emails]

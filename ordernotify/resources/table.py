@@ -26,7 +26,7 @@ class Table(Resource):
     refused: ClassVar[Mapping[str, str]] = {
         "key": "a table's key cannot be changed, and replacing the table would delete the orders in it"
     }
-    deleted_after = ("function",)
+    deleted_after: tuple[str, ...] = ("function",)
 
     @property
     def name(self) -> str:
@@ -94,6 +94,10 @@ class Table(Resource):
         if "point-in-time recovery" in changed:
             self._set_recovery(wanted["point-in-time recovery"], step)
         return Live(self.arn, wanted)
+
+    def put_tags(self, live: Live) -> None:
+        """Add the tags."""
+        self.cloud.dynamodb.tag_resource(ResourceArn=self.arn, Tags=tag_list(self.settings.all_tags))
 
     def delete(self, live: Live, step: Step) -> None:
         """Turn the protection off and delete the table with all its orders."""

@@ -25,7 +25,7 @@ class Topic(Resource):
     """A Standard topic to which only the account publishes."""
 
     kind = "topic"
-    deleted_after = ("function",)
+    deleted_after: tuple[str, ...] = ("function",)
 
     @property
     def name(self) -> str:
@@ -79,20 +79,21 @@ class Topic(Resource):
         )
         return Live(self.arn, wanted)
 
+    def put_tags(self, live: Live) -> None:
+        """Add the tags."""
+        self.cloud.sns.tag_resource(ResourceArn=self.arn, Tags=tag_list(self.settings.all_tags))
+
     def delete(self, live: Live, step: Step) -> None:
         """Delete the topic; SNS answers success when it is gone already."""
         self.cloud.sns.delete_topic(TopicArn=self.arn)
 
+    def _publishers(self) -> dict[str, Any]:
+        account = f"arn:{self.cloud.partition}:iam::{self.cloud.account}:root"
+        return {"Sid": "AccountPublishes", "Principal": {"AWS": account}}
+
     def _policy(self) -> dict[str, Any]:
-        statements: list[dict[str, Any]] = [
-            {
-                "Sid": "AccountPublishes",
-                "Effect": "Allow",
-                "Principal": {"AWS": f"arn:{self.cloud.partition}:iam::{self.cloud.account}:root"},
-                "Action": "sns:Publish",
-                "Resource": self.arn,
-            }
-        ]
+        allow = {"Effect": "Allow", "Action": "sns:Publish", "Resource": self.arn}
+        statements: list[dict[str, Any]] = [{**allow, **self._publishers()}]
         if self.cloud.target is Target.AWS:  # the embedded cloud has no TLS
             statements.append(
                 {
@@ -105,3 +106,28 @@ class Topic(Resource):
                 }
             )
         return {"Version": "2012-10-17", "Statement": statements}
+
+
+class AlarmTopic(Topic):
+    """The topic that tells of alarms; CloudWatch publishes to it on behalf of this account alone."""
+
+    kind = "alarm topic"
+    deleted_after: tuple[str, ...] = ()
+    removed_when_unwanted = True
+
+    @property
+    def name(self) -> str:
+        """The topic's name."""
+        return self.settings.names.alarm_topic
+
+    @property
+    def wanted(self) -> bool:
+        """Only where somebody is to be told."""
+        return bool(self.settings.alarm_emails)
+
+    def _publishers(self) -> dict[str, Any]:
+        return {
+            "Sid": "AlarmsPublish",
+            "Principal": {"Service": "cloudwatch.amazonaws.com"},
+            "Condition": {"StringEquals": {"aws:SourceAccount": self.cloud.account}},
+        }
