@@ -145,6 +145,7 @@ class Settings:
     auth: Auth = Auth.NONE
     stage: str = "prod"
     cors_origins: tuple[str, ...] = ()
+    access_logs: bool = False
     rate: int | None = None
     burst: int | None = None
     role_arn: str | None = None
@@ -194,6 +195,7 @@ RECORDED = (
     "auth",
     "stage",
     "cors_origins",
+    "access_logs",
     "rate",
     "burst",
     "role_arn",
@@ -297,9 +299,57 @@ def _check_tags(tags: Mapping[str, str]) -> None:
             )
 
 
+_FIELDS = {
+    "email": "emails",
+    "phone": "phones",
+    "alarm-email": "alarm_emails",
+    "cors-origin": "cors_origins",
+    "tag": "tags",
+}
+"""The fields of Settings that are not called like their option."""
+
+
+def describe(
+    stack: str, names: Names, told: Mapping[str, Any], recorded: Mapping[str, Any] | None = None
+) -> Settings:
+    """Build the settings from options by their names; `recorded` has fields that the options win over.
+
+    Options that are no setting (such as `region`) are passed over. Raises UsageError for an impossible value.
+    """
+    values: dict[str, Any] = dict(recorded or {})
+    known = {entry.name for entry in fields(Settings)} - {"stack", "names"}
+    for option, value in told.items():
+        name = _FIELDS.get(option, option.replace("-", "_"))
+        if name in known and value is not None:
+            values[name] = _setting(option, name, value)
+    return Settings(stack=stack, names=names, **values)
+
+
+def _setting(option: str, name: str, value: Any) -> Any:
+    if name == "tags":
+        return dict(_tag(text) for text in value)
+    if isinstance(value, list | tuple):
+        return tuple(dict.fromkeys(value))
+    kind = type(settings_default(name))
+    if issubclass(kind, StrEnum):
+        try:
+            return kind(value)
+        except ValueError:
+            raise UsageError(f"{option} cannot be {value!r}", f"Use one of {', '.join(kind)}.") from None
+    return value
+
+
+def _tag(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise UsageError(f"{text!r} is not a tag", "Give it as key=value; for example team=shop.")
+    return key, value
+
+
 def settings_default(option: str) -> Any:
     """Return the default of a setting, for the option of the same name."""
-    return next(entry.default for entry in fields(Settings) if entry.name == option)
+    default = next(entry for entry in fields(Settings) if entry.name == option)
+    return default.default_factory() if callable(default.default_factory) else default.default
 
 
 @dataclass(frozen=True, slots=True)

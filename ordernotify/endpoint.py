@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from ordernotify.aws import Cloud, map_botocore_errors
-from ordernotify.config import STACK_TAG, Names
+from ordernotify.config import RECORDED, SETTING_TAG_PREFIX, STACK_TAG, Names, setting_from_tag
 from ordernotify.errors import StackNotFoundError
 from ordernotify.resources.rest_api import STAGE_TAG, find_rest_apis, rest_url
 
@@ -33,6 +34,20 @@ def find_endpoint(cloud: Cloud, names: Names, stack: str) -> Endpoint:
         f"there is no stack {stack} in account {cloud.account}, region {cloud.region}",
         "`ordernotify setup` makes it; --stack, --aws and --region choose another one.",
     )
+
+
+def recorded_settings(cloud: Cloud, names: Names, stack: str) -> dict[str, Any]:
+    """Read what the last `setup` was told other than the defaults, by field of Settings; empty without an API."""
+    with map_botocore_errors("find", "API", names.api):
+        apis = find_rest_apis(cloud, names, stack)
+    tags = apis[0].get("tags", {}) if apis else {}
+    if tags.get(STACK_TAG) != stack:
+        return {}
+    return {
+        name: setting_from_tag(name, tags[f"{SETTING_TAG_PREFIX}{name}"])
+        for name in RECORDED
+        if f"{SETTING_TAG_PREFIX}{name}" in tags
+    }
 
 
 def stacks_present(cloud: Cloud) -> set[str]:

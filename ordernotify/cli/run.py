@@ -13,34 +13,39 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
-from ordernotify.config import DEFAULT_STACK, Names, Target, check_stack_name
+from ordernotify.config import DEFAULT_STACK, Names, Settings, Target, check_stack_name, describe
 from ordernotify.errors import EXIT_FAILED, EXIT_INTERRUPTED, OrderNotifyError, UsageError
+from ordernotify.settings_file import DEFAULT_FILE, read_settings, settings_from_environment
 
 if TYPE_CHECKING:
     from ordernotify.aws import Cloud
 
-DEFAULT_CONFIG = Path("ordernotify.toml")
 _COMMON = "Common options"
 _NAMES = "Names"
+_TAKES_SETTINGS = "setup"
+"""The command whose own options are the settings; elsewhere an option of the same name is another thing."""
 
 
 def _load_config(context: typer.Context, path: Path | None) -> Path | None:
-    """Read the settings file before the other options, as their defaults: flag, then environment, then file."""
-    if context.resilient_parsing:
+    """Read the settings file before the other options, as their defaults: flag, environment, file."""
+    if context.resilient_parsing or (path is None and not DEFAULT_FILE.exists()):
         return path
-    if path is None and not DEFAULT_CONFIG.exists():
-        return None
-    import tomllib
-
-    chosen = path or DEFAULT_CONFIG
     try:
-        values = tomllib.loads(chosen.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise typer.BadParameter(f"cannot read {chosen}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise typer.BadParameter(f"{chosen} is not valid TOML: {error}") from error
-    context.default_map = {name.replace("-", "_"): value for name, value in values.items()}
+        values = read_settings(path or DEFAULT_FILE)
+    except OrderNotifyError as error:
+        with_errors_shown(False, functools.partial(_raise, error))
+        raise
+    context.obj = values
+    context.default_map = {
+        option.replace("-", "_"): value
+        for option, value in values.items()
+        if context.info_name == _TAKES_SETTINGS or option in _COMMON_NAMES
+    }
     return path
+
+
+def _raise(error: OrderNotifyError) -> None:
+    raise error
 
 
 _Config = Annotated[
@@ -52,11 +57,18 @@ _Config = Annotated[
         is_eager=True,
         callback=_load_config,
         rich_help_panel=_COMMON,
+        show_envvar=False,
     ),
 ]
 _Stack = Annotated[
     str,
-    typer.Option("--stack", envvar="ORDERNOTIFY_STACK", help="The stack's name.", rich_help_panel=_COMMON),
+    typer.Option(
+        "--stack",
+        envvar="ORDERNOTIFY_STACK",
+        help="The stack's name.",
+        rich_help_panel=_COMMON,
+        show_envvar=False,
+    ),
 ]
 _Aws = Annotated[
     bool,
@@ -65,15 +77,28 @@ _Aws = Annotated[
         envvar="ORDERNOTIFY_AWS",
         help="Use the AWS account, not this machine.",
         rich_help_panel=_COMMON,
+        show_envvar=False,
     ),
 ]
 _Region = Annotated[
     str | None,
-    typer.Option("--region", envvar="ORDERNOTIFY_REGION", help="The AWS region.", rich_help_panel=_COMMON),
+    typer.Option(
+        "--region",
+        envvar="ORDERNOTIFY_REGION",
+        help="The AWS region.",
+        rich_help_panel=_COMMON,
+        show_envvar=False,
+    ),
 ]
 _Profile = Annotated[
     str | None,
-    typer.Option("--profile", envvar="ORDERNOTIFY_PROFILE", help="The AWS profile.", rich_help_panel=_COMMON),
+    typer.Option(
+        "--profile",
+        envvar="ORDERNOTIFY_PROFILE",
+        help="The AWS profile.",
+        rich_help_panel=_COMMON,
+        show_envvar=False,
+    ),
 ]
 _Verbose = Annotated[
     bool,
@@ -82,6 +107,7 @@ _Verbose = Annotated[
         envvar="ORDERNOTIFY_VERBOSE",
         help="Show the traceback of an error.",
         rich_help_panel=_COMMON,
+        show_envvar=False,
     ),
 ]
 
@@ -102,7 +128,11 @@ def _name_option(what: str) -> Any:
 JsonOption = Annotated[
     bool,
     typer.Option(
-        "--json", envvar="ORDERNOTIFY_JSON", help="Print the result as JSON.", rich_help_panel=_COMMON
+        "--json",
+        envvar="ORDERNOTIFY_JSON",
+        help="Print the result as JSON.",
+        rich_help_panel=_COMMON,
+        show_envvar=False,
     ),
 ]
 """For the commands that return something; everything else goes to stderr."""
@@ -118,6 +148,7 @@ _COMMON_OPTIONS: Mapping[str, tuple[Any, Any]] = {
 _NAME_OPTIONS: Mapping[str, tuple[Any, Any]] = {
     f"{name.name}_name": (_name_option(name.name), None) for name in fields(Names)
 }
+_COMMON_NAMES = {name.replace("_", "-") for name in (*_COMMON_OPTIONS, *_NAME_OPTIONS)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +161,24 @@ class Run:
     region: str | None
     profile: str | None
     verbose: bool
+    told: Mapping[str, Any]
+    """The command's extra options, by option name."""
+    context: typer.Context
+    config: Path
+    """The settings file, whether it exists or not."""
+
+    def settings(self, recorded: Mapping[str, Any]) -> Settings:
+        """Describe the stack without flags: the environment, then the file, then what `setup` recorded."""
+        told = {**(self.context.obj or {}), **settings_from_environment(os.environ)}
+        return describe(self.stack, self.names, told, recorded)
+
+    def given(self) -> dict[str, Any]:
+        """Return the options that were given as flags on this command line, by option name."""
+        return {
+            name.replace("_", "-"): value
+            for name, value in self.context.params.items()
+            if self.context.get_parameter_source(name).name == "COMMANDLINE"  # type: ignore[union-attr]
+        }
 
     def cloud(self) -> Cloud:
         """Open the place where the stack lives and say on stderr which one it is.
@@ -149,7 +198,7 @@ class Run:
         return cloud
 
 
-def _run_from(values: dict[str, Any]) -> Run:
+def _run_from(context: typer.Context, told: Mapping[str, Any], values: dict[str, Any]) -> Run:
     common = {name: values.pop(name) for name in _COMMON_OPTIONS}
     given = {name.removesuffix("_name"): values.pop(name) for name in _NAME_OPTIONS}
     check_stack_name(common["stack"])
@@ -163,16 +212,21 @@ def _run_from(values: dict[str, Any]) -> Run:
         region=common["region"],
         profile=common["profile"],
         verbose=common["verbose"],
+        told=told,
+        context=context,
+        config=common["config"] or DEFAULT_FILE,
     )
 
 
 def command(
-    app: typer.Typer, name: str, **options: Any
+    app: typer.Typer, name: str, extra: Mapping[str, tuple[Any, Any]] | None = None, **options: Any
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Register a command whose function takes a `Run` first; the common options are added to its own.
 
-    The options are spelled once, here, and every command has the same ones.
+    The options are spelled once, here, and every command has the same ones. `extra` adds more options, which
+    are not passed to the function: it reads them as `run.told`.
     """
+    added = {**(extra or {}), **_COMMON_OPTIONS, **_NAME_OPTIONS}
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
         hints = get_type_hints(function, include_extras=True)
@@ -183,16 +237,19 @@ def command(
         ]
         common = [
             inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-            for key, (annotation, default) in {**_COMMON_OPTIONS, **_NAME_OPTIONS}.items()
+            for key, (annotation, default) in added.items()
         ]
 
         @functools.wraps(function)
-        def invoke(**values: Any) -> None:
+        def invoke(context: typer.Context, **values: Any) -> None:
             verbose = bool(values["verbose"])
-            with_errors_shown(verbose, lambda: function(_run_from(values), **values))
+            told = {key.replace("_", "-"): values.pop(key) for key in extra or ()}
+            with_errors_shown(verbose, lambda: function(_run_from(context, told, values), **values))
 
-        invoke.__signature__ = inspect.Signature([*own, *common])  # type: ignore[attr-defined]
-        invoke.__annotations__ = {parameter.name: parameter.annotation for parameter in [*own, *common]}
+        keyword_only = inspect.Parameter.KEYWORD_ONLY
+        parameters = [inspect.Parameter("context", keyword_only, annotation=typer.Context), *own, *common]
+        invoke.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        invoke.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
         app.command(name, **options)(invoke)
         return function
 

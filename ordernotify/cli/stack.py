@@ -9,59 +9,39 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ordernotify.cli import app
+from ordernotify.cli.options import SETTING_OPTIONS
 from ordernotify.cli.run import JsonOption, Run, command
-from ordernotify.config import Settings, Target, settings_default
-from ordernotify.errors import EXIT_DIFFERENCES, EXIT_FAILED, OrderNotifyError, UsageError
+from ordernotify.config import Names, Settings, Target, describe
+from ordernotify.errors import EXIT_DIFFERENCES, EXIT_FAILED, OrderNotifyError, StackNotFoundError, UsageError
 
 if TYPE_CHECKING:
     from ordernotify.aws import Cloud
+    from ordernotify.overview import Health
     from ordernotify.provision import Plan
     from ordernotify.resources.base import Live, Resource
-    from ordernotify.verify import Answer
+
+LAST_ERRORS_SECONDS = 24 * 3600
+"""How far back `status` looks for errors."""
 
 YesOption = Annotated[
     bool, typer.Option("--yes", "-y", envvar="ORDERNOTIFY_YES", help="Do not ask; for scripts.")
 ]
-StageOption = Annotated[
-    str, typer.Option("--stage", envvar="ORDERNOTIFY_STAGE", help="The API's stage.", metavar="NAME")
+ExitCodeOption = Annotated[
+    bool, typer.Option("--exit-code", help=f"End with {EXIT_DIFFERENCES} where anything differs.")
 ]
 
 
-@command(app, "setup")
+@command(app, "setup", SETTING_OPTIONS)
 def setup(
     run: Run,
-    email: Annotated[
-        list[str] | None,
-        typer.Option("--email", envvar="ORDERNOTIFY_EMAIL", help="Subscribe this address; repeatable."),
-    ] = None,
-    phone: Annotated[
-        list[str] | None,
-        typer.Option("--phone", envvar="ORDERNOTIFY_PHONE", help="Subscribe this E.164 number; repeatable."),
-    ] = None,
-    stage: StageOption = settings_default("stage"),
-    runtime: Annotated[
-        str, typer.Option("--runtime", envvar="ORDERNOTIFY_RUNTIME", help="The function's runtime.")
-    ] = settings_default("runtime"),
-    memory: Annotated[
-        int,
-        typer.Option(
-            "--memory", envvar="ORDERNOTIFY_MEMORY", help="The function's memory in MB.", min=128, max=10240
-        ),
-    ] = settings_default("memory"),
-    timeout: Annotated[
-        int,
-        typer.Option(
-            "--timeout", envvar="ORDERNOTIFY_TIMEOUT", help="The function's timeout in s.", min=3, max=29
-        ),
-    ] = settings_default("timeout"),
-    log_retention: Annotated[
-        int, typer.Option("--log-retention", envvar="ORDERNOTIFY_LOG_RETENTION", help="Days to keep logs.")
-    ] = settings_default("log_retention"),
-    log_bodies: Annotated[
-        bool,
-        typer.Option("--log-bodies/--no-log-bodies", envvar="ORDERNOTIFY_LOG_BODIES", help="Log the orders."),
-    ] = settings_default("log_bodies"),
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and change nothing.")] = False,
+    exit_code: ExitCodeOption = False,
+    adopt: Annotated[
+        bool, typer.Option("--adopt", help="Take over resources of these names that belong to no stack.")
+    ] = False,
+    save: Annotated[
+        bool, typer.Option("--save", help="Write the options given here to the settings file.")
+    ] = False,
     yes: YesOption = False,
     json: JsonOption = False,
 ) -> None:
@@ -69,40 +49,42 @@ def setup(
 
     Example: ordernotify setup --email you@example.com
     """
-    settings = Settings(
-        stack=run.stack,
-        names=run.names,
-        emails=tuple(dict.fromkeys(email or ())),
-        phones=tuple(dict.fromkeys(phone or ())),
-        stage=stage,
-        runtime=runtime,
-        memory=memory,
-        timeout=timeout,
-        log_retention=log_retention,
-        log_bodies=log_bodies,
-    )
+    settings = describe(run.stack, run.names, run.told)
     cloud = run.cloud()
     from ordernotify import provision
     from ordernotify.render import plans
 
     resources = provision.declare(settings, cloud)
-    planned = provision.plan(resources)
+    planned = provision.plan(resources, adopt=adopt)
     if dry_run:
         if json:
             plans.show_report_json(provision.report(settings, cloud, planned))
         else:
             plans.show_plan(planned, to_stdout=True)
+        if exit_code and planned.changes:
+            raise typer.Exit(EXIT_DIFFERENCES)
         return
     live: Mapping[str, Live] = {}
     if planned.changes:
         plans.show_plan(planned)
         _confirm_changes(planned, yes)
         live = _apply(resources, planned)
+    if save:
+        _save(run)
     report = provision.report(settings, cloud, planned, live)
     if json:
         plans.show_report_json(report)
     else:
         plans.show_setup_result(report, changed=bool(planned.changes))
+
+
+def _save(run: Run) -> None:
+    from ordernotify.render import note
+    from ordernotify.settings_file import OPTIONS, save_settings
+
+    given = {name: value for name, value in run.given().items() if name in OPTIONS}
+    save_settings(run.config, {n: list(v) if isinstance(v, tuple) else v for n, v in given.items()})
+    note(f"Saved {', '.join(given) or 'nothing'} to {run.config}")
 
 
 def _confirm_changes(planned: Plan, yes: bool) -> None:
@@ -134,42 +116,48 @@ def _apply(resources: tuple[Resource, ...], planned: Plan) -> Mapping[str, Live]
 
 
 @command(app, "status")
-def status(
-    run: Run,
-    exit_code: Annotated[
-        bool, typer.Option("--exit-code", help=f"End with {EXIT_DIFFERENCES} if anything differs.")
-    ] = False,
-    json: JsonOption = False,
-) -> None:
-    """Show what exists, the URL, the subscribers, and what differs from what is described.
+def status(run: Run, exit_code: ExitCodeOption = False, json: JsonOption = False) -> None:
+    """Show what exists, how it is doing, and what differs from what is described.
+
+    Described is what the settings file and the environment say; for the rest, what the last setup was told.
 
     Example: ordernotify status --stack dev
     """
     cloud = run.cloud()
     from ordernotify import provision
+    from ordernotify.endpoint import recorded_settings
     from ordernotify.render import plans
 
-    settings = Settings(stack=run.stack, names=run.names)
+    settings = run.settings(recorded_settings(cloud, run.names, run.stack))
     planned = provision.plan(provision.declare(settings, cloud))
-    if not json and all(item.live is None for item in planned.items):
-        raise no_stack(run)
+    if all(item.live is None for item in planned.items):
+        raise StackNotFoundError(
+            f"there is no stack {run.stack} here",
+            "`ordernotify setup` makes it; --stack, --aws and --region choose another one.",
+        )
     report = provision.report(settings, cloud, planned)
+    health = _health(cloud, run.names)
     if json:
-        plans.show_report_json(report)
+        plans.show_report_json(report, health)
     else:
-        plans.show_status(report)
+        plans.show_status(report, health)
     if exit_code and planned.changes:
         raise typer.Exit(EXIT_DIFFERENCES)
 
 
-def no_stack(run: Run) -> OrderNotifyError:
-    """Build the error for a stack of which nothing exists."""
-    from ordernotify.errors import StackNotFoundError
+def _health(cloud: Cloud, names: Names) -> Health:
+    """Read how the stack is doing, side by side."""
+    import time
+    from concurrent.futures import ThreadPoolExecutor
 
-    return StackNotFoundError(
-        f"there is no stack {run.stack} here",
-        "`ordernotify setup` makes it; --stack, --aws and --region choose another one.",
-    )
+    from ordernotify import overview
+
+    since = int((time.time() - LAST_ERRORS_SECONDS) * 1000)
+    with ThreadPoolExecutor(3) as pool:
+        alarms = pool.submit(overview.read_alarms, cloud, names)
+        orders = pool.submit(overview.count_orders, cloud, names)
+        errors = pool.submit(overview.last_errors, cloud, names, since)
+        return overview.Health(alarms.result(), orders.result(), errors.result())
 
 
 @command(app, "verify")
@@ -181,16 +169,16 @@ def verify(run: Run, json: JsonOption = False) -> None:
     cloud = run.cloud()
     from ordernotify import verify as procedure
     from ordernotify.endpoint import find_endpoint
-    from ordernotify.orders import send_order
-    from ordernotify.render import proof
+    from ordernotify.orders import Draft, OrderClient, random_key
+    from ordernotify.render import json_document, json_text, proof
 
-    endpoint = find_endpoint(cloud, run.names, run.stack)
+    client = OrderClient(find_endpoint(cloud, run.names, run.stack).url)
 
-    def send(order: Mapping[str, Any]) -> Answer:
-        sent = send_order(endpoint.url, order)
-        return procedure.Answer(sent.status, sent.order_id, sent.message)
+    def send(order: Mapping[str, Any]) -> procedure.Answer:
+        answer = client.send(Draft(json_text(order).encode(), random_key()))
+        return procedure.Answer(answer.status, answer.order_id, answer.message)
 
-    order_id: str | None = None
+    order_id = ""
     checks: list[procedure.Check] = []
     for outcome in procedure.verify(cloud, run.names, run.stack, send):
         if isinstance(outcome, procedure.Answer):
@@ -200,8 +188,6 @@ def verify(run: Run, json: JsonOption = False) -> None:
         if not json:
             proof.show_check(outcome)
     if json:
-        from ordernotify.render import json_document
-
         json_document(proof.verify_document(order_id, checks))
     if not all(check.passed for check in checks):
         raise typer.Exit(EXIT_FAILED)
@@ -233,8 +219,13 @@ def inbox(run: Run, json: JsonOption = False) -> None:
 def teardown(
     run: Run,
     delete_orders: Annotated[
-        bool, typer.Option("--delete-orders", help="Delete the table with all its orders too.")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--delete-orders/--keep-orders",
+            help="Delete the table with all its orders, or keep it; otherwise you are asked, or it is kept.",
+            show_default=False,
+        ),
+    ] = None,
     yes: YesOption = False,
     json: JsonOption = False,
 ) -> None:
@@ -244,15 +235,16 @@ def teardown(
     """
     cloud = run.cloud()
     from ordernotify import provision
+    from ordernotify.endpoint import recorded_settings
     from ordernotify.render import json_document, plans
 
-    settings = Settings(stack=run.stack, names=run.names)
+    settings = Settings(run.stack, run.names, **recorded_settings(cloud, run.names, run.stack))
     resources = provision.declare(settings, cloud)
-    planned = provision.plan_teardown(resources, delete_orders=delete_orders)
+    planned = provision.plan_teardown(resources, delete_orders=bool(delete_orders))
     if planned.changes:
         plans.show_plan(planned)
-        if not yes:
-            _confirm_teardown(run.stack)
+        if not yes and _confirm_teardown(cloud, run, planned, ask_for_orders=delete_orders is None):
+            planned = provision.plan_teardown(resources, delete_orders=True)
         _apply(resources, planned)
     if json:
         json_document(plans.teardown_document(planned))
@@ -261,10 +253,28 @@ def teardown(
     _stop_unused_cloud(cloud)
 
 
-def _confirm_teardown(stack: str) -> None:
+def _confirm_teardown(cloud: Cloud, run: Run, planned: Plan, *, ask_for_orders: bool) -> bool:
+    """Ask whether to go on; returns whether the orders are to be deleted after all."""
+    from ordernotify import overview
+    from ordernotify.render import note
+
     if not sys.stdin.isatty():
         raise OrderNotifyError("nobody is there to be asked", "Read the plan above, then add --yes.")
-    typer.confirm(f"Remove this of the stack {stack}?", abort=True, err=True)
+    counted = overview.count_orders(cloud, run.names)
+    if not ask_for_orders or counted is None or not any(item.reason for item in planned.items):
+        typer.confirm(f"Remove this of the stack {run.stack}?", abort=True, err=True)
+        return False
+    number = f"{counted.orders}" if counted.complete else f"at least {counted.orders}"
+    note(f"The table {run.names.table} holds {number} orders, {counted.pending} of them not announced yet.")
+    note("`ordernotify export-orders orders.jsonl` saves them first.")
+    typer.confirm(f"Remove the stack {run.stack} and keep the table?", abort=True, err=True)
+    answer = typer.prompt(
+        f"Type {run.stack} to delete the table with all orders too, or press Enter to keep it",
+        default="",
+        show_default=False,
+        err=True,
+    )
+    return bool(answer == run.stack)
 
 
 def _stop_unused_cloud(cloud: Cloud) -> None:

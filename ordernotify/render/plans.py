@@ -12,6 +12,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from ordernotify.overview import Health
 from ordernotify.provision import Action, Event, Item, Plan, Report, State
 from ordernotify.render import clean, err, json_document, out
 from ordernotify.resources.base import Change
@@ -159,9 +160,23 @@ def report_document(report: Report) -> dict[str, Any]:
     }
 
 
-def show_report_json(report: Report) -> None:
-    """Print the result of `setup` or `status` as JSON."""
-    json_document(report_document(report))
+def show_report_json(report: Report, health: Health | None = None) -> None:
+    """Print the result of `setup`, or with its health that of `status`, as JSON."""
+    document = report_document(report)
+    json_document(document | _health_document(health) if health else document)
+
+
+def _health_document(health: Health) -> dict[str, Any]:
+    counted = health.orders
+    return {
+        "alarms": [{"name": a.name, "state": a.state} for a in health.alarms],
+        "orders": counted and counted.orders,
+        "pendingNotifications": counted and counted.pending,
+        "countsComplete": counted is not None and counted.complete,
+        "errors": [
+            {"timestamp": e.timestamp, "message": e.message, "orderId": e.order_id} for e in health.errors
+        ],
+    }
 
 
 def show_setup_result(report: Report, *, changed: bool) -> None:
@@ -195,23 +210,46 @@ def left_to_do(report: Report) -> list[str]:
     return lines
 
 
-def show_status(report: Report) -> None:
-    """Print what exists and how it differs from what is described."""
+def show_status(report: Report, health: Health) -> None:
+    """Print what exists, how it differs from what is described, and how it is doing."""
+    states = {alarm.name: alarm.state for alarm in health.alarms}
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(width=1)
-    table.add_column()
+    table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for item in report.items:
         sign, style = _SIGNS[item.action]
-        state = {Action.NONE: "", Action.CREATE: "  missing"}.get(item.action, "  differs")
-        mark = "✓" if item.action is Action.NONE else sign
-        table.add_row(Text(mark, style), item.kind, Text(clean(item.name) + state, style))
+        mark = ("✓", "green") if item.action is Action.NONE else (sign, style)
+        state = {Action.NONE: "", Action.CREATE: "missing", Action.DELETE: "no longer described"}
+        words = [clean(item.name), state.get(item.action, "differs"), _alarm_word(states.get(item.name, ""))]
+        table.add_row(Text(*mark), item.kind, Text("  ".join(filter(None, words))))
         for change in item.changes:
             table.add_row("", "", Text(_change_text(change), style))
     out.print(table)
     out.print(Text.assemble(("Invoke URL: ", "bold"), report.url or "(none)"))
     for s in report.subscriptions:
         out.print(f"Subscriber: {s.protocol} {clean(s.endpoint)} ({s.state})")
+    if not report.subscriptions:
+        out.print("Subscriber: (none)")
+    _show_orders(health)
+    for error in health.errors:
+        out.print(
+            Text(f"Error at {error.timestamp}: {clean(error.message)} {error.order_id}".rstrip(), "red")
+        )
+
+
+def _alarm_word(state: str) -> str:
+    return {"": "", "OK": "(ok)", "ALARM": "(IN ALARM)"}.get(state, "(no data yet)")
+
+
+def _show_orders(health: Health) -> None:
+    counted = health.orders
+    if counted is None:
+        return
+    least = "" if counted.complete else "at least "
+    out.print(f"Orders: {least}{counted.orders}, notifications pending: {least}{counted.pending}")
+    if counted.pending:
+        out.print("  `ordernotify redrive` sends what stays pending.")
 
 
 def teardown_document(plan: Plan) -> dict[str, Any]:
