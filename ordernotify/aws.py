@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 import time
@@ -26,7 +27,9 @@ from ordernotify.errors import (
 )
 
 if TYPE_CHECKING:
+    from botocore.credentials import Credentials
     from mypy_boto3_apigateway import APIGatewayClient
+    from mypy_boto3_apigatewayv2 import ApiGatewayV2Client
     from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_iam import IAMClient
@@ -141,6 +144,17 @@ class Cloud:
         return cast("APIGatewayClient", self._client("apigateway"))
 
     @property
+    def apigatewayv2(self) -> ApiGatewayV2Client:
+        """The client for HTTP APIs."""
+        return cast("ApiGatewayV2Client", self._client("apigatewayv2"))
+
+    @property
+    def credentials(self) -> Credentials | None:
+        """The session's credentials, which refresh themselves; None if there are none."""
+        with self._lock:
+            return self._session.get_credentials()
+
+    @property
     def cloudwatch(self) -> CloudWatchClient:
         """The client for alarms and metrics."""
         return cast("CloudWatchClient", self._client("cloudwatch"))
@@ -212,6 +226,8 @@ def aws_cloud(region: str | None = None, profile: str | None = None) -> Cloud:
     Raises CredentialsError when there are no credentials, AwsError when there is no region or no such profile.
     """
     with map_botocore_errors("open", "session"):
+        # botocore reads AWS_DEFAULT_REGION only; the AWS command line and Lambda also know AWS_REGION.
+        region = region or os.environ.get("AWS_REGION")
         session = boto3.Session(region_name=region, profile_name=profile)
         if not session.region_name:
             raise AwsError(
