@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ordernotify.config import DEFAULT_STACK, Names, describe
 from ordernotify.errors import OrderNotifyError, UsageError
 
 DEFAULT_FILE = Path("ordernotify.toml")
@@ -50,7 +51,8 @@ _TYPE_NAMES = {str: "a text in quotes", bool: "true or false", int: "a whole num
 def read_settings(path: Path) -> dict[str, Any]:
     """Read and check the file; returns its values by option name.
 
-    Raises UsageError naming the file and the line for what is not TOML, an unknown name or a wrong type.
+    Raises UsageError naming the file and the line for what is not TOML, an unknown name, a wrong type,
+    or a value or combination that cannot be.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -66,7 +68,22 @@ def read_settings(path: Path) -> dict[str, Any]:
         ) from error
     for name, value in values.items():
         _check(path, text, name, value)
+    _check_together(path, text, values)
     return values
+
+
+def _check_together(path: Path, text: str, values: Mapping[str, Any]) -> None:
+    """Refuse impossible values and combinations with the line that makes them so."""
+    told: dict[str, Any] = {}
+    for name, value in values.items():
+        told[name] = value
+        try:
+            describe(DEFAULT_STACK, Names(), told)
+        except UsageError as error:
+            if name in {"rate", "burst"} and {"rate", "burst"} & (values.keys() - told.keys()):
+                continue  # its other half comes on a later line
+            where = f"{path}, line {_line_of(name, text)}"
+            raise UsageError(f"{where}: {error.message}", error.hint) from error
 
 
 def _check(path: Path, text: str, name: str, value: object) -> None:
