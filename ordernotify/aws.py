@@ -133,8 +133,10 @@ class Cloud:
         # boto3 sessions are not thread-safe while they make clients; the clients themselves are.
         with self._lock:
             if service not in self._clients:
+                # A proxy of the person's must not stand between this machine and itself.
+                direct = Config(proxies={}) if self.target is Target.LOCAL else Config()
                 self._clients[service] = self._session.client(  # type: ignore[call-overload]
-                    service, endpoint_url=self.endpoint, config=_CLIENT_CONFIG
+                    service, endpoint_url=self.endpoint, config=_CLIENT_CONFIG.merge(direct)
                 )
             return self._clients[service]
 
@@ -395,10 +397,21 @@ class Patience:
         timeout: float = 120.0,
         step: float = 0.5,
     ) -> None:
-        """Ask until `reached` is true; raises WaitTimeoutError after `timeout` seconds."""
+        """Ask until `reached` is true; raises WaitTimeoutError after `timeout` seconds.
+
+        An answer that AWS refused to give for asking too often is "not yet" (AWS-FACTS 21).
+        """
         started = self.clock.now()
-        while not reached():
-            self._pause(started, timeout, step, waiting_for, None)
+        while True:
+            cause = None
+            try:
+                if reached():
+                    return
+            except ClientError as error:
+                if not is_throttled(error):
+                    raise
+                cause = error
+            self._pause(started, timeout, step, waiting_for, cause)
 
     def _pause(
         self, started: float, timeout: float, step: float, waiting_for: str, cause: ClientError | None

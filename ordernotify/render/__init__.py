@@ -46,9 +46,9 @@ def traceback() -> None:
 
 
 def location(cloud: Cloud, stack: str) -> None:
-    """Say which place the command talks to."""
-    place = f"the embedded cloud at {cloud.endpoint}" if cloud.target == "local" else "AWS"
-    note(f"Stack {stack} on {place}, account {cloud.account}, region {cloud.region}")
+    """Say which place the command talks to, in a line that fits 80 columns."""
+    place = f"local, {cloud.endpoint}" if cloud.target == "local" else "AWS"
+    note(f"Stack {stack} ({place}), account {cloud.account}, {cloud.region}")
 
 
 class _NotPlainError(Exception):
@@ -73,7 +73,13 @@ def _exact_json(value: Any) -> str:
     if isinstance(value, Decimal):
         return str(value)
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{json.dumps(key)}: {_exact_json(item)}" for key, item in value.items()) + "}"
+        return (
+            "{"
+            + ", ".join(
+                f"{json.dumps(key, ensure_ascii=False)}: {_exact_json(item)}" for key, item in value.items()
+            )
+            + "}"
+        )
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(_exact_json, value)) + "]"
     if isinstance(value, set | frozenset):

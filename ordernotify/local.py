@@ -1,0 +1,249 @@
+"""The embedded cloud: a MiniStack process of its own on 127.0.0.1, started when needed and kept running.
+
+One folder per port holds all of it: the lock, the record of the process, its log, its temporary files and
+the saved state. A random token tells who it is: the process gets it in its environment, the record keeps it,
+the health endpoint shows it. So neither a reused process id, nor another program or another person's emulator
+on the port, is ever taken for it.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from subprocess import Popen
+
+from ordernotify import local_process as process
+from ordernotify.errors import LocalCloudError, UsageError
+from ordernotify.local_process import Host
+
+DEFAULT_PORT = 4566
+PORT_VARIABLE = "ORDERNOTIFY_LOCAL_PORT"
+START_SECONDS = 20.0
+STOP_SECONDS = 20.0
+_LOG_LINES_SHOWN = 5
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class LocalCloud:
+    """The embedded cloud as it was found or left."""
+
+    running: bool
+    endpoint: str
+    port: int
+    state_dir: Path
+    pid: int | None = None
+    version: str | None = None
+    """MiniStack's version, while it runs."""
+    warning: str = ""
+    """What the person should know although nothing failed; empty if there is nothing."""
+
+
+def ensure_running(*, tell: Tell = lambda _message: None, host: Host | None = None) -> LocalCloud:
+    """Return the running embedded cloud; start it first if it does not run.
+
+    `tell` gets a line when it has to be started, and any warning. Raises LocalCloudError with what to do.
+    """
+    found = status(host=host)
+    if found.running and not found.warning:
+        return found
+    tell(f"Starting the embedded cloud at {found.endpoint}")
+    started = start(host=host)
+    if started.warning:
+        tell(f"Warning: {started.warning}")
+    return started
+
+
+def status(*, host: Host | None = None) -> LocalCloud:
+    """Say whether the embedded cloud runs; changes nothing and costs one request."""
+    cloud = _place(host or Host())
+    record, answer = process.read_record(cloud.state_dir), process.ask(cloud.port)
+    if record and answer.token == record.token:
+        warning = "" if record.has_program() else f"the Python that it runs with is gone: {record.program}"
+        return replace(cloud, running=True, pid=record.pid, version=answer.version, warning=warning)
+    if record and record.is_alive():
+        return replace(cloud, pid=record.pid, warning=_silent(record, cloud.port))
+    return replace(cloud, warning=_foreign(cloud.port) if answer.listening else "")
+
+
+def start(*, host: Host | None = None) -> LocalCloud:
+    """Start the embedded cloud with the state that it saved last; does nothing if it runs.
+
+    One whose Python environment was removed meanwhile is started anew with this one.
+    Of several callers at the same moment one starts it, and the others wait for that.
+    Raises LocalCloudError: MiniStack is not installed, the port is taken, or the process did not come up.
+    """
+    host = host or Host()
+    cloud = _place(host)
+    with _file_errors(cloud.state_dir):
+        process.make_private(cloud.state_dir.parent)
+        process.make_private(cloud.state_dir)
+        with process.locked(cloud.state_dir, host):
+            return _wait_for_earlier(cloud, host) or _launch(cloud, host)
+
+
+def stop(*, host: Host | None = None) -> LocalCloud:
+    """Stop the embedded cloud, which saves its state first; does nothing if it does not run.
+
+    A process that does not end within STOP_SECONDS is killed; the warning of the result says so.
+    """
+    host = host or Host()
+    cloud = _place(host)
+    if not cloud.state_dir.is_dir():
+        return status(host=host)
+    with _file_errors(cloud.state_dir), process.locked(cloud.state_dir, host):
+        record = process.read_record(cloud.state_dir)
+        if record is None or not record.is_alive():
+            process.remove_record(cloud.state_dir)
+            return status(host=host)
+        warning = _end(record, cloud.state_dir, host)
+        process.remove_record(cloud.state_dir)
+        return replace(cloud, warning=warning)
+
+
+def local_port(environ: Mapping[str, str]) -> int:
+    """The port of the embedded cloud; raises UsageError when ORDERNOTIFY_LOCAL_PORT is not a port."""
+    text = environ.get(PORT_VARIABLE, "").strip() or str(DEFAULT_PORT)
+    if not (text.isascii() and text.isdecimal() and len(text) <= 5 and 1 <= int(text) <= 65535):
+        raise UsageError(
+            f"{PORT_VARIABLE} is {text!r}, which is not a port", "Set it to a number from 1 to 65535."
+        )
+    return int(text)
+
+
+def state_home(host: Host) -> Path:
+    """The platform's folder for a user's state."""
+    given = Path(host.environ.get("XDG_STATE_HOME", ""))
+    if given.is_absolute():  # a relative one is to be ignored (XDG Base Directory Specification 0.8)
+        return given
+    home = Path(host.environ.get("HOME") or Path.home())
+    return (
+        home / "Library" / "Application Support" if host.platform == "darwin" else home / ".local" / "state"
+    )
+
+
+def _place(host: Host) -> LocalCloud:
+    port = local_port(host.environ)
+    folder = state_home(host) / "ordernotify" / f"local-{port}"
+    return LocalCloud(False, f"http://{process.ADDRESS}:{port}", port, folder)
+
+
+def _wait_for_earlier(cloud: LocalCloud, host: Host) -> LocalCloud | None:
+    """The running cloud if a process was started before; None when there is none (any more).
+
+    A live process that does not answer is one that comes up (its starter was killed) or goes down.
+    """
+    record = process.read_record(cloud.state_dir)
+    deadline = host.now() + START_SECONDS
+    while record:
+        answer = process.ask(cloud.port)
+        if answer.token == record.token and record.has_program():
+            return replace(cloud, running=True, pid=record.pid, version=answer.version)
+        if answer.token == record.token:
+            process.end(record, STOP_SECONDS, host)
+        if not record.is_alive():
+            return None
+        if host.now() >= deadline:
+            hint = "Run `ordernotify local stop`, then the same command again."
+            raise LocalCloudError(_silent(record, cloud.port), hint)
+        host.sleep(process.POLL_SECONDS)
+    return None
+
+
+def _launch(cloud: LocalCloud, host: Host) -> LocalCloud:
+    _check_can_launch(cloud.port, host)
+    folder = cloud.state_dir
+    token = "ordernotify-" + secrets.token_hex(16)
+    child = process.spawn(process.environment(cloud.port, folder, token, host.environ), folder, host)
+    try:
+        process.write_record(folder, process.Record.of(child, token, host))
+    except BaseException:
+        child.kill()  # nobody would know it any more
+        raise
+    try:
+        version = _wait_until_healthy(cloud.port, token, child, host)
+    except _StartFailedError as error:
+        process.remove_record(folder)
+        raise _start_failed(str(error), folder) from None
+    warning = _complaint("load", folder)
+    if warning:
+        warning += f"; what it could not load is kept in {process.keep_state(folder, f'state-{token[-8:]}')}"
+    return replace(cloud, running=True, pid=child.pid, version=version, warning=warning)
+
+
+class _StartFailedError(Exception):
+    """The process ended, or never answered."""
+
+
+def _wait_until_healthy(port: int, token: str, child: Popen[bytes], host: Host) -> str | None:
+    """MiniStack's version, as soon as it answers."""
+    deadline = host.now() + START_SECONDS
+    while (answer := process.ask(port)).token != token:
+        if child.poll() is not None:
+            raise _StartFailedError(f"ended while it started (exit status {child.returncode})")
+        if host.now() >= deadline:
+            child.kill()
+            child.wait()
+            raise _StartFailedError(f"did not answer within {START_SECONDS:.0f} s of its start")
+        host.sleep(process.POLL_SECONDS)
+    return answer.version
+
+
+def _check_can_launch(port: int, host: Host) -> None:
+    if not host.is_installed():
+        raise LocalCloudError(
+            "the embedded cloud needs MiniStack, which is not installed",
+            "Install it with: pip install 'ordernotify[local]'. Or use an AWS account, with --aws.",
+        )
+    if process.ask(port).listening:
+        raise LocalCloudError(
+            _foreign(port),
+            f"End that program (`lsof -i :{port}` shows it), or set {PORT_VARIABLE} to a free port.",
+        )
+
+
+def _start_failed(what: str, folder: Path) -> LocalCloudError:
+    lines = process.log_lines(folder)[-_LOG_LINES_SHOWN:] or ["(empty)"]
+    shown = "".join(f"\n  {line}" for line in lines)
+    return LocalCloudError(
+        f"the embedded cloud {what}", f"See the end of its log, {process.log_path(folder)}:{shown}"
+    )
+
+
+def _end(record: process.Record, folder: Path, host: Host) -> str:
+    """End the process; returns a warning if it could not save everything."""
+    logged = process.log_path(folder).stat().st_size if process.log_path(folder).exists() else 0
+    if process.end(record, STOP_SECONDS, host):
+        return _complaint("save", folder, logged)
+    return f"it did not end within {STOP_SECONDS:.0f} s and was killed: what changed since its start is lost"
+
+
+def _complaint(verb: str, folder: Path, after: int = 0) -> str:
+    """A warning if the process could not load or save its state: MiniStack says that only in its log."""
+    for line in process.log_lines(folder, after):
+        if " ERROR " in line and "persist" in line.lower():
+            return f"the embedded cloud could not {verb} all of its state: {line.partition('] ')[2]}"
+    return ""
+
+
+def _silent(record: process.Record, port: int) -> str:
+    return f"the embedded cloud's process {record.pid} does not answer at port {port}"
+
+
+def _foreign(port: int) -> str:
+    return f"port {port} is in use by another program, or by an emulator that was started in another way"
+
+
+@contextmanager
+def _file_errors(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise LocalCloudError(
+            f"cannot use {error.filename or folder}: {error.strerror or error}",
+            "Set XDG_STATE_HOME to a folder that is yours to write to.",
+        ) from error

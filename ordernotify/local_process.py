@@ -1,0 +1,296 @@
+"""The embedded cloud's process: what it is started with, how it is recognised, its folder, lock and log.
+
+Used by `ordernotify.local` only, which decides when to start and stop.
+"""
+
+from __future__ import annotations
+
+import atexit
+import fcntl
+import http.client
+import importlib.util
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from ordernotify.errors import LocalCloudError
+
+ADDRESS = "127.0.0.1"
+SERVICES = ("apigateway", "dynamodb", "iam", "lambda", "logs", "monitoring", "sns", "sqs", "sts", "tagging")
+"""What the emulator serves: the services that stacks use (MiniStack's names), and no others."""
+
+LOCK_SECONDS = 60.0
+GRACE_SECONDS = 4.0
+"""MiniStack's server (Hypercorn) gives requests 3 s to end."""
+KILL_SECONDS = 5.0
+POLL_SECONDS = 0.03
+ANSWER_SECONDS = 2.0
+
+# Everything else stays out: the function's workers inherit the emulator's environment, and neither the
+# person's credentials nor a setting meant for another emulator (or a proxy) may reach them.
+_INHERITED = (
+    "DYLD_LIBRARY_PATH",
+    "HOME",
+    "LD_LIBRARY_PATH",
+    "PATH",
+    "PYTHONHOME",
+    "PYTHONPATH",
+    "PYTHONUSERBASE",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+)
+_LOG = "cloud.log"
+_STATE = "state"
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What is taken from the machine; tests give their own. Times are in seconds."""
+
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    command: tuple[str, ...] = (sys.executable, "-m", "ordernotify.local_server")
+    platform: str = sys.platform
+    is_installed: Callable[[], bool] = lambda: importlib.util.find_spec("ministack") is not None
+    now: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The process that was started last: its id, when it began, the token that it shows, and its program."""
+
+    pid: int
+    began: str
+    token: str
+    program: str = ""
+
+    @classmethod
+    def of(cls, child: subprocess.Popen[bytes], token: str, host: Host) -> Record:
+        """The record of a process just started."""
+        return cls(child.pid, began(child.pid), token, host.command[0])
+
+    def is_alive(self) -> bool:
+        """Tell whether that very process still runs; a reused id is not it."""
+        child = _children.get(self.pid)
+        if child is not None and child.poll() is not None:
+            del _children[self.pid]
+        return bool(self.began) and began(self.pid) == self.began
+
+    def has_program(self) -> bool:
+        """Tell whether its Python is still there: without it, it runs on but can call no function."""
+        return Path(self.program).exists()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the port says: whether anything listens, and what a MiniStack tells of itself."""
+
+    listening: bool
+    token: str = ""
+    version: str | None = None
+
+
+def ask(port: int) -> Answer:
+    """Ask the health endpoint at `port`; anything but a MiniStack's answer has no token."""
+    connection = http.client.HTTPConnection(ADDRESS, port, timeout=ANSWER_SECONDS)
+    try:
+        connection.request("GET", "/_ministack/health")
+        said = json.loads(connection.getresponse().read(100_000))
+        return Answer(True, str(said["edition"]), str(said["version"]))
+    except ConnectionRefusedError:
+        return Answer(False)
+    except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError):
+        return Answer(True)
+    finally:
+        connection.close()
+
+
+def began(pid: int) -> str:
+    """When the process began, in the system's own terms; empty if there is none, or only a zombie."""
+    return _began_in_proc(pid) if Path("/proc/self/stat").exists() else _began_in_ps(pid)
+
+
+def _began_in_proc(pid: int) -> str:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    # proc(5): the name, in parentheses, may hold anything; the state follows, and the 20th field from there
+    # is the start time.
+    fields = stat.rpartition(")")[2].split()
+    return "" if fields[0] in "ZX" else fields[19]
+
+
+def _began_in_ps(pid: int) -> str:
+    command = ["ps", "-o", "stat=,lstart=", "-p", str(pid)]
+    # ps would write the time in the person's language and time zone, and these may change.
+    fixed = {**os.environ, "LC_ALL": "C", "TZ": "UTC"}
+    shown = subprocess.run(command, env=fixed, capture_output=True, text=True, check=False).stdout.split()
+    return "" if not shown or shown[0].startswith("Z") else " ".join(shown[1:])
+
+
+def environment(port: int, folder: Path, token: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """MiniStack's settings (see its README), and the little that is inherited from `environ`."""
+    return {
+        **{name: environ[name] for name in _INHERITED if name in environ},
+        "AUTH": "true",
+        "BIND_HOST": ADDRESS,
+        "GATEWAY_PORT": str(port),
+        "LAMBDA_EXECUTOR": "local",
+        "LOG_LEVEL": "WARNING",
+        "MINISTACK_EDITION": token,  # the health endpoint shows it
+        "PERSIST_STATE": "1",
+        "SERVICES": ",".join(SERVICES),
+        "STATE_DIR": str(folder / _STATE),
+        # These two would listen on all addresses.
+        "IOT_MTLS_ENABLED": "0",
+        "SFTP_ENABLED": "0",
+        # With a Docker daemon in reach it would remove the containers of the person's other MiniStacks.
+        "DOCKER_HOST": f"unix://{folder}/no-docker.sock",
+        # Its pid file and the unpacked functions would lie in the folder that all users share.
+        "TMPDIR": str(folder / "tmp"),
+        # The function's SDK must not find the person's profiles and roles.
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        # As in Lambda, whatever the person's locale and time zone are.
+        "PYTHONUTF8": "1",
+        "TZ": "UTC",
+    }
+
+
+_children: dict[int, subprocess.Popen[bytes]] = {}
+"""Started by this very process, which has to take note of their end: until then they stay as zombies."""
+
+
+@atexit.register
+def _let_go() -> None:
+    for child in _children.values():
+        child.returncode = 0  # it is to outlive this process, so that is no leak to warn of
+
+
+def spawn(environ: Mapping[str, str], folder: Path, host: Host) -> subprocess.Popen[bytes]:
+    """Start the process in the background, with an empty log and an empty folder for temporary files."""
+    shutil.rmtree(folder / "tmp", ignore_errors=True)
+    (folder / "tmp").mkdir(mode=0o700)
+    with suppress(FileNotFoundError):
+        log_path(folder).replace(folder / f"{_LOG}.1")
+    with os.fdopen(os.open(log_path(folder), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "wb") as output:
+        process = subprocess.Popen(
+            host.command,
+            cwd=folder,  # not the person's, from which `-m` would import modules
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C in the terminal is not for it
+            umask=0o077,
+        )
+    _children[process.pid] = process
+    return process
+
+
+def end(record: Record, seconds: float, host: Host) -> bool:
+    """Ask the process to save and end, and wait; after `seconds` kill it, and return False."""
+    _signal(os.kill, record, signal.SIGTERM)
+    if not _wait_until_gone(record, GRACE_SECONDS, host):
+        # A function in the middle of a call holds it up before it saves. The workers that run functions are
+        # in its process group; it takes the same signal twice as one.
+        _signal(os.killpg, record, signal.SIGTERM)
+    ended = _wait_until_gone(record, seconds - GRACE_SECONDS, host)
+    _signal(os.killpg, record, signal.SIGKILL)  # and whatever is left of its workers
+    if not ended:
+        _wait_until_gone(record, KILL_SECONDS, host)
+    return ended
+
+
+def _signal(send: Callable[[int, int], None], record: Record, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        send(record.pid, number)
+
+
+def _wait_until_gone(record: Record, seconds: float, host: Host) -> bool:
+    deadline = host.now() + seconds
+    while record.is_alive():
+        if host.now() >= deadline:
+            return False
+        host.sleep(POLL_SECONDS)
+    return True
+
+
+def log_path(folder: Path) -> Path:
+    """The log of the process that runs, or ran last."""
+    return folder / _LOG
+
+
+def log_lines(folder: Path, after: int = 0) -> list[str]:
+    """The lines of the log that are not empty, from the byte `after` on."""
+    try:
+        text = log_path(folder).read_bytes()[after:].decode("utf-8", "replace")
+    except OSError:
+        return []
+    return [line for line in text.splitlines() if line.strip()]
+
+
+def read_record(folder: Path) -> Record | None:
+    """The process that was started last; None if there is none, or the record is not readable."""
+    try:
+        return Record(**json.loads(_record_path(folder).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def write_record(folder: Path, record: Record) -> None:
+    """Keep the record, whole or not at all."""
+    part = folder / "process.part"
+    part.write_text(json.dumps(asdict(record)), encoding="utf-8")
+    part.replace(_record_path(folder))
+
+
+def remove_record(folder: Path) -> None:
+    """Forget the process."""
+    _record_path(folder).unlink(missing_ok=True)
+
+
+def _record_path(folder: Path) -> Path:
+    return folder / "process.json"
+
+
+def keep_state(folder: Path, name: str) -> Path:
+    """Copy the saved state aside under `name`, before the process saves over it."""
+    return Path(shutil.copytree(folder / _STATE, folder / name))
+
+
+def make_private(folder: Path) -> None:
+    """Make the folder, or mend its mode: nobody else may read orders, or change a function's code."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if folder.stat().st_mode & 0o077:
+        folder.chmod(0o700)
+
+
+@contextmanager
+def locked(folder: Path, host: Host) -> Iterator[None]:
+    """Be the only one that starts or stops; the lock goes with the process that held it, however it ends."""
+    file_name = folder / "lock"
+    with os.fdopen(os.open(file_name, os.O_RDWR | os.O_CREAT, 0o600), "wb") as file:
+        deadline = host.now() + LOCK_SECONDS
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if host.now() >= deadline:
+                    raise LocalCloudError(
+                        f"another command has held {file_name} for {LOCK_SECONDS:.0f} s",
+                        "It starts or stops the embedded cloud: wait for it, or end it; then run this again.",
+                    ) from None
+                host.sleep(POLL_SECONDS)
+        yield

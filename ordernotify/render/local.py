@@ -1,0 +1,40 @@
+"""How the embedded cloud is shown."""
+
+from __future__ import annotations
+
+from rich.text import Text
+
+from ordernotify.local import LocalCloud
+from ordernotify.render import clean, json_document, note, out
+
+
+def as_json(cloud: LocalCloud) -> None:
+    """Print the embedded cloud as one JSON document."""
+    json_document(
+        {
+            "running": cloud.running,
+            "endpoint": cloud.endpoint,
+            "pid": cloud.pid,
+            "stateDir": str(cloud.state_dir),
+            "version": cloud.version,
+        }
+    )
+
+
+def text(cloud: LocalCloud) -> None:
+    """Print whether the embedded cloud runs, and where its state is."""
+    if cloud.running:
+        state, more = (
+            ("running", "green"),
+            f" at {cloud.endpoint} (process {cloud.pid}, MiniStack {cloud.version})",
+        )
+    else:
+        state, more = ("not running", "yellow"), f" (its address would be {cloud.endpoint})"
+    out.print(Text.assemble("The embedded cloud is ", state, clean(more)))
+    out.print(Text(clean(f"State: {cloud.state_dir}")))
+
+
+def warning(cloud: LocalCloud) -> None:
+    """Print the warning, if there is one, on stderr."""
+    if cloud.warning:
+        note(f"Warning: {cloud.warning}")

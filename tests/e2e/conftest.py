@@ -1,0 +1,16 @@
+"""What the end-to-end tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.cloud import EmbeddedCloud, running_cloud
+
+
+@pytest.fixture(scope="session")
+def embedded_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedCloud]:
+    """One embedded cloud for all tests of this process (each worker of pytest-xdist has its own)."""
+    with running_cloud(tmp_path_factory.mktemp("state")) as cloud:
+        yield cloud
