@@ -1,14 +1,14 @@
 """The local inbox: the emails and text messages that the subscribers of a local stack got.
 
 The embedded cloud only logs email and SMS deliveries, so a queue of the stack receives a copy of every
-notification. It holds the order and the subject; the text of each protocol is made from them by the function's
-own code.
+notification. It holds the order and the subject; the text of each protocol is made from them by the
+function's own code. Who got it is worked out from the subscribers and filter policies of this moment.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -18,10 +18,12 @@ import urllib3
 from botocore.exceptions import ClientError
 
 from ordernotify.aws import Cloud, has_code, map_botocore_errors
-from ordernotify.config import Names, Subscription
+from ordernotify.config import Names
 from ordernotify.errors import LocalCloudError, StackNotFoundError
+from ordernotify.filter_policy import CannotEvaluateError, Scope, attribute_values, matches_attributes
 from ordernotify.handler import texts
 from ordernotify.resources.listing import list_subscriptions
+from ordernotify.resources.subscriber import Subscriber, read_subscribers
 
 TIMEOUT_SECONDS = 10.0
 PROTOCOLS = ("email", "sms")
@@ -39,10 +41,22 @@ class Delivery:
     received_at: str
 
 
-def read_inbox(cloud: Cloud, names: Names) -> Iterator[Delivery]:
+def _tell_nobody(_message: str) -> None:
+    pass
+
+
+def read_inbox(
+    cloud: Cloud,
+    names: Names,
+    tell: Callable[[str], None] = _tell_nobody,
+    peek: Callable[[Cloud, str], list[str]] | None = None,
+) -> Iterator[Delivery]:
     """Yield every delivery, oldest first; reading removes nothing.
 
-    Raises StackNotFoundError if the stack has no inbox, LocalCloudError if the embedded cloud does not answer.
+    Filter policies on attributes are honoured with all of SNS's documented rules; one on the body lets no
+    email or SMS through, because those are no JSON. `tell` gets a line for each subscriber whose policy
+    cannot be evaluated (its messages are shown) or lets nothing through. `peek` reads the bodies of a queue.
+    Raises StackNotFoundError if there is no inbox, LocalCloudError if the embedded cloud does not answer.
     """
     with map_botocore_errors("read", "inbox", names.inbox_queue):
         try:
@@ -53,17 +67,52 @@ def read_inbox(cloud: Cloud, names: Names) -> Iterator[Delivery]:
                     f"there is no inbox {names.inbox_queue}", "`ordernotify setup` makes the local stack."
                 ) from error
             raise
-        subscribers = list_subscriptions(cloud, cloud.arn("sns", names.topic))
-    readers = [s for s in subscribers if s.protocol in PROTOCOLS]
-    envelopes = [json.loads(body) for body in _peek(cloud, url)]
+        listed = list_subscriptions(cloud, cloud.arn("sns", names.topic))
+        readers = list(read_subscribers(cloud, [s for s in listed if s.protocol in PROTOCOLS]))
+    filters = [Filter(reader, tell) for reader in readers if not reader.pending]
+    envelopes = [json.loads(body) for body in (peek or peek_at_queue)(cloud, url)]
     for envelope in sorted(envelopes, key=lambda envelope: str(envelope.get("Timestamp"))):
-        yield from _deliveries(envelope, readers)
+        yield from _deliveries(envelope, filters)
 
 
-def _deliveries(envelope: Mapping[str, Any], readers: Sequence[Subscription]) -> Iterator[Delivery]:
+class Filter:
+    """Decides which notifications a subscriber gets; says once what it cannot decide."""
+
+    def __init__(self, reader: Subscriber, tell: Callable[[str], None]) -> None:
+        """Take the subscriber with its policy."""
+        self.reader = reader
+        self._tell = tell
+        self._told = False
+
+    def passes(self, envelope: Mapping[str, Any]) -> bool:
+        """Whether the subscriber gets the notification in this envelope of SNS."""
+        if not self.reader.filter_policy:
+            return True
+        if self.reader.scope is Scope.BODY:
+            self._tell_once(
+                "has a filter policy on the body: it gets nothing, because its messages are no JSON"
+            )
+            return False
+        attributes = {
+            name: attribute_values(str(one.get("Type")), str(one.get("Value")))
+            for name, one in envelope.get("MessageAttributes", {}).items()
+        }
+        try:
+            return matches_attributes(self.reader.filter_policy, attributes)
+        except CannotEvaluateError as error:
+            self._tell_once(f"has a filter policy that cannot be evaluated here ({error}): all is shown")
+            return True
+
+    def _tell_once(self, what: str) -> None:
+        if not self._told:
+            self._told = True
+            self._tell(f"{self.reader.endpoint} {what}")
+
+
+def _deliveries(envelope: Mapping[str, Any], filters: Sequence[Filter]) -> Iterator[Delivery]:
     order = json.loads(envelope["Message"], parse_float=Decimal)
     text = texts(order)
-    for reader in readers:
+    for reader in (one.reader for one in filters if one.passes(envelope)):
         yield Delivery(
             to=reader.endpoint,
             protocol=reader.protocol,
@@ -74,8 +123,8 @@ def _deliveries(envelope: Mapping[str, Any], readers: Sequence[Subscription]) ->
         )
 
 
-def _peek(cloud: Cloud, queue_url: str) -> list[str]:
-    """Read the queue's messages without receiving them, which the embedded cloud offers besides SQS's own API."""
+def peek_at_queue(cloud: Cloud, queue_url: str) -> list[str]:
+    """Read a queue's messages without receiving them, which the embedded cloud offers besides SQS's API."""
     query = urlencode({"QueueUrl": queue_url, "account": cloud.account, "region": cloud.region})
     try:
         answer = urllib3.request(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ordernotify.cli import app
+from ordernotify.cli.access import KeyFileOption, find_access
 from ordernotify.cli.options import SETTING_OPTIONS
 from ordernotify.cli.run import JsonOption, Run, command
 from ordernotify.config import Names, Settings, Target, describe
@@ -71,11 +72,27 @@ def setup(
         live = _apply(resources, planned)
     if save:
         _save(run)
+    _tell_of_subscribers(cloud, settings, planned)
     report = provision.report(settings, cloud, planned, live)
     if json:
         plans.show_report_json(report)
     else:
         plans.show_setup_result(report, changed=bool(planned.changes))
+
+
+def _tell_of_subscribers(cloud: Cloud, settings: Settings, planned: Plan) -> None:
+    """Note when the new subscribers were asked, and say where text messages will not arrive."""
+    from ordernotify import subscribers
+    from ordernotify.render import note
+
+    for item in planned.changes:
+        if item.kind == "subscriptions":
+            kept = item.live.attributes if item.live else {}
+            asked = [("email", address) for address in settings.emails if f"email {address}" not in kept]
+            subscribers.remember_requests(cloud, settings.names, settings.stack, asked)
+            notice = subscribers.sandbox_notice(cloud, settings.phones)
+            if notice:
+                note(notice)
 
 
 def _save(run: Run) -> None:
@@ -161,18 +178,18 @@ def _health(cloud: Cloud, names: Names) -> Health:
 
 
 @command(app, "verify")
-def verify(run: Run, json: JsonOption = False) -> None:
+def verify(run: Run, api_key_file: KeyFileOption = None, json: JsonOption = False) -> None:
     """Run the guide's testing procedure: response, DynamoDB, notification, logs, each proved on one order.
 
     Example: ordernotify verify
     """
     cloud = run.cloud()
     from ordernotify import verify as procedure
-    from ordernotify.endpoint import find_endpoint
     from ordernotify.orders import Draft, OrderClient, random_key
     from ordernotify.render import json_document, json_text, proof
 
-    client = OrderClient(find_endpoint(cloud, run.names, run.stack).url)
+    access = find_access(run, cloud, api_key_file)
+    client = OrderClient(access.url, sign=access.sign)
 
     def send(order: Mapping[str, Any]) -> procedure.Answer:
         answer = client.send(Draft(json_text(order).encode(), random_key()))
@@ -206,9 +223,9 @@ def inbox(run: Run, json: JsonOption = False) -> None:
         )
     cloud = run.cloud()
     from ordernotify.inbox import read_inbox
-    from ordernotify.render import proof
+    from ordernotify.render import note, proof
 
-    deliveries = read_inbox(cloud, run.names)
+    deliveries = read_inbox(cloud, run.names, tell=note)
     if json:
         proof.show_inbox_json(deliveries)
     else:
@@ -234,7 +251,7 @@ def teardown(
     Example: ordernotify teardown --yes --delete-orders
     """
     cloud = run.cloud()
-    from ordernotify import provision
+    from ordernotify import provision, subscribers
     from ordernotify.endpoint import recorded_settings
     from ordernotify.render import json_document, plans
 
@@ -245,6 +262,8 @@ def teardown(
         plans.show_plan(planned)
         if not yes and _confirm_teardown(cloud, run, planned, ask_for_orders=delete_orders is None):
             planned = provision.plan_teardown(resources, delete_orders=True)
+        if any(item.kind == "topic" for item in planned.changes):
+            subscribers.release_receivers(cloud, run.names)
         _apply(resources, planned)
     if json:
         json_document(plans.teardown_document(planned))

@@ -201,7 +201,7 @@ def curl_line(report: Report) -> str:
 def left_to_do(report: Report) -> list[str]:
     """List what only the person can do."""
     lines = [
-        f"{clean(s.endpoint)}: open the confirmation email from AWS and follow its link (valid for 3 days)"
+        f"{clean(s.endpoint)}: open the confirmation email from AWS and follow its link within 48 hours"
         for s in report.subscriptions
         if s.state == "pending"
     ]

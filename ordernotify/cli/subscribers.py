@@ -1,0 +1,148 @@
+"""`subscribe`, `unsubscribe` and `list-subscriptions`: who gets the notifications."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ordernotify.cli import app
+from ordernotify.cli.run import JsonOption, Run, command
+from ordernotify.errors import EXIT_FAILED
+from ordernotify.filter_policy import Scope
+
+if TYPE_CHECKING:
+    from ordernotify.subscribers import Outcome
+
+EndpointsArgument = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="ENDPOINT...",
+        help="Email addresses, phone numbers (+14155550100), https URLs, ARNs of SQS queues or functions.",
+    ),
+]
+
+
+@command(app, "subscribe")
+def subscribe(
+    run: Run,
+    endpoints: EndpointsArgument,
+    filter_policy: Annotated[
+        str | None,
+        typer.Option(
+            "--filter-policy",
+            envvar="ORDERNOTIFY_FILTER_POLICY",
+            metavar="JSON",
+            help="Send only the notifications that match; {} removes the policy.",
+        ),
+    ] = None,
+    filter_scope: Annotated[
+        Scope | None,
+        typer.Option(
+            "--filter-scope",
+            envvar="ORDERNOTIFY_FILTER_SCOPE",
+            help="Match the attributes (eventType, orderId), or the fields of the order (body).  "
+            "[default: attributes]",
+        ),
+    ] = None,
+    raw: Annotated[
+        bool | None,
+        typer.Option(
+            "--raw-delivery/--no-raw-delivery",
+            envvar="ORDERNOTIFY_RAW_DELIVERY",
+            help="Send queues and URLs the order alone, without SNS's envelope.  [default: as it is]",
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Send the notifications to these endpoints too; an endpoint that is subscribed gets the options given.
+
+    A queue or function of this account and region gets the permission that it needs; for one of another, the
+    command says what its owner must do. Emails and URLs are pending until the receiver confirms. On AWS it
+    can take up to 15 minutes until a new filter policy has its effect.
+
+    Example: ordernotify subscribe arn:aws:sqs:us-east-1:123456789012:orders --filter-scope body
+    --filter-policy '{"quantity": [{"numeric": [">=", 100]}]}'
+    """
+    from ordernotify import subscribers
+
+    parsed = [subscribers.parse_endpoint(text) for text in endpoints]
+    wanted = subscribers.parse_wanted(parsed, filter_policy, filter_scope, raw)
+    cloud = run.cloud()
+    from datetime import UTC, datetime
+
+    from ordernotify.render.subscribers import show_notes
+
+    outcomes = subscribers.subscribe(cloud, run.names, run.stack, parsed, wanted, datetime.now(UTC))
+    done = _show(outcomes, as_json)
+    phones = [one.endpoint.address for one in done if one.endpoint.protocol == "sms" and not one.failed]
+    notice = subscribers.sandbox_notice(cloud, phones)
+    if notice:
+        show_notes([notice])
+    _exit(done)
+
+
+@command(app, "unsubscribe")
+def unsubscribe(run: Run, endpoints: EndpointsArgument, as_json: JsonOption = False) -> None:
+    """Send these endpoints no more notifications, and take back the permission that `subscribe` gave.
+
+    The exit status is 1 if one is not subscribed, or pending: SNS cannot remove a subscription that was never
+    confirmed; it drops it by itself after 48 hours.
+
+    Example: ordernotify unsubscribe you@example.com +14155550100
+    """
+    cloud = run.cloud()
+    from ordernotify import subscribers
+
+    _exit(_show(subscribers.unsubscribe(cloud, run.names, run.stack, endpoints), as_json))
+
+
+@command(app, "list-subscriptions")
+def list_subscriptions(
+    run: Run,
+    everything: Annotated[
+        bool,
+        typer.Option(
+            "--all",
+            envvar="ORDERNOTIFY_ALL",
+            help="Also the queues of the stack itself: the inbox's, and verify's temporary ones.",
+        ),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show who gets the notifications: confirmed, or pending and asked when; with their filter policies.
+
+    Example: ordernotify list-subscriptions --json
+    """
+    cloud = run.cloud()
+    from datetime import UTC, datetime
+
+    from ordernotify.render.subscribers import show_list, show_list_json
+    from ordernotify.subscribers import list_subscribers
+
+    listed = list_subscribers(cloud, run.names, run.stack, everything=everything)
+    if as_json:
+        show_list_json(listed)
+    else:
+        show_list(listed, datetime.now(UTC))
+
+
+def _show(outcomes: Iterable[Outcome], as_json: bool) -> list[Outcome]:
+    """Show each outcome when it comes; returns them all."""
+    from ordernotify.render import json_document
+    from ordernotify.render.subscribers import outcome_document, show_outcome
+
+    done = []
+    for outcome in outcomes:
+        done.append(outcome)
+        if as_json:
+            json_document(outcome_document(outcome))
+        else:
+            show_outcome(outcome)
+    return done
+
+
+def _exit(done: list[Outcome]) -> None:
+    if any(outcome.failed for outcome in done):
+        raise typer.Exit(EXIT_FAILED)

@@ -1,0 +1,210 @@
+"""What SNS needs from a queue or a function to deliver to it: one statement of ours in its policy."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from ordernotify.aws import Cloud, has_code, map_botocore_errors
+from ordernotify.errors import AccessDeniedError, OrderNotifyError
+from ordernotify.resources.base import json_statements, policy_text
+
+SQS, LAMBDA = "sqs", "lambda"
+_NO_QUEUE = ("QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue")
+_ABSENT = "ResourceNotFoundException"
+
+
+class Grant(Enum):
+    """What became of our statement."""
+
+    ADDED = auto()
+    PRESENT = auto()
+    REMOVED = auto()
+    ABSENT = auto()
+    NOT_OURS = auto()
+    """Another account or region, or the caller may not change the policy: the owner must do it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """The parts of a queue's or a function's ARN; `qualifier` is a function's version or alias, or empty."""
+
+    arn: str
+    service: str
+    region: str
+    account: str
+    name: str
+    qualifier: str = ""
+
+
+def parse_receiver(arn: str) -> Receiver:
+    """Take the ARN of an SQS queue or a Lambda function apart; its form has been checked."""
+    _, _, service, region, account, name = arn.split(":", 5)
+    if service == SQS:
+        return Receiver(arn, service, region, account, name)
+    name, _, qualifier = name.removeprefix("function:").partition(":")
+    return Receiver(arn, service, region, account, name, qualifier)
+
+
+def statement_id(topic_arn: str) -> str:
+    """Name our statement after the topic: letters and digits only, which every policy accepts."""
+    return f"OrderNotify{hashlib.sha256(topic_arn.encode()).hexdigest()[:20]}"
+
+
+def queue_statement(queue_arn: str, topic_arn: str) -> dict[str, Any]:
+    """Build the statement that lets exactly this topic send to this queue."""
+    return {
+        "Sid": statement_id(topic_arn),
+        "Effect": "Allow",
+        "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": queue_arn,
+        "Condition": {"ArnEquals": {"aws:SourceArn": topic_arn}},
+    }
+
+
+def allow(cloud: Cloud, receiver: Receiver, topic_arn: str) -> Grant:
+    """Let the topic deliver to the receiver, leaving all else in its policy as it is.
+
+    Raises OrderNotifyError if there is no such queue or function.
+    """
+    if (receiver.account, receiver.region) != (cloud.account, cloud.region):
+        return Grant.NOT_OURS
+    try:
+        with map_botocore_errors("change", "policy of", receiver.arn):
+            if receiver.service == SQS:
+                return _allow_queue(cloud, receiver, topic_arn)
+            return _allow_function(cloud, receiver, topic_arn)
+    except AccessDeniedError:
+        return Grant.NOT_OURS
+
+
+def forbid(cloud: Cloud, receiver: Receiver, topic_arn: str) -> Grant:
+    """Remove our statement, and nothing else; a receiver that is gone has none."""
+    if (receiver.account, receiver.region) != (cloud.account, cloud.region):
+        return Grant.NOT_OURS
+    try:
+        with map_botocore_errors("change", "policy of", receiver.arn):
+            if receiver.service == SQS:
+                return _forbid_queue(cloud, receiver, topic_arn)
+            return _forbid_function(cloud, receiver, topic_arn)
+    except AccessDeniedError:
+        return Grant.NOT_OURS
+
+
+def owner_has_to(receiver: Receiver, topic_arn: str) -> str:
+    """Say what the receiver's owner must do so that the topic's messages arrive."""
+    if receiver.service == SQS:
+        statement = json.dumps(queue_statement(receiver.arn, topic_arn))
+        return f"the queue's owner must add this statement to the queue's policy: {statement}"
+    qualifier = f" --qualifier {receiver.qualifier}" if receiver.qualifier else ""
+    return (
+        f"the function's owner must run: aws lambda add-permission --region {receiver.region}"
+        f" --function-name {receiver.name}{qualifier} --statement-id {statement_id(topic_arn)}"
+        f" --action lambda:InvokeFunction --principal sns.amazonaws.com --source-arn {topic_arn}"
+    )
+
+
+def encryption_key(cloud: Cloud, receiver: Receiver) -> str | None:
+    """The KMS key of a queue of this account and region; None if it has none, or cannot be read."""
+    if receiver.service != SQS or (receiver.account, receiver.region) != (cloud.account, cloud.region):
+        return None
+    try:
+        return _queue_attributes(cloud, _queue_url(cloud, receiver)).get("KmsMasterKeyId")
+    except ClientError:
+        return None
+
+
+def _queue_url(cloud: Cloud, receiver: Receiver) -> str:
+    return cloud.sqs.get_queue_url(QueueName=receiver.name)["QueueUrl"]
+
+
+def _queue_attributes(cloud: Cloud, url: str) -> dict[str, str]:
+    answer = cloud.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["Policy", "KmsMasterKeyId"])
+    return {str(name): value for name, value in answer.get("Attributes", {}).items()}
+
+
+def _allow_queue(cloud: Cloud, receiver: Receiver, topic_arn: str) -> Grant:
+    try:
+        url = _queue_url(cloud, receiver)
+    except ClientError as error:
+        if has_code(error, *_NO_QUEUE):
+            raise _missing("queue", receiver) from error
+        raise
+    text = _queue_attributes(cloud, url).get("Policy") or '{"Version": "2012-10-17"}'
+    statements, ours = json_statements(text), queue_statement(receiver.arn, topic_arn)
+    if ours in statements:
+        return Grant.PRESENT
+    kept = [statement for statement in statements if statement.get("Sid") != ours["Sid"]]
+    _set_queue_policy(cloud, url, {**json.loads(text), "Statement": [*kept, ours]})
+    return Grant.ADDED
+
+
+def _forbid_queue(cloud: Cloud, receiver: Receiver, topic_arn: str) -> Grant:
+    try:
+        url = _queue_url(cloud, receiver)
+        text = _queue_attributes(cloud, url).get("Policy")
+    except ClientError as error:
+        if has_code(error, *_NO_QUEUE):
+            return Grant.ABSENT
+        raise
+    statements = json_statements(text) if text else []
+    kept = [statement for statement in statements if statement.get("Sid") != statement_id(topic_arn)]
+    if not text or len(kept) == len(statements):
+        return Grant.ABSENT
+    _set_queue_policy(cloud, url, {**json.loads(text), "Statement": kept} if kept else None)
+    return Grant.REMOVED
+
+
+def _set_queue_policy(cloud: Cloud, url: str, policy: dict[str, Any] | None) -> None:
+    # SQS has no conditional write: what another program changes in the same moment may be lost.
+    # A policy without statements is not valid; the empty text removes it.
+    text = policy_text(policy) if policy else ""
+    cloud.sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": text})
+
+
+def _allow_function(cloud: Cloud, receiver: Receiver, topic_arn: str) -> Grant:
+    qualifier: Any = {"Qualifier": receiver.qualifier} if receiver.qualifier else {}
+    try:
+        cloud.lambda_.add_permission(
+            FunctionName=receiver.name,
+            StatementId=statement_id(topic_arn),
+            Action="lambda:InvokeFunction",
+            Principal="sns.amazonaws.com",
+            SourceArn=topic_arn,
+            **qualifier,
+        )
+    except ClientError as error:
+        # The id is made from the topic: a statement that has it says the same.
+        if has_code(error, "ResourceConflictException", text="already exists"):
+            return Grant.PRESENT
+        if has_code(error, _ABSENT):
+            raise _missing("function", receiver) from error
+        raise
+    return Grant.ADDED
+
+
+def _forbid_function(cloud: Cloud, receiver: Receiver, topic_arn: str) -> Grant:
+    qualifier: Any = {"Qualifier": receiver.qualifier} if receiver.qualifier else {}
+    try:
+        cloud.lambda_.remove_permission(
+            FunctionName=receiver.name, StatementId=statement_id(topic_arn), **qualifier
+        )
+    except ClientError as error:
+        if has_code(error, _ABSENT):
+            return Grant.ABSENT
+        raise
+    return Grant.REMOVED
+
+
+def _missing(kind: str, receiver: Receiver) -> OrderNotifyError:
+    return OrderNotifyError(
+        f"there is no {kind} {receiver.name}{receiver.qualifier and ':' + receiver.qualifier} "
+        f"in account {receiver.account}, region {receiver.region}",
+        "Check the ARN; --region chooses another region.",
+    )

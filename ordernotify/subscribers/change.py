@@ -1,0 +1,254 @@
+"""Subscribe and unsubscribe: the subscription, and the permission that a queue or a function needs for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from botocore.exceptions import ClientError
+
+from ordernotify.aws import Cloud, has_code, map_botocore_errors
+from ordernotify.config import Names, Subscription
+from ordernotify.errors import CredentialsError, OrderNotifyError, UsageError
+from ordernotify.filter_policy import Scope
+from ordernotify.resources import delivery, subscriber
+from ordernotify.resources.delivery import Grant
+from ordernotify.resources.subscriber import Subscriber
+from ordernotify.subscribers import notes
+from ordernotify.subscribers.endpoints import Endpoint, Wanted, parse_endpoint
+from ordernotify.subscribers.topic import Topic, is_internal, open_topic
+
+_INVALID = ("InvalidParameter", "InvalidParameterException")
+_RECEIVERS = ("sqs", "lambda")
+
+
+class Action(StrEnum):
+    """What was done for an endpoint."""
+
+    SUBSCRIBED = "subscribed"
+    UPDATED = "updated"
+    ASKED_AGAIN = "asked-again"
+    UNCHANGED = "unchanged"
+    UNSUBSCRIBED = "unsubscribed"
+    PERMISSION_REMOVED = "permission-removed"
+    """There was no subscription, but the permission that an interrupted run had left."""
+    STILL_PENDING = "still-pending"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one endpoint; `notes` are for the person, `error` says why it failed."""
+
+    endpoint: Endpoint
+    action: Action
+    subscriber: Subscriber | None = None
+    notes: tuple[str, ...] = ()
+    error: OrderNotifyError | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether the endpoint is not as the person asked."""
+        return self.action in {Action.FAILED, Action.STILL_PENDING}
+
+
+def subscribe(
+    cloud: Cloud, names: Names, stack: str, endpoints: Sequence[Endpoint], wanted: Wanted, now: datetime
+) -> Iterator[Outcome]:
+    """Subscribe each endpoint as wanted, or change how it is; one that fails does not stop the others.
+
+    A queue or function gets the permission first, so that no message is refused. Raises StackNotFoundError,
+    NotOursError and UsageError before anything is changed, and CredentialsError.
+    """
+    for endpoint in endpoints:
+        _refuse_own(cloud, names, endpoint)
+    topic = open_topic(cloud, names, stack)
+    asked = []
+    try:
+        for endpoint in dict.fromkeys(endpoints):
+            outcome = _attempt(endpoint, lambda one: _subscribe_one(cloud, topic, one, wanted))
+            if outcome.subscriber and outcome.subscriber.pending:
+                asked.append((endpoint.protocol, endpoint.address))
+            yield outcome
+    finally:
+        if asked:
+            subscriber.remember_requests(cloud, topic.arn, topic.tags, asked, now)
+
+
+def unsubscribe(cloud: Cloud, names: Names, stack: str, addresses: Sequence[str]) -> Iterator[Outcome]:
+    """Remove each subscription and the permission that `subscribe` added; one that fails stops no other.
+
+    Raises UsageError for what is no endpoint at all, StackNotFoundError, NotOursError, CredentialsError.
+    """
+    topic = open_topic(cloud, names, stack)
+    # Whatever has been subscribed in another way (a mobile push endpoint, say) can be removed too.
+    protocols = {one.endpoint: one.protocol for one in topic.subscriptions}
+    endpoints = [
+        Endpoint(protocols[address], address) if address in protocols else parse_endpoint(address)
+        for address in dict.fromkeys(addresses)
+    ]
+    for endpoint in endpoints:
+        yield _attempt(endpoint, lambda one: _unsubscribe_one(cloud, topic, one))
+
+
+def _attempt(endpoint: Endpoint, act: Callable[[Endpoint], Outcome]) -> Outcome:
+    try:
+        with map_botocore_errors("change", "subscription of", endpoint.address):
+            return act(endpoint)
+    except CredentialsError:
+        raise
+    except OrderNotifyError as error:
+        return Outcome(endpoint, Action.FAILED, error=error)
+
+
+def _refuse_own(cloud: Cloud, names: Names, endpoint: Endpoint) -> None:
+    own = endpoint.address == cloud.arn("lambda", f"function:{names.function}")
+    if own or is_internal(cloud, names, endpoint.address):
+        raise UsageError(
+            f"{endpoint.address} belongs to the stack itself", "Subscribe a queue or function of your own."
+        )
+
+
+def _subscribe_one(cloud: Cloud, topic: Topic, endpoint: Endpoint, wanted: Wanted) -> Outcome:
+    receiver = delivery.parse_receiver(endpoint.address) if endpoint.protocol in _RECEIVERS else None
+    grant = delivery.allow(cloud, receiver, topic.arn) if receiver else None
+    existing = _existing(topic, endpoint)
+    try:
+        if existing is None:
+            action, found = Action.SUBSCRIBED, _create(cloud, topic, endpoint, wanted)
+        else:
+            action, found = _change(cloud, topic, existing, wanted)
+    except (ClientError, OrderNotifyError):
+        if receiver and grant is Grant.ADDED and existing is None:
+            delivery.forbid(cloud, receiver, topic.arn)
+        raise
+    if action is Action.UNCHANGED and grant is Grant.ADDED:
+        action = Action.UPDATED
+    return Outcome(
+        endpoint,
+        action,
+        found,
+        tuple(notes.after_subscribe(cloud, topic.arn, receiver, grant, found, wanted)),
+    )
+
+
+def _existing(topic: Topic, endpoint: Endpoint) -> Subscription | None:
+    key = (endpoint.protocol, endpoint.address)
+    return next((one for one in topic.subscriptions if (one.protocol, one.endpoint) == key), None)
+
+
+def _create(cloud: Cloud, topic: Topic, endpoint: Endpoint, wanted: Wanted) -> Subscriber:
+    attributes = subscriber.subscription_attributes(wanted.filter_policy, wanted.scope, wanted.raw)
+    return _subscribed(cloud, topic, endpoint, attributes)
+
+
+def _subscribed(cloud: Cloud, topic: Topic, endpoint: Endpoint, attributes: dict[str, str]) -> Subscriber:
+    """Subscribe and read the result back; SNS finds one that exists, and asks it again if it is pending."""
+    arn = cloud.sns.subscribe(
+        TopicArn=topic.arn,
+        Protocol=endpoint.protocol,
+        Endpoint=endpoint.address,
+        Attributes=attributes,
+        ReturnSubscriptionArn=True,
+    )["SubscriptionArn"]
+    # Emulators answer "pending confirmation", whatever was asked for.
+    known = Subscription(endpoint.protocol, endpoint.address, arn if arn.startswith("arn:") else None)
+    found = subscriber.read_subscriber(cloud, known)
+    if found is None:
+        raise OrderNotifyError(
+            f"{endpoint.address} was subscribed and is gone again", "Run the same command again."
+        )
+    return found
+
+
+def _change(cloud: Cloud, topic: Topic, existing: Subscription, wanted: Wanted) -> tuple[Action, Subscriber]:
+    """Bring a subscription to what is wanted; a pending one is asked to confirm once more."""
+    found = subscriber.read_subscriber(cloud, existing) if existing.arn else None
+    action = Action.UNCHANGED
+    if found is None or found.pending:
+        # The listing has no ARN of a pending one (AWS-FACTS 13); without attributes, SNS compares none.
+        found = _subscribed(cloud, topic, Endpoint(existing.protocol, existing.endpoint), {})
+        action = Action.ASKED_AGAIN
+    changes = _changes(found, wanted)
+    if not changes:
+        return action, found
+    if found.arn is None or not found.readable:
+        raise _not_changeable(found)
+    for name, value in changes:
+        _set_attribute(cloud, found, name, value)
+    policy = found.filter_policy if wanted.filter_policy is None else wanted.filter_policy
+    scope = found.scope if wanted.filter_policy is None else wanted.scope
+    raw = found.raw if wanted.raw is None else wanted.raw
+    return Action.UPDATED, replace(found, filter_policy=policy, scope=scope, raw=raw)
+
+
+def _changes(found: Subscriber, wanted: Wanted) -> list[tuple[str, str]]:
+    """Name the attributes to set, in an order in which each step is valid for SNS."""
+    changes = []
+    if wanted.filter_policy is not None and wanted.filter_policy != found.filter_policy:
+        changes.append(("FilterPolicy", subscriber.policy_json(wanted.filter_policy)))
+    # SNS keeps the scope of a policy that was removed, without telling: then it is set in any case.
+    if wanted.filter_policy and (wanted.scope != found.scope or not found.filter_policy):
+        # A nested policy is valid for the body only: the scope widens before one comes, narrows after it.
+        first = wanted.scope is Scope.BODY or not found.filter_policy
+        changes.insert(0 if first else len(changes), ("FilterPolicyScope", wanted.scope.aws_name))
+    if wanted.raw is not None and wanted.raw != found.raw:
+        changes.append(("RawMessageDelivery", "true" if wanted.raw else "false"))
+    return changes
+
+
+def _set_attribute(cloud: Cloud, found: Subscriber, name: str, value: str) -> None:
+    try:
+        cloud.sns.set_subscription_attributes(
+            SubscriptionArn=found.arn or "", AttributeName=name, AttributeValue=value
+        )
+    except ClientError as error:
+        if found.pending and has_code(error, *_INVALID, text="pending"):
+            raise _not_changeable(found) from error
+        raise
+
+
+def _not_changeable(found: Subscriber) -> OrderNotifyError:
+    if found.pending:
+        return OrderNotifyError(
+            f"{found.endpoint} has not confirmed yet, and SNS does not change a pending subscription",
+            "Run the same command again when it is confirmed.",
+        )
+    return OrderNotifyError(
+        f"the subscription of {found.endpoint} was made by another account, and only that one may change it",
+        "Ask its owner.",
+    )
+
+
+def _unsubscribe_one(cloud: Cloud, topic: Topic, endpoint: Endpoint) -> Outcome:
+    found = [one for one in topic.subscriptions if one.endpoint == endpoint.address]
+    removed = [_remove(cloud, one) for one in found]
+    if not all(removed):
+        return Outcome(endpoint, Action.STILL_PENDING, notes=(notes.cannot_remove(endpoint.address),))
+    grant = None
+    if endpoint.protocol in _RECEIVERS:
+        grant = delivery.forbid(cloud, delivery.parse_receiver(endpoint.address), topic.arn)
+    if found:
+        remaining = (notes.statement_remains(endpoint.address, topic.arn),) if grant is Grant.NOT_OURS else ()
+        return Outcome(endpoint, Action.UNSUBSCRIBED, notes=remaining)
+    if grant is Grant.REMOVED:
+        return Outcome(endpoint, Action.PERMISSION_REMOVED)
+    raise OrderNotifyError(
+        f"{endpoint.address} is not subscribed", "`ordernotify list-subscriptions` shows who is."
+    )
+
+
+def _remove(cloud: Cloud, one: Subscription) -> bool:
+    """Remove a subscription; False if SNS does not do that because it is pending (AWS-FACTS 13)."""
+    if one.arn is None:
+        return False
+    try:
+        cloud.sns.unsubscribe(SubscriptionArn=one.arn)
+    except ClientError as error:
+        if has_code(error, *_INVALID, text="pending confirmation"):
+            return False
+        if not has_code(error, "NotFound", "NotFoundException"):
+            raise
+    return True

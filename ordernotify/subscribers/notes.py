@@ -1,0 +1,65 @@
+"""What the person should know about a subscription, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ordernotify.aws import Cloud
+from ordernotify.resources import delivery
+from ordernotify.resources.delivery import Grant, Receiver
+from ordernotify.resources.subscriber import PENDING_LIFETIME, Subscriber
+from ordernotify.subscribers.endpoints import NOTIFICATION_ATTRIBUTES, Wanted, blocking_keys
+
+_LIFETIME = f"{PENDING_LIFETIME.total_seconds() / 3600:.0f} hours"
+
+
+def after_subscribe(
+    cloud: Cloud,
+    topic_arn: str,
+    receiver: Receiver | None,
+    grant: Grant | None,
+    found: Subscriber,
+    wanted: Wanted,
+) -> Iterator[str]:
+    """Say what the person still has to do, or should know, for the notifications to arrive."""
+    if receiver and grant is Grant.NOT_OURS:
+        yield f"For the notifications to arrive, {delivery.owner_has_to(receiver, topic_arn)}"
+    if receiver and (key := delivery.encryption_key(cloud, receiver)):
+        yield (
+            f"The queue is encrypted with the KMS key {key}: nothing arrives unless that key's policy lets "
+            "sns.amazonaws.com call kms:GenerateDataKey* and kms:Decrypt (that of alias/aws/sqs does not)"
+        )
+    if found.pending:
+        yield pending_note(found)
+    for key in blocking_keys(wanted):
+        value = NOTIFICATION_ATTRIBUTES.get(key)
+        what = f"the attribute {key} is always {value!r}" if value else f"there is no attribute {key}"
+        body = "" if found.protocol in {"email", "sms"} else "; for the order's fields: --filter-scope body"
+        yield f"No notification passes this filter policy: {what} (there are eventType and orderId{body})"
+
+
+def pending_note(found: Subscriber) -> str:
+    """Say what a pending subscriber waits for."""
+    if found.protocol == "email":
+        what = "AWS sent an email; nothing more arrives until the link in it is followed"
+    elif found.protocol in {"sqs", "lambda"}:
+        what = "its owner must confirm: the request is in the queue, or was given to the function"
+    else:
+        what = "AWS posted a SubscriptionConfirmation there; the receiver must visit its SubscribeURL"
+    return f"{found.endpoint} is pending: {what}. An unconfirmed subscription is dropped after {_LIFETIME}"
+
+
+def cannot_remove(address: str) -> str:
+    """Say why a pending subscription stays (AWS-FACTS 13)."""
+    return (
+        f"{address} is pending, and SNS cannot remove a subscription that was never confirmed; "
+        f"it gets no notification, and is dropped by itself {_LIFETIME} after it was asked"
+    )
+
+
+def statement_remains(address: str, topic_arn: str) -> str:
+    """Say which statement only the owner of a queue or function can remove."""
+    sid = delivery.statement_id(topic_arn)
+    return (
+        f"If the policy of {address} has the statement {sid}, its owner can remove it: it is not needed now"
+    )

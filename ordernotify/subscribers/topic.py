@@ -1,0 +1,94 @@
+"""The stack's topic as the subscriber commands see it, and the listing of its subscribers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from botocore.exceptions import ClientError
+
+from ordernotify.aws import Cloud, has_code, map_botocore_errors
+from ordernotify.config import STACK_TAG, Names, Subscription
+from ordernotify.errors import NotOursError, StackNotFoundError
+from ordernotify.resources import delivery, subscriber
+from ordernotify.resources.base import tags_of
+from ordernotify.resources.listing import list_subscriptions
+from ordernotify.resources.subscriber import Subscriber
+
+_NO_TOPIC = ("NotFound", "NotFoundException", "ResourceNotFound", "ResourceNotFoundException")
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """The stack's topic, with its tags, and its subscriptions as listed."""
+
+    arn: str
+    tags: Mapping[str, str]
+    subscriptions: tuple[Subscription, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A line of the listing; `requested_at` is None if it is not known since when it is pending."""
+
+    subscriber: Subscriber
+    requested_at: datetime | None
+
+
+def open_topic(cloud: Cloud, names: Names, stack: str) -> Topic:
+    """Find the stack's topic; raises StackNotFoundError, or NotOursError if it lacks the stack's tag."""
+    arn = cloud.arn("sns", names.topic)
+    with map_botocore_errors("read", "topic", names.topic):
+        try:
+            tags = tags_of(cloud.sns.list_tags_for_resource(ResourceArn=arn)["Tags"])
+        except ClientError as error:
+            if not has_code(error, *_NO_TOPIC):
+                raise
+            raise StackNotFoundError(
+                f"there is no topic {names.topic} in account {cloud.account}, region {cloud.region}",
+                "`ordernotify setup` makes it; --stack, --aws and --region choose another one.",
+            ) from error
+        if tags.get(STACK_TAG) != stack:
+            raise NotOursError(
+                f"the topic {names.topic} exists, but does not belong to the stack {stack}",
+                "Choose another --stack, or take the topic over with `ordernotify setup --adopt`.",
+            )
+        return Topic(arn, tags, list_subscriptions(cloud, arn))
+
+
+def list_subscribers(cloud: Cloud, names: Names, stack: str, *, everything: bool = False) -> Iterator[Listed]:
+    """Yield the topic's subscribers in the order of SNS.
+
+    The queues of `inbox` and `verify` are the stack's own and left out, unless `everything` is asked for.
+    """
+    topic = open_topic(cloud, names, stack)
+    shown = [s for s in topic.subscriptions if everything or not is_internal(cloud, names, s.endpoint)]
+    with map_botocore_errors("list", "subscriptions of", names.topic):
+        for one in subscriber.read_subscribers(cloud, shown):
+            asked = subscriber.requested_at(topic.tags, one.protocol, one.endpoint)
+            yield Listed(one, asked if one.pending else None)
+
+
+def is_internal(cloud: Cloud, names: Names, endpoint: str) -> bool:
+    """Whether the endpoint is the inbox's queue or a temporary one of `verify`."""
+    inbox, verify = cloud.arn("sqs", names.inbox_queue), cloud.arn("sqs", names.verify_queue_prefix)
+    return endpoint == inbox or endpoint.startswith(verify)
+
+
+def remember_requests(
+    cloud: Cloud, names: Names, stack: str, asked: Sequence[tuple[str, str]], now: datetime | None = None
+) -> None:
+    """Keep when these (protocol, endpoint) were asked to confirm, where the caller may; for `setup`."""
+    topic = open_topic(cloud, names, stack)
+    subscriber.remember_requests(cloud, topic.arn, topic.tags, asked, now or datetime.now(UTC))
+
+
+def release_receivers(cloud: Cloud, names: Names) -> None:
+    """Remove what `subscribe` added to the policies of queues and functions, before the topic is deleted."""
+    arn = cloud.arn("sns", names.topic)
+    with map_botocore_errors("list", "subscriptions of", names.topic):
+        found = list_subscriptions(cloud, arn)
+    for one in found:
+        if one.protocol in {"sqs", "lambda"} and not is_internal(cloud, names, one.endpoint):
+            delivery.forbid(cloud, delivery.parse_receiver(one.endpoint), arn)
