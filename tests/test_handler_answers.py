@@ -1,0 +1,223 @@
+"""Replays, conflicts and faults: what the client is told is true."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from decimal import Decimal
+
+import pytest
+
+from tests.handler_fakes import MARK, PUBLISH, PUT, Reply, Shop, notified, open_shop
+
+ORDER = {"customerName": "John Doe", "productName": "Wireless Mouse", "price": 0.1}
+
+
+@pytest.fixture
+def shop() -> Iterator[Shop]:
+    with open_shop() as shop:
+        yield shop
+
+
+def test_the_same_key_and_order_replays_the_first_answer(shop: Shop) -> None:
+    first, second = shop.send(ORDER, key="k"), shop.send(ORDER, key="k")
+    assert (first.status, second.status) == (201, 200)
+    assert first.body["orderId"] == second.body["orderId"]
+    assert "Idempotency-Replayed" not in first.headers
+    assert second.headers["Idempotency-Replayed"] == "true"
+    assert (len(shop.aws.items), len(shop.aws.published)) == (1, 1)
+
+
+def test_an_order_written_otherwise_is_the_same_order(shop: Shop) -> None:
+    shop.send(ORDER, key="k")
+    same = '{"price":1.0e-1,"productName":" Wireless Mouse ","quantity":1.0,"customerName":"John\\u0020Doe"}'
+    assert shop.send(same, key="k").status == 200
+
+
+@pytest.mark.parametrize("change", [{"quantity": 2}, {"price": 0.10000001}, {"price": "0.1"}, {"note": None}])
+def test_another_order_under_the_same_key_is_a_conflict(shop: Shop, change: dict[str, object]) -> None:
+    shop.send(ORDER, key="k")
+    reply = shop.send(ORDER | change, key="k")
+    assert reply.status == 409
+    assert "Idempotency-Replayed" not in reply.headers
+    assert (len(shop.aws.items), len(shop.aws.published)) == (1, 1)
+
+
+def test_orders_without_a_key_are_each_their_own(shop: Shop) -> None:
+    ids = {shop.send(ORDER).body["orderId"] for _ in range(20)}
+    assert ids == shop.aws.items.keys()
+    assert len(ids) == 20
+
+
+def test_one_key_at_the_same_moment_makes_one_order(shop: Shop) -> None:
+    shops = [Shop(shop.aws) for _ in range(8)]
+    start = threading.Barrier(len(shops))
+    replies: list[Reply] = []
+
+    def send(one: Shop) -> None:
+        start.wait()
+        with one:
+            replies.append(one.send(ORDER, key="k"))
+
+    threads = [threading.Thread(target=send, args=(one,)) for one in shops]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(reply.status for reply in replies) == [200] * 7 + [201]
+    assert {reply.body["orderId"] for reply in replies} == shop.aws.items.keys()
+    assert len(shop.aws.items) == 1
+
+
+@pytest.mark.parametrize("key", ["a" * 255, "!~", '"quoted"', " padded "])
+def test_keys_of_visible_characters_are_taken(shop: Shop, key: str) -> None:
+    assert shop.send(ORDER, key=key).status == 201
+    assert shop.send(ORDER, key=key).status == 200
+
+
+@pytest.mark.parametrize("key", ["a" * 256, "a b", "ü", "a\nb", "\x00", " "])
+def test_other_keys_are_refused(shop: Shop, key: str) -> None:
+    reply = shop.send(ORDER, key=key)
+    assert (reply.status, reply.fields) == (400, {"Idempotency-Key"})
+
+
+def test_a_publish_that_fails_for_good_leaves_the_order_pending_and_says_so(shop: Shop) -> None:
+    shop.aws.fail(PUBLISH, "denied")
+    reply = shop.send(ORDER, key="k")
+    assert reply.status == 202
+    assert "will be sent" in reply.body["message"]
+    [order] = shop.aws.orders()
+    assert order["notification"] == "pending"
+    assert "messageId" not in order
+    response = shop.log()[-1]
+    assert response["level"] == "ERROR"
+    assert response["NotificationsPending"] == 1
+    assert response["error"] == {
+        "step": "publish",
+        "code": "AuthorizationError",
+        "message": "User: x is not authorized to perform this & that",
+        "attempts": 1,
+    }
+
+
+def test_a_repeat_that_finds_its_order_pending_sends_it(shop: Shop) -> None:
+    shop.aws.fail(PUBLISH, "denied", 2)
+    first, second, third = (shop.send(ORDER, key="k") for _ in range(3))
+    assert [first.status, second.status, third.status] == [202, 202, 200]
+    assert second.headers["Idempotency-Replayed"] == third.headers["Idempotency-Replayed"] == "true"
+    assert notified(shop.aws) == [first.body["orderId"]]
+    [order] = shop.aws.orders()
+    assert order["notification"] == "sent"
+    assert order["price"] == Decimal("0.1")
+
+
+def test_a_mark_that_fails_leaves_a_published_order_pending(shop: Shop) -> None:
+    shop.aws.fail(MARK, "denied")
+    assert shop.send(ORDER).status == 201
+    assert shop.aws.orders()[0]["notification"] == "pending"
+    assert shop.log()[-1]["error"]["step"] == "mark"
+    assert shop.log()[-1]["NotificationsPending"] == 1
+
+
+@pytest.mark.parametrize("deleted", [True, False])
+def test_an_order_deleted_or_marked_in_between_is_left_alone(shop: Shop, deleted: bool) -> None:
+    shop.aws.fail(MARK, "hold before")
+    replies: list[Reply] = []
+    thread = threading.Thread(target=lambda: replies.append(shop.send(ORDER)))
+    thread.start()
+    shop.aws.reached[MARK].wait(5)
+    [item] = shop.aws.items.values()
+    if deleted:
+        shop.aws.items.clear()
+    else:
+        item |= {"notification": {"S": "sent"}, "messageId": {"S": "of redrive"}}
+    shop.aws.hold.set()
+    thread.join()
+    assert replies[0].status == 201
+    assert [order["messageId"] for order in shop.aws.orders()] == ([] if deleted else ["of redrive"])
+
+
+@pytest.mark.parametrize("fault", ["denied", "throttled"])
+def test_a_put_that_was_refused_kept_nothing(shop: Shop, fault: str) -> None:
+    shop.aws.fail(PUT, fault, 9)
+    reply = shop.send(ORDER)
+    assert reply.status == 503
+    assert int(reply.headers["Retry-After"]) > 0
+    assert "nothing was kept" in reply.body["message"]
+    assert shop.aws.items == {}
+    assert "NotificationsPending" not in shop.log()[-1]
+
+
+@pytest.mark.parametrize(
+    "fault", ["timeout after", "reset after", "500 after", "timeout", "reset before", "500"]
+)
+def test_a_put_of_unknown_outcome_is_told_so_and_can_be_repeated_safely(shop: Shop, fault: str) -> None:
+    shop.aws.fail(PUT, fault)
+    shop.aws.fail(PUT, "denied", 9)
+    reply = shop.send(ORDER)
+    assert reply.status == 503
+    assert "not known" in reply.body["message"]
+    assert shop.log()[-1]["NotificationsPending"] == 1
+    key = reply.headers["Idempotency-Key"]
+    assert key in reply.body["message"]
+    shop.aws.heal()
+    again = shop.send(ORDER, key=key)
+    assert again.status == (200 if fault.endswith("after") else 201)
+    assert notified(shop.aws) == list(shop.aws.items) == [again.body["orderId"]]
+
+
+@pytest.mark.parametrize("fault", ["timeout after", "reset after", "500 after"])
+@pytest.mark.parametrize("key", [None, "k"])
+def test_a_first_attempt_that_was_applied_is_known_as_its_own(
+    shop: Shop, fault: str, key: str | None
+) -> None:
+    shop.aws.fail(PUT, fault)
+    reply = shop.send(ORDER, key=key)
+    assert reply.status == 201
+    assert "Idempotency-Replayed" not in reply.headers
+    assert notified(shop.aws) == list(shop.aws.items) == [reply.body["orderId"]]
+
+
+def test_what_cannot_be_done_in_the_time_left_is_left_pending(shop: Shop) -> None:
+    shop.aws.fail(PUBLISH, "timeout", 9)
+    assert shop.send(ORDER, seconds=0.9).status == 202
+    assert shop.aws.orders()[0]["notification"] == "pending"
+
+
+def test_nothing_is_begun_without_time(shop: Shop) -> None:
+    reply = shop.send(ORDER, seconds=0.1)
+    assert reply.status == 503
+    assert "nothing was kept" in reply.body["message"]
+    assert shop.log()[-1]["error"]["code"] == "OutOfTime"
+    assert shop.aws.requests == []
+
+
+def test_the_time_limit_holds_against_a_service_that_never_answers() -> None:
+    with open_shop(attempt_seconds=5) as shop:
+        shop.aws.fail(PUT, "timeout", 9)
+        assert shop.send(ORDER, seconds=0.8).status == 503
+        assert shop.log()[-1]["durationMs"] < 700
+
+
+def test_a_stored_order_that_cannot_be_compared_is_not_taken_for_the_same(shop: Shop) -> None:
+    shop.send(ORDER, key="k")
+    shop.aws.items[next(iter(shop.aws.items))].pop("requestHash")
+    assert shop.send(ORDER, key="k").status == 409
+
+
+def test_cross_origin_headers_are_on_every_answer() -> None:
+    with open_shop(CORS_ORIGIN="https://shop.example") as shop:
+        for reply in (shop.send(ORDER), shop.send("{"), shop.send("x" * 70_000)):
+            assert reply.headers["Access-Control-Allow-Origin"] == "https://shop.example"
+            assert reply.headers["Vary"] == "Origin"
+        preflight = Reply(shop.function({"httpMethod": "OPTIONS", "headers": {}, "body": None}, None))
+        assert preflight.status == 204
+        assert preflight.headers["Access-Control-Allow-Methods"] == "POST, OPTIONS"
+        assert "Idempotency-Key" in preflight.headers["Access-Control-Allow-Headers"]
+
+
+def test_other_methods_are_refused(shop: Shop) -> None:
+    reply = Reply(shop.function({"httpMethod": "GET", "body": json.dumps(ORDER)}, None))
+    assert (reply.status, reply.headers["Allow"]) == (405, "POST, OPTIONS")
+    assert shop.aws.items == {}

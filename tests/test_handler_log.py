@@ -1,0 +1,221 @@
+"""The log: two lines of JSON per request, which tell all but the secrets and which no customer can forge."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ordernotify import handler
+from tests.handler_fakes import Context, Shop, open_shop
+
+ORDER = {"customerName": "John Doe", "productName": "Wireless Mouse", "price": 0.1}
+EVENT: dict[str, Any] = {
+    "httpMethod": "POST",
+    "path": "/orders",
+    "headers": {"Idempotency-Key": "k", "User-Agent": "curl/8"},
+    "requestContext": {"requestId": "r-1", "identity": {"sourceIp": "203.0.113.9", "userAgent": "curl/8"}},
+    "body": json.dumps(ORDER),
+    "isBase64Encoded": False,
+}
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@pytest.fixture
+def shop() -> Iterator[Shop]:
+    with open_shop() as shop:
+        yield shop
+
+
+def send(shop: Shop, **changes: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    shop.lines.clear()
+    shop.function(EVENT | changes, Context())
+    request, response = shop.log()
+    return request, response
+
+
+def test_the_two_lines_of_an_order(shop: Shop) -> None:
+    request, response = send(shop)
+    time = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
+    assert re.fullmatch(time, request.pop("timestamp"))
+    assert request == {
+        "level": "INFO",
+        "event": "request",
+        "requestId": Context.aws_request_id,
+        "apiRequestId": "r-1",
+        "method": "POST",
+        "path": "/orders",
+        "sourceIp": "203.0.113.9",
+        "userAgent": "curl/8",
+        "headers": {"Idempotency-Key": "k", "User-Agent": "curl/8"},
+        "body": ORDER,
+    }
+    assert re.fullmatch(time, response.pop("timestamp"))
+    duration, steps, directive = (response.pop(name) for name in ("durationMs", "steps", "_aws"))
+    assert response.pop("Latency") == duration
+    [order] = shop.aws.orders()
+    assert response == {
+        "level": "INFO",
+        "event": "response",
+        "requestId": Context.aws_request_id,
+        "status": 201,
+        "coldStart": True,
+        "orderId": order["orderId"],
+        "notification": "sent",
+        "messageId": "m-1",
+        "message": "Order received",
+        "body": {"orderId": order["orderId"], "message": "Order received"},
+        "stack": "default",
+        "OrdersReceived": 1,
+    }
+    assert list(steps) == ["validated", "stored", "published", "marked"]
+    assert sorted(steps.values()) == list(steps.values())
+    assert 0 <= steps["validated"] <= steps["marked"] <= duration
+    assert directive["CloudWatchMetrics"] == [
+        {
+            "Namespace": "ordernotify",
+            "Dimensions": [["stack"]],
+            "Metrics": [
+                {"Name": "OrdersReceived", "Unit": "Count"},
+                {"Name": "Latency", "Unit": "Milliseconds"},
+            ],
+        }
+    ]
+    assert isinstance(directive["Timestamp"], int)
+
+
+def test_a_replay_and_a_refusal_have_metrics_and_levels_of_their_own(shop: Shop) -> None:
+    send(shop)
+    _, replay = send(shop)
+    assert (replay["level"], replay["OrdersReplayed"], replay["replayed"]) == ("INFO", 1, True)
+    assert (replay["coldStart"], replay["notification"], replay["messageId"]) == (False, "sent", "m-1")
+    assert "OrdersReceived" not in replay
+    _, refusal = send(shop, body="{}")
+    assert (refusal["level"], refusal["OrdersRejected"], refusal["status"]) == ("WARNING", 1, 400)
+    assert len(refusal["body"]["errors"]) == 2
+    assert "orderId" not in refusal
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("Authorization", "authorization", "X-API-Key", "Cookie", "Set-Cookie", "x-amz-security-token"),
+        *("Proxy-Authorization", "apiKey", "api_key", "password", "userPassword", "access_token"),
+        *("clientSecret", "cardNumber", "card-number", "credit card", "CVV", "X-Hub-Signature-256"),
+    ],
+)
+def test_secrets_are_masked_at_any_depth(shop: Shop, name: str) -> None:
+    body = ORDER | {"x": [{"y": {name: "hidden"}}]}
+    headers = EVENT["headers"] | {name: "hidden"}
+    for changes in (
+        {"headers": headers},
+        {"headers": None, "multiValueHeaders": {name: ["hidden", "hidden"]}},
+        {"body": json.dumps(body)},
+        {"body": json.dumps({"body": json.dumps(body)})},
+        {"body": json.dumps(body) + "no JSON"},
+        {"body": f"{name}=hidden&{name}: hidden"},
+    ):
+        request, _ = send(shop, **changes)
+        assert "hidden" not in json.dumps(request)
+        assert "***" in json.dumps(request)
+
+
+@pytest.mark.parametrize("text", ["Bearer abc.def-1", "say bearer abc.def-1 loud", "x Basic abc.def-1=="])
+def test_what_looks_like_a_credential_is_masked_in_text(shop: Shop, text: str) -> None:
+    request, _ = send(shop, body=text)
+    assert "abc.def" not in request["body"]
+
+
+@pytest.mark.parametrize("text", ["token" * 12_000 + " Bearer x", "bearer" + " " * 60_000, "token" * 13_000])
+def test_masking_takes_no_time_that_a_customer_could_drive_up(shop: Shop, text: str) -> None:
+    for body in (text, json.dumps(ORDER | {"a": text})):
+        _, response = send(shop, body=body)
+        assert response["durationMs"] < 2000
+
+
+def test_no_secret_is_sought_where_none_is(shop: Shop) -> None:
+    request, _ = send(shop, body="customerName=John&productName=Mouse")
+    assert request["body"] == "customerName=John&productName=Mouse"
+
+
+def test_bodies_can_be_left_out() -> None:
+    with open_shop(LOG_BODIES="false") as shop:
+        for body in (json.dumps(ORDER | {"note": "private"}), '{"private', "private"):
+            for line in send(shop, body=body):
+                assert "body" not in line
+                assert "private" not in json.dumps(line)
+
+
+@given(text=st.text(), name=st.text(), value=JSON)
+def test_no_text_forges_or_splits_a_line(text: str, name: str, value: Any) -> None:
+    record = {
+        "event": "request",
+        "path": text,
+        "headers": handler.masked({name: text}),
+        "body": handler.masked(value),
+    }
+    line = handler.log_line(record)
+    assert line.isascii()
+    assert line.isprintable()
+    assert json.loads(line)["event"] == "request"
+
+
+@pytest.mark.parametrize("character", ["\u2028", "\n", "\r\n", "\x1b[31m", "\x85", "\x00", '"}\n{"a":"'])
+def test_line_breaks_and_escapes_of_a_customer_stay_inside_the_line(shop: Shop, character: str) -> None:
+    send(shop, body=f"x{character}y", path=f"/{character}", headers={f"a{character}": character})
+    assert all(line.isprintable() and line.isascii() for line in shop.lines)
+
+
+@pytest.mark.parametrize("character", ["x", "\n", "é", "🚚", "\\", '"', "\x00", "\u2028", "\ud800"])
+def test_a_line_stays_under_the_limit_of_cloudwatch(shop: Shop, character: str) -> None:
+    big = character * 1_000_000
+    for changes in (
+        {"body": big},
+        {"body": json.dumps({"a": big})},
+        {"path": big, "headers": {"a": big, big: "b"}, "requestContext": {"requestId": big}},
+    ):
+        request, _ = send(shop, **changes)
+        assert request["event"] == "request"
+        assert max(len(line) for line in shop.lines) <= 256 * 1024 - 26
+    shop.function({"customerName": [character * 1000] * 1000}, None)
+    assert max(len(line) for line in shop.lines) <= 256 * 1024 - 26
+
+
+def test_a_line_that_was_cut_says_so(shop: Shop) -> None:
+    request, _ = send(shop, path="x" * 300_000)
+    assert request["truncated"] is True
+    assert len(request["path"]) == handler.MAX_LOG_VALUE
+    assert request["body"] == ORDER
+
+
+def test_a_failing_log_does_not_fail_the_order(capsys: pytest.CaptureFixture[str]) -> None:
+    class Broken:
+        def write(self, _: str) -> int:
+            raise BrokenPipeError
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.stdout", Broken())
+        handler.write_log("x")
+    handler.write_log("y")
+    assert capsys.readouterr().out == "y\n"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "1970-01-01T00:00:00.000Z"),
+        (1738324800.1239, "2025-01-31T12:00:00.123Z"),
+        (1e9, "2001-09-09T01:46:40.000Z"),
+    ],
+)
+def test_timestamps_are_iso_8601_in_utc(seconds: float, text: str) -> None:
+    assert handler.timestamp(seconds) == text
