@@ -1144,6 +1144,9 @@ def timestamp(seconds: float) -> str:
 RESERVE_SECONDS = 0.4  # kept back of the time limit, for the log and the answer
 LONGEST_SECONDS = 25.0  # API Gateway gives up after 29 seconds
 DEFAULT_SECONDS = 10.0  # where there is no context to tell
+# A repeat that arrives with the first request gives it these pauses to publish, and then publishes itself.
+REPEAT_PAUSES_SECONDS = (0.1, 0.3, 0.6)
+REPEAT_WAITS_FOR_SECONDS = 2.0  # an order that is pending for longer has nobody who works on it
 
 
 class Settings:
@@ -1228,6 +1231,7 @@ class OrderFunction:
         dynamodb, sns: the clients of the two services.
         write: takes one log line.
         clock: seconds since 1970. timer: seconds that only go forward. random_bytes: like `os.urandom`.
+        sleep: waits for seconds.
     """
 
     def __init__(
@@ -1239,6 +1243,7 @@ class OrderFunction:
         write: Callable[[str], None] = write_log,
         clock: Callable[[], float] = time.time,
         timer: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
         random_bytes: Callable[[int], bytes] = os.urandom,
     ) -> None:
         """Keep what the function works with."""
@@ -1248,6 +1253,7 @@ class OrderFunction:
         self._write = write
         self._clock = clock
         self._timer = timer
+        self._sleep = sleep
         self._random_bytes = random_bytes
         self._cold = True
 
@@ -1308,18 +1314,12 @@ class OrderFunction:
             "requestHash": request_hash(order),
         }
         invocation.log["orderId"] = new_id
-        replayed = False
         try:
-            self._put(item, "attribute_not_exists(FileName)", {}, invocation)
+            stored, ours = self._store(item, invocation)
         except CallFailed as failure:
-            stored = stored_item(failure) if failure.code == "ConditionalCheckFailedException" else None
-            if stored is None:
-                return self._not_stored(failure, key, invocation)
-            if stored.get("requestHash") != item["requestHash"]:
-                raise Refusal(409, "This Idempotency-Key was used before, with a different order") from None
-            # After an attempt that was cut off, the item of this very moment is what that attempt stored.
-            replayed = not (failure.maybe_applied and stored.get("createdAt") == item["createdAt"])
-            item = stored
+            return self._not_stored(failure, key, invocation)
+        replayed = not ours
+        item = self._after_the_first_request(stored, invocation) if replayed else stored
         invocation.step("stored")
         invocation.metrics.append(METRIC_ORDERS_REPLAYED if replayed else METRIC_ORDERS_RECEIVED)
         if item["notification"] == "pending":
@@ -1328,6 +1328,41 @@ class OrderFunction:
             published = True
             invocation.log.update(notification="sent", messageId=item.get("messageId"))
         return self._taken(new_id, replayed=replayed, published=published)
+
+    def _store(self, item: dict[str, Any], invocation: Invocation) -> tuple[dict[str, Any], bool]:
+        """Put the order if it does not exist; return what is stored now and whether this call stored it.
+
+        Raises:
+            CallFailed: it could not be stored. Refusal: 409, another order is stored under the key.
+        """
+        try:
+            self._put(item, "attribute_not_exists(FileName)", {}, invocation)
+        except CallFailed as failure:
+            stored = stored_item(failure) if failure.code == "ConditionalCheckFailedException" else None
+            if stored is None:
+                raise
+            if stored.get("requestHash") != item["requestHash"]:
+                raise Refusal(409, "This Idempotency-Key was used before, with a different order") from None
+            # After an attempt that was cut off, the item of this very moment is what that attempt stored.
+            return stored, failure.maybe_applied and stored.get("createdAt") == item["createdAt"]
+        return item, True
+
+    def _after_the_first_request(self, stored: dict[str, Any], invocation: Invocation) -> dict[str, Any]:
+        """Give the request that stored the order a moment ago time to publish it; return what is then stored.
+
+        Without this, a repeat that arrives at the same moment would nearly always notify a second time.
+        """
+        for pause in REPEAT_PAUSES_SECONDS:
+            recent = str(stored.get("createdAt")) > timestamp(self._clock() - REPEAT_WAITS_FOR_SECONDS)
+            in_time = self._timer() + 2 * pause < invocation.deadline
+            if stored.get("notification") != "pending" or not recent or not in_time:
+                break
+            self._sleep(pause)
+            try:
+                stored, _ = self._store(stored, invocation)
+            except CallFailed:
+                break  # known as stored and pending: publishing is what is left to try
+        return stored
 
     def _put(
         self, item: Mapping[str, Any], condition: str, values: dict[str, Any], invocation: Invocation

@@ -9,7 +9,7 @@ import struct
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any
@@ -258,7 +258,14 @@ class Shop:
             for service in ("dynamodb", "sns")
         ]
         self.clients = clients
-        self.function = handler.OrderFunction(settings, *clients, write=self.lines.append)
+        self.pauses: list[float] = []
+        self.during_pause: Callable[[], None] = lambda: None
+        self.function = handler.OrderFunction(settings, *clients, write=self.lines.append, sleep=self._pause)
+
+    def _pause(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.during_pause()
+        time.sleep(seconds / 20)
 
     def __enter__(self) -> Shop:
         return self

@@ -70,6 +70,46 @@ def test_one_key_at_the_same_moment_makes_one_order(shop: Shop) -> None:
     assert len(shop.aws.items) == 1
 
 
+def test_a_repeat_lets_the_first_request_publish(shop: Shop) -> None:
+    shop.aws.fail(PUBLISH, "denied")
+    assert shop.send(ORDER, key="k").status == 202
+    [item] = shop.aws.items.values()
+
+    def first_request_ends() -> None:
+        item["notification"] = {"S": "sent"}
+
+    shop.aws.heal()
+    shop.during_pause = first_request_ends
+    assert shop.send(ORDER, key="k").status == 200
+    assert (len(shop.pauses), len(shop.aws.published)) == (1, 0)
+
+
+def test_a_repeat_publishes_itself_where_the_first_request_never_does(shop: Shop) -> None:
+    shop.aws.fail(PUBLISH, "denied")
+    shop.send(ORDER, key="k")
+    shop.aws.heal()
+    assert shop.send(ORDER, key="k").status == 200
+    assert (len(shop.pauses), len(shop.aws.published)) == (3, 1)
+
+
+def test_a_repeat_does_not_wait_for_an_order_that_has_been_pending_for_long(shop: Shop) -> None:
+    shop.aws.fail(PUBLISH, "denied")
+    shop.send(ORDER, key="k")
+    shop.aws.heal()
+    [item] = shop.aws.items.values()
+    item["createdAt"] = {"S": "2025-01-31T12:00:00.000Z"}
+    assert shop.send(ORDER, key="k").status == 200
+    assert (shop.pauses, len(shop.aws.published)) == ([], 1)
+
+
+def test_a_repeat_without_time_to_wait_publishes_at_once(shop: Shop) -> None:
+    shop.aws.fail(PUBLISH, "denied")
+    shop.send(ORDER, key="k")
+    shop.aws.heal()
+    assert shop.send(ORDER, key="k", seconds=0.5).status == 200
+    assert (shop.pauses, len(shop.aws.published)) == ([], 1)
+
+
 @pytest.mark.parametrize("key", ["a" * 255, "!~", '"quoted"', " padded "])
 def test_keys_of_visible_characters_are_taken(shop: Shop, key: str) -> None:
     assert shop.send(ORDER, key=key).status == 201
