@@ -1,0 +1,289 @@
+"""`logs` and `trace`: what the function and the API wrote, and what happened to one order."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ordernotify.cli import app
+from ordernotify.cli.run import JsonOption, Run, command
+from ordernotify.errors import EXIT_FAILED, UsageError
+
+if TYPE_CHECKING:
+    from ordernotify.aws import Cloud
+    from ordernotify.logs import LogEvent, LogReader
+
+FOLLOW_SINCE = "10m"
+RANGE_SINCE = "1h"
+TRACE_SINCE = "30d"
+"""For an order that is not in the table: as far as the logs are kept by default."""
+
+
+class Source(StrEnum):
+    """Where a log line comes from."""
+
+    FUNCTION = "function"
+    API = "api"
+
+
+FollowOption = Annotated[
+    bool,
+    typer.Option("--follow", "-f", envvar="ORDERNOTIFY_FOLLOW", help="Show new lines until Ctrl-C."),
+]
+LogSinceOption = Annotated[
+    str | None,
+    typer.Option(
+        "--since",
+        envvar="ORDERNOTIFY_SINCE",
+        metavar="TIME",
+        help="From when on: 10m, 2h30m, 1d (ago), or an ISO 8601 time; without a zone it is local.",
+        show_default=f"{RANGE_SINCE}; following: {FOLLOW_SINCE}",
+    ),
+]
+UntilOption = Annotated[
+    str | None,
+    typer.Option(
+        "--until",
+        envvar="ORDERNOTIFY_UNTIL",
+        metavar="TIME",
+        help="Until when, as --since.",
+        show_default="now",
+    ),
+]
+FilterOption = Annotated[
+    str | None,
+    typer.Option(
+        "--filter",
+        envvar="ORDERNOTIFY_FILTER",
+        metavar="TEXT",
+        help="Only lines with this text, in any case.",
+    ),
+]
+ErrorsOption = Annotated[
+    bool,
+    typer.Option(
+        "--errors",
+        envvar="ORDERNOTIFY_ERRORS",
+        help="Only errors: their level, status 5xx, tracebacks.",
+    ),
+]
+OrderOption = Annotated[
+    str | None,
+    typer.Option(
+        "--order",
+        envvar="ORDERNOTIFY_ORDER",
+        metavar="ID",
+        help="Only the lines of every request that touched this order.",
+    ),
+]
+SourceOption = Annotated[
+    Source | None,
+    typer.Option("--source", envvar="ORDERNOTIFY_SOURCE", help="Only this source.", show_default="both"),
+]
+RawOption = Annotated[
+    bool, typer.Option("--raw", envvar="ORDERNOTIFY_RAW", help="Print the lines exactly as they were logged.")
+]
+LiveOption = Annotated[
+    bool,
+    typer.Option(
+        "--live",
+        envvar="ORDERNOTIFY_LIVE",
+        help="Follow by a CloudWatch live tail as well, which AWS bills by the minute: for very busy logs.",
+    ),
+]
+
+
+@command(app, "logs")
+def logs(
+    run: Run,
+    follow: FollowOption = False,
+    since: LogSinceOption = None,
+    until: UntilOption = None,
+    filter_text: FilterOption = None,
+    errors: ErrorsOption = False,
+    order: OrderOption = None,
+    source: SourceOption = None,
+    raw: RawOption = False,
+    live: LiveOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the function's and the API's log lines; -f goes on with new ones and misses none.
+
+    Lines reach CloudWatch late and out of order. Following looks back at every poll, so that late lines are
+    shown too; they come in the order of their arrival. Without -f the lines are in the order of their times.
+    --filter, --errors and --order look at the text itself and mean the same on every cloud; only --order
+    without -f lets CloudWatch search. Ctrl-C ends following with the exit status 0.
+
+    Example: ordernotify logs -f --errors
+    Example: ordernotify logs --since 2d --order 0b8c2f4e-…
+    """
+    following = follow or live
+    if following and until:
+        raise UsageError("--until and following exclude each other", "Leave --until or --follow away.")
+    if raw and as_json:
+        raise UsageError("--raw and --json exclude each other", "Leave one of them away.")
+    if order is not None and not order.strip():
+        raise UsageError("the order id is empty", "Give the id that the answer to the order had.")
+    start, end = _times(since or (FOLLOW_SINCE if following else RANGE_SINCE), until)
+    from ordernotify.render.logs import LinePrinter
+
+    printer = LinePrinter(as_json=as_json, raw=raw, following=following)
+    _write_any_character()
+    cloud = run.cloud()
+    if following:
+        events = _followed(run, cloud, source, start, live)
+    else:
+        events = _range(run, cloud, source, start, end, order)
+    shown = 0
+    try:
+        for event in _chosen(events, order if following else None, filter_text, errors):
+            printer.show(event)
+            shown += 1
+    except KeyboardInterrupt:
+        if not following:
+            raise
+    if not following and not shown:
+        from ordernotify import render
+
+        render.note(f"No such line since {since or RANGE_SINCE}; --since 7d looks further back.")
+
+
+def _times(since: str, until: str | None) -> tuple[int, int | None]:
+    from datetime import UTC, datetime
+
+    from ordernotify.logs import parse_time
+
+    now = datetime.now(UTC)
+    start = parse_time(since, now)
+    end = parse_time(until, now) if until else None
+    if end is not None and end < start:
+        raise UsageError("--until is before --since", "Give a later --until, or an earlier --since.")
+    return start, end
+
+
+def _write_any_character() -> None:
+    # A terminal or locale without UTF-8 shows an escape instead of ending the command.
+    reconfigure = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure:
+        reconfigure(errors="backslashreplace")
+
+
+def _range(
+    run: Run, cloud: Cloud, source: Source | None, start: int, end: int | None, order: str | None
+) -> Iterator[LogEvent]:
+    from ordernotify.logs import find_order_events
+
+    reader = _reader(run, cloud, source)
+    if order is None:
+        return reader.read(start, end)
+    return iter(find_order_events(reader.read, order, start, end))
+
+
+def _reader(run: Run, cloud: Cloud, source: Source | None) -> LogReader:
+    from ordernotify.aws import SystemClock
+    from ordernotify.logs import BackOff, GroupReader, LogReader, log_groups
+
+    clock = SystemClock()
+    groups = {name: group for name, group in log_groups(run.names).items() if source in (None, name)}
+    readers = [GroupReader(cloud.logs, name, group, BackOff(clock)) for name, group in groups.items()]
+    return LogReader(readers, run.stack)
+
+
+def _followed(run: Run, cloud: Cloud, source: Source | None, start: int, live: bool) -> Iterator[LogEvent]:
+    from ordernotify import render
+    from ordernotify.aws import SystemClock
+    from ordernotify.logs import (
+        BackOff,
+        Follower,
+        GroupReader,
+        LiveTail,
+        follow_live,
+        is_transient_or_offline,
+        log_groups,
+    )
+
+    clock = SystemClock()
+    groups = {name: group for name, group in log_groups(run.names).items() if source in (None, name)}
+    readers = [
+        GroupReader(cloud.logs, name, group, BackOff(clock, is_transient_or_offline, None, render.note))
+        for name, group in groups.items()
+    ]
+    follower = Follower(readers, start, clock, tell=render.note)
+    if not live:
+        return follower.follow()
+    return follow_live(follower, LiveTail(cloud.logs, groups, clock, render.note).start(), clock)
+
+
+def _chosen(
+    events: Iterator[LogEvent], order: str | None, filter_text: str | None, errors: bool
+) -> Iterator[LogEvent]:
+    from ordernotify.logs import ErrorLines, OrderLines, TextLines
+
+    stages: list[Callable[[LogEvent], list[LogEvent]]] = []
+    if order:
+        stages.append(OrderLines(order).feed)
+    if errors:
+        stages.append(ErrorLines().feed)
+    if filter_text:
+        stages.append(TextLines(filter_text).feed)
+    for stage in stages:
+        events = _through(events, stage)
+    return events
+
+
+def _through(events: Iterator[LogEvent], stage: Callable[[LogEvent], list[LogEvent]]) -> Iterator[LogEvent]:
+    for event in events:
+        yield from stage(event)
+
+
+@command(app, "trace")
+def trace(
+    run: Run,
+    order_id: Annotated[str, typer.Argument(metavar="ORDER_ID", help="The order's id.")],
+    since: Annotated[
+        str | None,
+        typer.Option(
+            "--since",
+            envvar="ORDERNOTIFY_SINCE",
+            metavar="TIME",
+            help="Read the logs from when on: 10m, 1d (ago), or an ISO 8601 time.",
+            show_default="a minute before the order",
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell one order's story: received, validated, stored, published, answered; and what is missing.
+
+    The times come from the function's log lines, and from the table where there are none. The exit status
+    is 1 if neither the table nor the logs know the order.
+
+    Example: ordernotify trace 0b8c2f4e-…
+    """
+    if not order_id.strip():
+        raise UsageError("the order id is empty", "Give the id that the answer to the order had.")
+    start = _times(since, None)[0] if since else None
+    from ordernotify.logs import find_order_events
+    from ordernotify.render.logs import safe_json, show_trace, trace_json
+    from ordernotify.trace import trace_order
+
+    _write_any_character()
+    cloud = run.cloud()
+    reader = _reader(run, cloud, None)
+    story = trace_order(
+        cloud,
+        run.names,
+        order_id,
+        lambda order, first: find_order_events(reader.read, order, first, None),
+        start,
+        _times(TRACE_SINCE, None)[0],
+    )
+    if as_json:
+        sys.stdout.write(safe_json(trace_json(story)) + "\n")
+    else:
+        show_trace(story)
+    if not story.known:
+        raise typer.Exit(EXIT_FAILED)

@@ -1,0 +1,252 @@
+"""One order's story: what happened to it and when, from its item and its log lines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from boto3.dynamodb.types import TypeDeserializer
+from botocore.exceptions import ClientError
+
+from ordernotify.aws import Cloud, has_code, map_botocore_errors
+from ordernotify.config import Names
+from ordernotify.errors import StackNotFoundError
+
+BEFORE_CREATION_MS = 60_000
+"""How long before the item's createdAt its request may have begun."""
+_STEP_NAMES = ("validated", "stored", "published", "marked")
+
+
+class TraceEvent(Protocol):
+    """What the story needs of a log event."""
+
+    @property
+    def source(self) -> str:
+        """`function` or `api`."""
+        ...
+
+    @property
+    def timestamp(self) -> int:
+        """Milliseconds since 1970."""
+        ...
+
+    @property
+    def message(self) -> str:
+        """The line."""
+        ...
+
+    @property
+    def fields(self) -> Mapping[str, Any] | None:
+        """Its keys and values, if it is a JSON object."""
+        ...
+
+
+FindEvents = Callable[[str, int], Sequence[TraceEvent]]
+"""Gives the log events of every request that touched the order, since a time (ms since 1970), in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Something that happened to the order; `at` is in milliseconds since 1970, None if unknown."""
+
+    name: str
+    at: float | None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What is known about one order."""
+
+    order_id: str
+    item: Mapping[str, Any] | None
+    """The order as it is stored; None if the table does not hold it."""
+    steps: tuple[Step, ...]
+    requests: tuple[str, ...]
+    """The ids of the requests that touched it, oldest first."""
+    lines: int
+    """How many log lines those requests have."""
+    missing: tuple[str, ...]
+    """What could not be found, and why that may be."""
+    hint: str = ""
+
+    @property
+    def known(self) -> bool:
+        """Whether the order is in the table or in the logs."""
+        return self.item is not None or self.lines > 0
+
+
+def trace_order(
+    cloud: Cloud, names: Names, order_id: str, find_events: FindEvents, since: int | None, default_since: int
+) -> Trace:
+    """Gather one order's story.
+
+    The logs are read from `since` (ms since 1970); without it from a minute before the order was created,
+    or from `default_since` if the table does not hold it. Raises StackNotFoundError if there is no table.
+    """
+    item = get_item(cloud, names.table, order_id)
+    created = _milliseconds(item.get("createdAt")) if item else None
+    if since is None:
+        since = default_since if created is None else int(created) - BEFORE_CREATION_MS
+    try:
+        events = find_events(order_id, since)
+        unread = ""
+    except StackNotFoundError as error:
+        events, unread = (), error.message
+    return tell_story(order_id, item, events, unread)
+
+
+def get_item(cloud: Cloud, table: str, order_id: str) -> Mapping[str, Any] | None:
+    """Read the order's attributes; None if the table does not hold it. Numbers are Decimals."""
+    with map_botocore_errors("read", "order", order_id):
+        try:
+            answer = cloud.dynamodb.get_item(
+                TableName=table, Key={"FileName": {"S": order_id}}, ConsistentRead=True
+            )
+        except ClientError as error:
+            if not has_code(error, "ResourceNotFoundException"):
+                raise
+            raise StackNotFoundError(
+                f"there is no table {table}", "Run `ordernotify setup` first, or choose a stack with --stack."
+            ) from error
+    if not answer.get("Item"):
+        return None
+    deserialize = TypeDeserializer().deserialize
+    return {name: deserialize(value) for name, value in answer["Item"].items()}
+
+
+def tell_story(
+    order_id: str, item: Mapping[str, Any] | None, events: Sequence[TraceEvent], unread: str = ""
+) -> Trace:
+    """Put the item and the log events together; `unread` says why there are no events at all."""
+    requests = _requests(events)
+    steps: list[Step] = []
+    for number, lines in enumerate(requests.values()):
+        steps += _request_steps(lines, repeated=number > 0)
+    steps += _from_item(item, steps)
+    return Trace(
+        order_id=order_id,
+        item=item,
+        steps=tuple(sorted(steps, key=lambda step: (step.at is None, step.at))),
+        requests=tuple(requests),
+        lines=len(events),
+        missing=tuple(_missing(order_id, item, events, {step.name for step in steps}, unread)),
+        hint=_hint(item),
+    )
+
+
+def _requests(events: Iterable[TraceEvent]) -> dict[str, list[TraceEvent]]:
+    """The function's own lines by request id, in order."""
+    requests: dict[str, list[TraceEvent]] = {}
+    for event in events:
+        request = (event.fields or {}).get("requestId")
+        if event.source == "function" and isinstance(request, str):
+            requests.setdefault(request, []).append(event)
+    return requests
+
+
+def _request_steps(lines: Sequence[TraceEvent], repeated: bool) -> list[Step]:
+    by_event = {str((line.fields or {}).get("event")): line for line in lines}
+    request, response = by_event.get("request"), by_event.get("response")
+    again = " again" if repeated else ""
+    answer = (response.fields or {}) if response else {}
+    began = _began(request, response)
+    steps = [] if began is None else [Step("received" + again, began, f"request {_request_id(lines)}")]
+    offsets = answer.get("steps")
+    for name in _STEP_NAMES:
+        offset = _number(offsets.get(name)) if isinstance(offsets, Mapping) else None
+        # A repeated request is checked against what is stored; it stores nothing.
+        if offset is not None and began is not None and not (answer.get("replayed") and name == "stored"):
+            steps.append(Step(name + again, began + offset, _detail(name, answer)))
+    return steps + (_answer_steps(response, again) if response else [])
+
+
+def _began(request: TraceEvent | None, response: TraceEvent | None) -> float | None:
+    """When the request came in: the response knows it best, as the time of its steps starts there."""
+    duration = _number((response.fields or {}).get("durationMs")) if response else None
+    if response is not None and duration is not None:
+        return _logged_at(response) - duration
+    return _logged_at(request) if request else None
+
+
+def _detail(step: str, answer: Mapping[str, Any]) -> str:
+    if step == "published" and answer.get("messageId"):
+        return f"message {answer['messageId']}"
+    return "as sent" if step == "marked" else ""
+
+
+def _answer_steps(response: TraceEvent, again: str) -> list[Step]:
+    answer = response.fields or {}
+    at = _logged_at(response)
+    steps = []
+    failure = answer.get("error")
+    if isinstance(failure, Mapping):
+        why = f"{failure.get('code', '')}: {failure.get('message', '')}"
+        steps.append(Step(f"{failure.get('step', 'step')} failed{again}", at, why))
+    duration = _number(answer.get("durationMs"))
+    took = f" in {duration:g} ms" if duration is not None else ""
+    repeat = ", a repeat: nothing new was stored" if answer.get("replayed") else ""
+    steps.append(Step("answered" + again, at, f"status {answer.get('status', '?')}{took}{repeat}"))
+    return steps
+
+
+def _request_id(lines: Sequence[TraceEvent]) -> str:
+    return str((lines[0].fields or {}).get("requestId", ""))
+
+
+def _logged_at(event: TraceEvent) -> float:
+    """When the line was written: by its own timestamp, else by CloudWatch's."""
+    own = _milliseconds((event.fields or {}).get("timestamp"))
+    return float(event.timestamp) if own is None else own
+
+
+def _from_item(item: Mapping[str, Any] | None, steps: Sequence[Step]) -> list[Step]:
+    """What the item tells beyond the logs."""
+    if item is None:
+        return []
+    told = {step.name for step in steps}
+    more = []
+    if "stored" not in told:
+        more.append(Step("stored", _milliseconds(item.get("createdAt")), "by the item's createdAt"))
+    if item.get("messageId") and "published" not in told:
+        more.append(Step("published", None, f"message {item['messageId']}"))
+    return more
+
+
+def _missing(
+    order_id: str, item: Mapping[str, Any] | None, events: Sequence[TraceEvent], told: set[str], unread: str
+) -> Iterable[str]:
+    if item is None:
+        yield f"The table does not hold the order {order_id}: it was never stored, or was deleted."
+    if unread:
+        yield f"The logs cannot be read: {unread}."
+    elif not events:
+        yield (
+            "No log line names the order: the lines may not have arrived yet (it can take some minutes), "
+            "their retention may be over, or they are older than --since."
+        )
+    elif "answered" not in told:
+        yield "The response is not logged (yet): the function is running, or failed before it answered."
+    if item is not None and item.get("notification") == "pending":
+        yield "The notification is not out yet: the order is stored and its notification is pending."
+
+
+def _hint(item: Mapping[str, Any] | None) -> str:
+    pending = item is not None and item.get("notification") == "pending"
+    return "Run `ordernotify redrive` to send the pending notifications." if pending else ""
+
+
+def _milliseconds(text: object) -> float | None:
+    if not isinstance(text, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

@@ -1,0 +1,217 @@
+"""`logs` and `trace` through the command line, with an account in memory."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from ordernotify import aws
+from ordernotify.aws import Cloud
+from ordernotify.cli import app
+from ordernotify.cli import logs as commands
+from ordernotify.config import Names
+from tests.test_trace import put
+
+REGISTERED = (commands.logs, commands.trace)
+
+ORDER = "08b0a94b"
+REQUEST = "84030486-11dc-4d4e-ba4e-dfa543f8b046"
+
+
+def run(*args: str) -> Result:
+    environ = {"AWS_DEFAULT_REGION": "us-east-1", "NO_COLOR": "1", "TZ": "UTC"}
+    return CliRunner().invoke(app, [args[0], "--aws", *args[1:]], env=environ, prog_name="ordernotify")
+
+
+def now() -> int:
+    return int(time.time() * 1000)
+
+
+def log(cloud: Cloud, *messages: str, ago: int = 60_000, group: str = "") -> None:
+    """Put messages into a group's stream, a millisecond apart."""
+    name = group or Names().log_group
+    if not cloud.logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]:
+        cloud.logs.create_log_group(logGroupName=name)
+        cloud.logs.create_log_stream(logGroupName=name, logStreamName="stream")
+    begin = now() - ago
+    cloud.logs.put_log_events(
+        logGroupName=name,
+        logStreamName="stream",
+        logEvents=[{"timestamp": begin + each, "message": text} for each, text in enumerate(messages)],
+    )
+
+
+def one_request(**answer: Any) -> list[str]:
+    response = {"level": "INFO", "event": "response", "requestId": REQUEST, "orderId": ORDER, **answer}
+    return [
+        f"START RequestId: {REQUEST} Version: $LATEST\n",
+        json.dumps({"level": "INFO", "event": "request", "requestId": REQUEST, "apiRequestId": "api-1"}),
+        json.dumps(response),
+        f"END RequestId: {REQUEST}\n",
+    ]
+
+
+def texts(result: Result) -> list[str]:
+    """The lines without their times."""
+    return [line.split(" ", 1)[1] for line in result.stdout.splitlines()]
+
+
+def test_the_lines_of_the_last_hour_are_shown_in_order(cloud: Cloud) -> None:
+    log(cloud, "old", ago=2 * 3_600_000)
+    log(cloud, "one", "two")
+    log(cloud, '{"requestId": "api-1", "status": "201"}', group=Names().api_log_group, ago=30_000)
+
+    result = run("logs")
+
+    assert (texts(result), result.exit_code) == (["one", "two", "api 201 requestId=api-1"], 0)
+
+
+def test_json_has_one_document_per_line(cloud: Cloud) -> None:
+    log(cloud, "text", '{"level": "INFO"}')
+
+    documents = [json.loads(line) for line in run("logs", "--json").stdout.splitlines()]
+
+    assert [set(each) - {"eventId", "timestamp"} for each in documents] == [
+        {"source", "message"},
+        {"source", "level"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--filter", "TWO"], ["two"]),
+        (["--errors"], ["[ERROR] three"]),
+        (["--source", "api"], ["api four"]),
+        (["--since", "3h"], ["zero", "two", "[ERROR] three", "api four"]),
+        (["--since", "3h", "--until", "90m"], ["zero"]),
+    ],
+)
+def test_lines_are_chosen(cloud: Cloud, options: list[str], expected: list[str]) -> None:
+    log(cloud, "zero", ago=2 * 3_600_000)
+    log(cloud, "two", "[ERROR] three")
+    log(cloud, "four", group=Names().api_log_group, ago=30_000)
+
+    assert texts(run("logs", *options)) == expected
+
+
+def test_the_lines_of_an_order_are_those_of_its_requests(cloud: Cloud) -> None:
+    log(cloud, *one_request(status=201), "something else")
+    log(cloud, '{"requestId": "api-1"}', '{"requestId": "api-2"}', group=Names().api_log_group, ago=50_000)
+
+    assert [line.split()[0] for line in texts(run("logs", "--order", ORDER))] == [
+        "START",
+        "INFO",
+        "INFO",
+        "END",
+        "api",
+    ]
+
+
+def test_raw_lines_are_as_they_were_logged(cloud: Cloud) -> None:
+    log(cloud, "a\tb", "x" * 256_000)
+
+    assert run("logs", "--raw").stdout == "a\tb\n" + "x" * 256_000 + "\n"
+
+
+def test_nothing_found_is_said(cloud: Cloud) -> None:
+    log(cloud, "line")
+
+    result = run("logs", "--filter", "other")
+
+    assert (result.stdout, result.exit_code) == ("", 0)
+    assert "No such line since 1h; --since 7d looks further back." in result.stderr
+
+
+def test_without_a_stack_setup_is_advised(cloud: Cloud) -> None:
+    result = run("logs")
+
+    assert result.exit_code == 1
+    assert "Error: the stack default has no log group\nHint: Run `ordernotify setup` first." in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["logs", "-f", "--until", "5m"], "--until and following exclude each other"),
+        (["logs", "--live", "--until", "5m"], "--until and following exclude each other"),
+        (["logs", "--raw", "--json"], "--raw and --json exclude each other"),
+        (["logs", "--since", "5m", "--until", "1h"], "--until is before --since"),
+        (["logs", "--since", "soon"], "'soon' is not a time"),
+        (["logs", "--order", " "], "the order id is empty"),
+        (["trace", " "], "the order id is empty"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_asked(args: list[str], said: str) -> None:
+    result = run(*args)
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"Error: {said}" in result.stderr
+
+
+def interrupted(self: object, seconds: float) -> None:
+    raise KeyboardInterrupt
+
+
+def test_ctrl_c_is_the_normal_end_of_following(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    log(cloud, "one", "two")
+    monkeypatch.setattr(aws.SystemClock, "sleep", interrupted)
+
+    result = run("logs", "-f")
+
+    assert (texts(result), result.exit_code) == (["one", "two"], 0)
+    assert "interrupted" not in result.stderr
+
+
+def test_following_waits_for_the_groups(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aws.SystemClock, "sleep", interrupted)
+
+    result = run("logs", "-f", "--source", "function")
+
+    assert result.exit_code == 0
+    assert "waiting for the log group /aws/lambda/processFileUpload" in result.stderr
+
+
+def test_a_followed_order_is_chosen_while_following(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    log(cloud, *one_request(), "something else")
+    monkeypatch.setattr(aws.SystemClock, "sleep", interrupted)
+
+    assert len(texts(run("logs", "-f", "--order", ORDER))) == 4
+
+
+def test_a_trace_tells_the_story(cloud: Cloud) -> None:
+    put(cloud, Names())
+    log(cloud, *one_request(status=201, durationMs=9.5, messageId="m-1", steps={"stored": 5}))
+
+    result = run("trace", ORDER, "--since", "1h")
+
+    assert result.exit_code == 0
+    assert [line.split()[1:] for line in result.stdout.splitlines()[2:]] == [
+        ["received", "request", REQUEST],
+        ["stored"],
+        ["answered", "status", "201", "in", "9.5", "ms"],
+        ["unknown)", "published", "message", "m-1"],
+    ]
+
+
+def test_a_trace_as_json(cloud: Cloud) -> None:
+    put(cloud, Names())
+
+    story = json.loads(run("trace", ORDER, "--json").stdout)
+
+    assert (story["orderId"], story["found"], story["notification"]) == (ORDER, True, "sent")
+    assert story["order"]["quantity"] == 2.5
+
+
+def test_an_order_that_nobody_knows_fails(cloud: Cloud) -> None:
+    put(cloud, Names())
+    log(cloud, "line")
+
+    result = run("trace", "nope")
+
+    assert result.exit_code == 1
+    assert "Missing: The table does not hold the order nope" in result.stdout

@@ -1,0 +1,285 @@
+"""Log lines and stories as a person sees them."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import sys
+import time
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from ordernotify.logs import LogEvent
+from ordernotify.render import logs as rendering
+from ordernotify.render.logs import LinePrinter, event_json, event_line, safe_json, trace_json, trace_lines
+from ordernotify.trace import Step, Trace
+from tests.logs_fakes import event
+
+AT = 1_772_366_400_123
+"""2026-03-01T12:00:00.123Z"""
+TODAY = date(2026, 3, 1)
+OBEYED = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+"""What a terminal obeys, or cannot be written."""
+
+
+@pytest.fixture(autouse=True)
+def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def shown(logged: LogEvent, *, today: date = TODAY, short: bool = False) -> str:
+    return "".join(text for text, _ in event_line(logged, today, short=short))
+
+
+def own(**fields: Any) -> LogEvent:
+    return event(json.dumps(fields), AT)
+
+
+RESPONSE = {
+    "timestamp": "2026-03-01T12:00:00.123Z",
+    "level": "INFO",
+    "event": "response",
+    "requestId": "84030486",
+    "status": 201,
+    "durationMs": 18.6,
+    "coldStart": True,
+    "orderId": "08b0a94b",
+    "message": "Order received",
+    "steps": {"validated": 0.2, "stored": 10.7},
+    "_aws": {
+        "CloudWatchMetrics": [
+            {"Dimensions": [["stack"]], "Metrics": [{"Name": "Latency"}, {"Name": "Orders"}]}
+        ]
+    },
+    "stack": "default",
+    "Latency": 18.6,
+    "Orders": 1,
+    "messageId": "m-1",
+}
+
+
+def test_a_response_is_one_readable_line_without_the_metrics() -> None:
+    assert shown(own(**RESPONSE)) == (
+        "12:00:00.123 INFO    response 08b0a94b 201 18.6 ms Order received (cold start) "
+        "(validated 0.2, stored 10.7 ms) requestId=84030486 messageId=m-1"
+    )
+
+
+def test_on_a_terminal_the_request_id_is_left_out_and_long_values_are_cut() -> None:
+    logged = own(event="request", method="POST", path="/orders", requestId="r", headers={}, body="x" * 101)
+
+    assert shown(logged, short=True) == f"12:00:00.123 request  POST /orders body={'x' * 100}…"
+    assert shown(logged) == f"12:00:00.123 request  POST /orders requestId=r headers={{}} body={'x' * 101}"
+
+
+def test_a_line_of_the_api_says_so_and_leaves_out_what_it_does_not_have() -> None:
+    fields = {"requestId": "a", "method": "POST", "path": "/prod/orders", "status": "201"}
+    logged = event(json.dumps({**fields, "latencyMs": "25", "error": "-"}), AT, source="api")
+
+    assert shown(logged) == "12:00:00.123 api POST /prod/orders 201 25 ms requestId=a"
+
+
+@pytest.mark.parametrize(
+    "fields", [{}, {"level": None}, {"steps": []}, {"_aws": 1}, {"_aws": {"CloudWatchMetrics": [1]}}]
+)
+def test_odd_fields_do_no_harm(fields: dict[str, Any]) -> None:
+    assert shown(own(**fields)).startswith("12:00:00.123")
+
+
+def test_a_day_that_is_not_today_has_its_date() -> None:
+    assert shown(event("text", AT), today=date(2026, 3, 2)) == "2026-03-01 12:00:00.123 text"
+
+
+@pytest.mark.parametrize("separator", ["\n", "\r", "\r\n"])
+def test_the_lines_of_a_traceback_are_indented_below_the_first(separator: str) -> None:
+    message = separator.join(["[ERROR] KeyError: 'x'", "Traceback", '  File "x.py"'])
+
+    assert shown(event(message, AT)).split("\n") == [
+        "12:00:00.123 [ERROR] KeyError: 'x'",
+        "             Traceback",
+        '               File "x.py"',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("message", "style"),
+    [
+        ("START RequestId: 1", "dim"),
+        ("REPORT RequestId: 1", "dim"),
+        ('{"type": "platform.start", "record": {}}', "dim"),
+        ("[ERROR] x", "red"),
+        ("STARTED", ""),
+    ],
+)
+def test_lines_of_the_platform_are_dim(message: str, style: str) -> None:
+    assert event_line(event(message, AT), TODAY, short=False)[1:] == [(message, style)]
+
+
+@pytest.mark.parametrize(
+    ("fields", "segment"),
+    [
+        ({"level": "ERROR"}, ("ERROR  ", "bold red")),
+        ({"level": "WARNING"}, ("WARNING", "yellow")),
+        ({"status": 201}, ("201", "green")),
+        ({"status": 503}, ("503", "bold red")),
+        ({"orderId": "id"}, ("id", "bold")),
+    ],
+)
+def test_levels_and_statuses_have_their_colours(fields: dict[str, Any], segment: tuple[str, str]) -> None:
+    assert segment in event_line(own(**fields), TODAY, short=False)
+
+
+HOSTILE = st.text(
+    alphabet=st.sampled_from("a\x1b[31m\x07\x9b\x85\u202e\u2028\r\n\t\x00\ud800\x7f"), max_size=30
+)
+
+
+@given(HOSTILE, HOSTILE)
+def test_no_text_in_a_log_reaches_the_terminal_as_a_command(name: str, text: str) -> None:
+    nested = {"level": text, "status": text, "body": {name: [text]}, name: text, "steps": {name: text}}
+
+    for logged in (event(text, AT), own(**nested), own(**{**RESPONSE, "message": text, "orderId": text})):
+        assert not OBEYED.search(shown(logged))
+        document = safe_json(event_json(logged))
+        assert not OBEYED.search(document)
+        assert "\n" not in document
+        assert json.loads(document) == event_json(logged)
+
+
+@given(HOSTILE)
+def test_a_text_of_a_customer_cannot_forge_a_line(text: str) -> None:
+    assert "\n" not in shown(own(message=text, body={"customerName": text}))
+    assert all(line.startswith(" " * 13) for line in shown(event(text, AT)).split("\n")[1:])
+
+
+def test_json_of_our_own_lines_has_their_fields_and_of_others_the_text() -> None:
+    assert event_json(own(timestamp="own", level="INFO", message="hello", eventId="forged")) == {
+        "timestamp": "2026-03-01T12:00:00.123Z",
+        "source": "function",
+        "eventId": own(timestamp="own", level="INFO", message="hello", eventId="forged").event_id,
+        "level": "INFO",
+        "message": "hello",
+    }
+    assert event_json(event("text", AT, event_id="id", source="api")) == {
+        "timestamp": "2026-03-01T12:00:00.123Z",
+        "source": "api",
+        "eventId": "id",
+        "message": "text",
+    }
+
+
+class Output(io.StringIO):
+    """Standard output that counts how often it was flushed, and may be a terminal."""
+
+    def __init__(self, terminal: bool = False) -> None:
+        super().__init__()
+        self.terminal = terminal
+        self.flushes = 0
+
+    def isatty(self) -> bool:
+        return self.terminal
+
+    def flush(self) -> None:
+        self.flushes += 1
+
+
+@pytest.mark.parametrize(("terminal", "printed"), [(False, "a\x1b[31mb\n"), (True, "a\\x1b[31mb\n")])
+def test_raw_lines_are_exact_except_on_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, terminal: bool, printed: str
+) -> None:
+    output = Output(terminal)
+    monkeypatch.setattr(sys, "stdout", output)
+
+    LinePrinter(as_json=False, raw=True, following=False).show(event("a\x1b[31mb", AT))
+
+    assert (output.getvalue(), output.flushes) == (printed, 0)
+
+
+def test_while_following_each_line_is_written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    output = Output()
+    monkeypatch.setattr(sys, "stdout", output)
+    printer = LinePrinter(as_json=True, raw=False, following=True)
+
+    printer.show(event("one", AT))
+    printer.show(event("two", AT))
+
+    assert (len(output.getvalue().splitlines()), output.flushes) == (2, 2)
+
+
+def test_colours_are_for_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = []
+    for terminal in (True, False):
+        output = Output(terminal)
+        console = Console(
+            file=output, force_terminal=terminal, soft_wrap=True, color_system="standard", _environ={}
+        )
+        monkeypatch.setattr(rendering, "out", console)
+        monkeypatch.setattr(sys, "stdout", output)
+        LinePrinter(as_json=False, raw=False, following=False).show(own(level="ERROR"))
+        written.append(output.getvalue().rstrip())
+
+    assert ["\x1b[1;31mERROR" in each for each in written] == [True, False]
+    assert written[1].endswith(" ERROR")
+
+
+STORY = Trace(
+    order_id="08b0a94b",
+    item={"customerName": "Zo\u00eb\x1b", "productName": "Mouse", "quantity": 2, "notification": "pending"},
+    steps=(
+        Step("received", AT, "request 8403"),
+        Step("stored", AT + 10),
+        Step("publish failed", AT + 20, "Throttled: slow"),
+        Step("published", None, "message m-1"),
+    ),
+    requests=("8403",),
+    lines=5,
+    missing=("The notification is not out yet.",),
+    hint="Run `ordernotify redrive`.",
+)
+
+
+def test_a_story_fits_one_screen() -> None:
+    lines = ["".join(text for text, _ in line) for line in trace_lines(STORY, TODAY)]
+
+    assert lines == [
+        "Order 08b0a94b",
+        "2 x Mouse for Zo\u00eb\\x1b, notification pending",
+        "  12:00:00.123    received        request 8403",
+        "  12:00:00.133    stored",
+        "  12:00:00.143    publish failed  Throttled: slow",
+        "  (time unknown)  published       message m-1",
+        "Missing: The notification is not out yet.",
+    ]
+
+
+def test_a_story_as_json() -> None:
+    assert trace_json(STORY) == {
+        "orderId": "08b0a94b",
+        "found": True,
+        "notification": "pending",
+        "messageId": None,
+        "steps": [
+            {"name": "received", "at": "2026-03-01T12:00:00.123Z", "detail": "request 8403"},
+            {"name": "stored", "at": "2026-03-01T12:00:00.133Z", "detail": ""},
+            {"name": "publish failed", "at": "2026-03-01T12:00:00.143Z", "detail": "Throttled: slow"},
+            {"name": "published", "at": None, "detail": "message m-1"},
+        ],
+        "requests": ["8403"],
+        "logLines": 5,
+        "missing": ["The notification is not out yet."],
+        "hint": "Run `ordernotify redrive`.",
+        "order": STORY.item,
+    }
