@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from ordernotify.logs import LogEvent
+from ordernotify.render import json_text
 from ordernotify.render import logs as rendering
-from ordernotify.render.logs import LinePrinter, event_json, event_line, safe_json, trace_json, trace_lines
+from ordernotify.render.logs import LinePrinter, event_json, event_line, trace_json, trace_lines
 from ordernotify.trace import Step, Trace
 from tests.logs_fakes import event
 
@@ -153,7 +154,7 @@ def test_no_text_in_a_log_reaches_the_terminal_as_a_command(name: str, text: str
 
     for logged in (event(text, AT), own(**nested), own(**{**RESPONSE, "message": text, "orderId": text})):
         assert not OBEYED.search(shown(logged))
-        document = safe_json(event_json(logged))
+        document = json_text(event_json(logged))
         assert not OBEYED.search(document)
         assert "\n" not in document
         assert json.loads(document) == event_json(logged)

@@ -267,7 +267,8 @@ def trace(
         raise UsageError("the order id is empty", "Give the id that the answer to the order had.")
     start = _times(since, None)[0] if since else None
     from ordernotify.logs import find_order_events
-    from ordernotify.render.logs import safe_json, show_trace, trace_json
+    from ordernotify.render import json_document
+    from ordernotify.render.logs import show_trace, trace_json
     from ordernotify.trace import trace_order
 
     _write_any_character()
@@ -282,7 +283,7 @@ def trace(
         _times(TRACE_SINCE, None)[0],
     )
     if as_json:
-        sys.stdout.write(safe_json(trace_json(story)) + "\n")
+        json_document(trace_json(story))
     else:
         show_trace(story)
     if not story.known:

@@ -275,9 +275,16 @@ def with_errors_shown(verbose: bool, call: Callable[[], None]) -> None:
         render.error("interrupted", "Run the same command again; it continues where it stopped.")
         raise typer.Exit(EXIT_INTERRUPTED) from None
     except BrokenPipeError:
-        # The interpreter flushes stdout once more at its end; that must not fail either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         raise typer.Exit(0) from None
+    except OSError as error:
+        # Mostly a full disk behind stdout; what has no name is the output itself.
+        what = error.filename or "the output"
+        render.error(
+            f"could not read or write {what}: {error.strerror or error}", "Make room, then run it again."
+        )
+        _drop_output()
+        raise typer.Exit(EXIT_FAILED) from None
     except (typer.Exit, typer.Abort):
         raise
     except Exception as error:  # noqa: BLE001 - the last resort: a sentence in place of a traceback
@@ -288,3 +295,8 @@ def with_errors_shown(verbose: bool, call: Callable[[], None]) -> None:
             "This is a defect of ordernotify. --verbose shows where it happened; please report it.",
         )
         raise typer.Exit(EXIT_FAILED) from None
+
+
+def _drop_output() -> None:
+    # The interpreter flushes stdout once more at its end; that must not fail again.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,4 +1,4 @@
-"""Everything printed: results on stdout, all else on stderr; colour only on a terminal, never with NO_COLOR."""
+"""Everything printed: results on stdout, all else on stderr; colour on terminals only, never with NO_COLOR."""
 
 from __future__ import annotations
 
@@ -15,15 +15,22 @@ from rich.text import Text
 if TYPE_CHECKING:
     from ordernotify.aws import Cloud
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_UNSAFE = r"\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff"
+"""Control characters, line separators, direction marks, and halves of pairs, which cannot be written."""
+_CONTROL = re.compile(rf"[\x00-\x08\x0b-\x1f{_UNSAFE}]")
+_UNSAFE_IN_JSON = re.compile(f"[{_UNSAFE}]")
 
 out = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 def clean(text: object) -> str:
-    """Make text that others wrote safe for a terminal: control and direction characters become visible escapes."""
-    return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}" if ord(match[0]) < 256 else "�", str(text))
+    """Make text that others wrote safe for a terminal: what it would obey becomes a visible escape."""
+    return _CONTROL.sub(_visible, str(text))
+
+
+def _visible(match: re.Match[str]) -> str:
+    return f"\\x{ord(match[0]):02x}" if ord(match[0]) < 256 else "�"
 
 
 def error(message: str, hint: str = "") -> None:
@@ -62,11 +69,15 @@ def _integer(value: object) -> int:
 
 
 def json_text(value: Any) -> str:
-    """One JSON document in one line; Decimals keep every digit (the standard library would round them)."""
+    """One JSON document in one line, without characters that a terminal obeys or that cannot be written.
+
+    Decimals keep every digit (the standard library would round them).
+    """
     try:
-        return json.dumps(value, ensure_ascii=False, default=_integer)
+        text = json.dumps(value, ensure_ascii=False, default=_integer)
     except _NotPlainError:
-        return _exact_json(value)
+        text = _exact_json(value)
+    return _UNSAFE_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def _exact_json(value: Any) -> str:

@@ -22,7 +22,6 @@ _LINE_BREAK = re.compile(r"\r\n|\r|\n")
 # Half of a surrogate pair is no character and cannot be written.
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # JSON leaves these as they are; all of them are inside its strings, where an escape means the same.
-_UNSAFE_IN_JSON = re.compile("[\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _LEVEL_STYLES = {
     "ERROR": "bold red",
     "CRITICAL": "bold red",
@@ -171,7 +170,7 @@ class LinePrinter:
     def show(self, event: LogEvent) -> None:
         """Print one event."""
         if self._json:
-            sys.stdout.write(safe_json(event_json(event)) + "\n")
+            sys.stdout.write(json_text(event_json(event)) + "\n")
         elif self._raw:
             # A file or a program gets what was logged; a terminal must not obey it.
             text = _SURROGATE.sub("�", event.message)
@@ -187,11 +186,6 @@ class LinePrinter:
             out.print(Text.assemble(*line))
         else:  # a long log is written four times as fast without rich
             sys.stdout.write("".join(text for text, _ in line) + "\n")
-
-
-def safe_json(value: Mapping[str, Any]) -> str:
-    """One JSON document in one line, without characters that a terminal obeys or cannot be written."""
-    return _UNSAFE_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", json_text(value))
 
 
 def trace_json(trace: Trace) -> dict[str, Any]:
