@@ -155,7 +155,7 @@ def logs(
 def _times(since: str, until: str | None) -> tuple[int, int | None]:
     from datetime import UTC, datetime
 
-    from ordernotify.logs import parse_time
+    from ordernotify.times import parse_time
 
     now = datetime.now(UTC)
     start = parse_time(since, now)
@@ -185,11 +185,11 @@ def _range(
 
 def _reader(run: Run, cloud: Cloud, source: Source | None) -> LogReader:
     from ordernotify.aws import SystemClock
-    from ordernotify.logs import BackOff, GroupReader, LogReader, log_groups
+    from ordernotify.logs import BackOff, GroupReader, LogReader, log_groups, permissions
 
-    clock = SystemClock()
+    clock, client = SystemClock(), cloud.only(permissions(cloud, run.names)).logs
     groups = {name: group for name, group in log_groups(run.names).items() if source in (None, name)}
-    readers = [GroupReader(cloud.logs, name, group, BackOff(clock)) for name, group in groups.items()]
+    readers = [GroupReader(client, name, group, BackOff(clock)) for name, group in groups.items()]
     return LogReader(readers, run.stack)
 
 
@@ -204,18 +204,19 @@ def _followed(run: Run, cloud: Cloud, source: Source | None, start: int, live: b
         follow_live,
         is_transient_or_offline,
         log_groups,
+        permissions,
     )
 
-    clock = SystemClock()
+    clock, client = SystemClock(), cloud.only(permissions(cloud, run.names)).logs
     groups = {name: group for name, group in log_groups(run.names).items() if source in (None, name)}
     readers = [
-        GroupReader(cloud.logs, name, group, BackOff(clock, is_transient_or_offline, None, render.note))
+        GroupReader(client, name, group, BackOff(clock, is_transient_or_offline, None, render.note))
         for name, group in groups.items()
     ]
     follower = Follower(readers, start, clock, tell=render.note)
     if not live:
         return follower.follow()
-    return follow_live(follower, LiveTail(cloud.logs, groups, clock, render.note).start(), clock)
+    return follow_live(follower, LiveTail(client, groups, clock, render.note).start(), clock)
 
 
 def _chosen(

@@ -53,7 +53,8 @@ _Config = Annotated[
     typer.Option(
         "--config",
         envvar="ORDERNOTIFY_CONFIG",
-        help="The settings file.  [default: ordernotify.toml, where it exists]",
+        help="The settings file.",
+        show_default="ordernotify.toml, where it exists",
         is_eager=True,
         callback=_load_config,
         rich_help_panel=_COMMON,

@@ -7,11 +7,11 @@ from ordernotify.logs.events import (
     LogEvent,
     is_transient_or_offline,
     log_groups,
+    permissions,
 )
 from ordernotify.logs.filters import ErrorLines, OrderLines, TextLines, find_order_events
 from ordernotify.logs.follow import Follower, LogReader
 from ordernotify.logs.live import LiveTail, follow_live
-from ordernotify.logs.times import parse_time
 
 __all__ = [
     "SOURCES",
@@ -28,5 +28,5 @@ __all__ = [
     "follow_live",
     "is_transient_or_offline",
     "log_groups",
-    "parse_time",
+    "permissions",
 ]

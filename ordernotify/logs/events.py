@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 
-from ordernotify.aws import Clock, error_code, is_throttled, map_botocore_errors
+from ordernotify.aws import Clock, Cloud, error_code, is_throttled, map_botocore_errors
 from ordernotify.config import Names
+from ordernotify.permissions import Permissions, allow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +38,15 @@ GIVE_UP_SECONDS = 60.0
 def log_groups(names: Names) -> Mapping[str, str]:
     """The log group of each source."""
     return {"function": names.log_group, "api": names.api_log_group}
+
+
+def permissions(cloud: Cloud, names: Names) -> Permissions:
+    """What reading the log groups calls, and what a live tail does; listing the groups has no resource."""
+    groups = [cloud.arn("logs", f"log-group:{group}:*") for group in log_groups(names).values()]
+    return (
+        allow("logs", "FilterLogEvents", "StartLiveTail", on=groups),
+        allow("logs", "DescribeLogGroups", on="*"),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Everything printed: results on stdout, all else on stderr; colour on terminals only, never with NO_COLOR."""
+"""Everything printed: results on stdout, the rest on stderr; colour on terminals, never with NO_COLOR."""
 
 from __future__ import annotations
 
@@ -20,8 +20,15 @@ _UNSAFE = r"\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\u
 _CONTROL = re.compile(rf"[\x00-\x08\x0b-\x1f{_UNSAFE}]")
 _UNSAFE_IN_JSON = re.compile(f"[{_UNSAFE}]")
 
-out = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Let the command end as it does when any other output finds its reader gone."""
+        raise BrokenPipeError
+
+
+out = _Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+err = _Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 def clean(text: object) -> str:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ordernotify.errors import UsageError
-from ordernotify.logs import parse_time
+from ordernotify.times import parse_time
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 
@@ -54,9 +54,7 @@ def test_what_is_before_1970_is_the_beginning(text: str) -> None:
     assert parse_time(text, NOW) == 0
 
 
-@pytest.mark.parametrize(
-    "text", ["", " ", "10", "m", "10x", "10m5", "-5m", "yesterday", "2026-13-01", "٣m", "9" * 500 + "d"]
-)
+@pytest.mark.parametrize("text", ["", " ", "10", "m", "10x", "10m5", "-5m", "yesterday", "2026-13-01", "٣m"])
 def test_anything_else_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(UsageError) as raised:
         parse_time(text, NOW)
@@ -86,3 +84,7 @@ def test_the_parts_of_an_age_add_up(days: int, hours: int, minutes: int, seconds
     ago = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
 
     assert parse_time(f"{days}d{hours}h{minutes}m{seconds}s", NOW) == milliseconds(NOW - ago)
+
+
+def test_an_age_beyond_every_calendar_is_the_beginning() -> None:
+    assert parse_time("9" * 500 + "d", datetime(2026, 1, 1, tzinfo=UTC)) == 0

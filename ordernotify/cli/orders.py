@@ -1,0 +1,253 @@
+"""`list-orders`, `get-order`, `export-orders` and `redrive`; `send-order` is in `sending`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ordernotify.cli import (
+    app,
+    sending,  # noqa: F401 - it registers its command
+)
+from ordernotify.cli.flags import flag
+from ordernotify.cli.run import JsonOption, Run, command
+from ordernotify.errors import EXIT_FAILED, OrderNotifyError, UsageError
+
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+
+    from ordernotify.orders import OrderQuery
+
+TABLE_LIMIT = 50
+
+
+class Notification(StrEnum):
+    """Whether an order's notification is out."""
+
+    PENDING = "pending"
+    SENT = "sent"
+
+
+@command(app, "list-orders")
+def list_orders(
+    run: Run,
+    customer: Annotated[
+        str, flag("--customer", "A part of the customer's name, in any case.", metavar="TEXT")
+    ] = "",
+    product: Annotated[
+        str, flag("--product", "A part of the product's name, in any case.", metavar="TEXT")
+    ] = "",
+    notification: Annotated[
+        Notification | None, flag("--notification", "Only with this state.", metavar="pending|sent")
+    ] = None,
+    since: Annotated[
+        str | None,
+        flag(
+            "--since",
+            "Created from then on: 10m, 2h30m, 1d (ago), or ISO 8601; without a zone it is local.",
+            metavar="TIME",
+        ),
+    ] = None,
+    until: Annotated[str | None, flag("--until", "Created before then.", metavar="TIME")] = None,
+    where: Annotated[
+        list[str] | None, flag("--where", "Only with this value; repeatable.", metavar="FIELD=VALUE")
+    ] = None,
+    sort: Annotated[str, flag("--sort", "Sort by a field; -FIELD for descending.", metavar="FIELD")] = "",
+    limit: Annotated[
+        int | None,
+        flag(
+            "--limit", "At most so many; 0 for all.", metavar="N", default="50; all with --json", smallest=0
+        ),
+    ] = None,
+    columns: Annotated[str, flag("--columns", "The fields to show.", metavar="A,B,C")] = "",
+    json: JsonOption = False,
+) -> None:
+    """List orders: a table, or with --json one JSON object per line.
+
+    Example: ordernotify list-orders --customer doe --since 1d --sort -createdAt
+    """
+    from ordernotify.orders import OrderQuery
+
+    shown = 0 if json else TABLE_LIMIT
+    query = OrderQuery(
+        customer=customer,
+        product=product,
+        notification=notification or "",
+        since=_moment(since),
+        until=_moment(until),
+        where=tuple(_condition(text) for text in where or ()),
+        sort=sort,
+        limit=shown if limit is None else limit,
+    )
+    _list(run, query, _column_names(columns), json=json, by_default=limit is None)
+
+
+def _list(run: Run, query: OrderQuery, columns: tuple[str, ...], *, json: bool, by_default: bool) -> None:
+    cloud = run.cloud()
+    from ordernotify import orders, render
+    from ordernotify.render import orders as screen
+
+    found = orders.list_orders(cloud, run.names, query)
+    if json:
+        render.json_lines(_only(order, columns) for order in found)
+        return
+    count = screen.show_orders(found, columns or screen.COLUMNS)
+    if not count:
+        render.note("No orders.")
+    elif count == query.limit and by_default:
+        screen.show_limit_reached(count, ordered=bool(query.sort))
+
+
+def _only(order: Mapping[str, Any], columns: tuple[str, ...]) -> Mapping[str, Any]:
+    return {name: order[name] for name in columns if name in order} if columns else order
+
+
+def _moment(text: str | None) -> datetime | None:
+    from datetime import UTC, datetime
+
+    from ordernotify.times import parse_moment
+
+    return parse_moment(text, datetime.now(UTC)) if text else None
+
+
+def _condition(text: str) -> tuple[str, str]:
+    field, equals, value = text.partition("=")
+    if not equals or not field:
+        raise UsageError(
+            f"--where {text} is not a condition", "Give FIELD=VALUE; for example: --where colour=black"
+        )
+    return field, value
+
+
+def _column_names(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+
+
+@command(app, "get-order")
+def get_order(
+    run: Run,
+    order_ids: Annotated[
+        list[str], typer.Argument(metavar="ID...", help="The orders' ids.", show_default=False)
+    ],
+    json: JsonOption = False,
+) -> None:
+    """Show orders by their ids; ends with status 1 if one of them does not exist.
+
+    Example: ordernotify get-order 0b8f7a52-3c1d-4e5f-8a9b-1c2d3e4f5a6b
+    """
+    cloud = run.cloud()
+    from ordernotify import orders, render
+    from ordernotify.render import orders as screen
+
+    found = orders.get_orders(cloud, run.names, order_ids)
+    known = [order for order in found if order is not None]
+    if json:
+        render.json_lines(known)
+    else:
+        screen.show_each(known)
+    unknown = [order_id for order_id, order in zip(order_ids, found, strict=True) if order is None]
+    if unknown:
+        screen.show_unknown(unknown, run.names.table)
+        raise typer.Exit(EXIT_FAILED)
+
+
+@command(app, "export-orders")
+def export_orders(
+    run: Run,
+    file: Annotated[
+        str,
+        typer.Argument(metavar="FILE", help="A name with .jsonl or .csv; - for stdout.", show_default=False),
+    ],
+    form: Annotated[
+        str, flag("--format", "The file's format.", metavar="jsonl|csv", default="its suffix; jsonl for -")
+    ] = "",
+    json: JsonOption = False,
+) -> None:
+    """Write all orders to a file, complete or not at all; an existing file is replaced.
+
+    JSON lines keep every value exactly. CSV has a column for each field and opens in a spreadsheet without
+    executing anything: a text that looks like a formula gets an apostrophe in front.
+
+    Example: ordernotify export-orders orders.csv
+    """
+    from ordernotify import orders
+
+    chosen = orders.format_of(file, form)
+    if json and file == orders.STDIO:
+        raise UsageError("--json and the orders cannot both go to stdout", "Leave one of them away.")
+    cloud = run.cloud()
+    from ordernotify import render
+    from ordernotify.render import orders as screen
+    from ordernotify.render.progress import counting
+
+    with counting("exporting") as tick:
+        count = orders.export_orders(cloud, run.names, file, chosen, progress=tick)
+    if json:
+        render.json_document({"exported": count, "file": file, "format": chosen.value})
+    else:
+        screen.show_exported(count, file)
+
+
+@command(app, "redrive")
+def redrive(
+    run: Run,
+    older_than: Annotated[
+        str,
+        flag(
+            "--older-than",
+            "Only orders of this age; keep it above the function's time limit, or an order that is being "
+            "worked on is notified twice.",
+            metavar="AGE",
+            default=True,
+        ),
+    ] = "1m",
+    concurrency: Annotated[
+        int,
+        flag("--concurrency", "So many at the same time.", metavar="N", default=True, smallest=1, largest=64),
+    ] = 16,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the orders and send nothing.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Send the notifications that are still pending; ends with status 1 if one of them could not be sent.
+
+    It may run twice at once or be killed: every notification goes out at least once.
+
+    Example: ordernotify redrive --older-than 5m
+    """
+    age = _age(older_than)
+    cloud = run.cloud()
+    from ordernotify import orders
+    from ordernotify.render import orders as screen
+    from ordernotify.render.progress import counting
+
+    if dry_run:
+        screen.show_pending(orders.find_pending(cloud, run.names, age), json=json)
+        return
+    counts: Counter[str] = Counter()
+    try:
+        with counting("redriven") as tick:
+            for done in orders.redrive(cloud, run.names, age, concurrency=concurrency):
+                counts[done.outcome] += 1
+                tick(counts.total())
+                if done.outcome is orders.Outcome.FAILED:
+                    screen.show_failure(done)
+    except (KeyboardInterrupt, OrderNotifyError):
+        if counts:
+            screen.show_redriven(counts, json=json)
+        raise
+    screen.show_redriven(counts, json=json)
+    if counts[orders.Outcome.FAILED]:
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _age(text: str) -> timedelta:
+    from ordernotify.times import parse_duration
+
+    age = parse_duration(text)
+    if age is None:
+        raise UsageError(f"--older-than {text} is not an age", "Give a duration such as 90s, 10m or 2h.")
+    return age

@@ -1,0 +1,236 @@
+"""`send-order`: one order, the same order many times, or the orders of a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ordernotify.cli import app
+from ordernotify.cli.access import KeyFileOption, find_access
+from ordernotify.cli.flags import flag
+from ordernotify.cli.run import JsonOption, Run, command
+from ordernotify.errors import EXIT_FAILED, EXIT_INTERRUPTED, CancelledError, UsageError
+
+if TYPE_CHECKING:
+    from ordernotify.orders import Rejected, Summary
+    from ordernotify.orders.source import Record
+
+BULK_CONCURRENCY = 8
+"""Below the 10 that a new AWS account's functions may run at the same time."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Bulk:
+    """How to send many: orders per second (0: as fast as it goes), side by side, and where rejects go."""
+
+    concurrency: int
+    rate: float
+    rejects: str
+    import_id: str
+    api_key_file: Path | None
+    json: bool
+
+
+@command(app, "send-order")
+def send_order(
+    run: Run,
+    customer: Annotated[str | None, flag("--customer", "The customer's name.", metavar="NAME")] = None,
+    product: Annotated[str | None, flag("--product", "The product's name.", metavar="NAME")] = None,
+    quantity: Annotated[int | None, flag("--quantity", "How many.", metavar="N", default="1")] = None,
+    field: Annotated[
+        list[str] | None,
+        flag(
+            "--field",
+            "A further field; JSON (5, true, [1, 2]) is taken as that, all else as text; repeatable.",
+            metavar="NAME=VALUE",
+        ),
+    ] = None,
+    idempotency_key: Annotated[
+        str | None,
+        flag(
+            "--idempotency-key",
+            "The same key and order again make nothing new.",
+            metavar="KEY",
+            default="a new one",
+        ),
+    ] = None,
+    file: Annotated[
+        str | None,
+        flag("--file", "Send the orders of a JSON lines or CSV file; - for stdin.", metavar="FILE"),
+    ] = None,
+    form: Annotated[
+        str,
+        flag("--format", "The file's format.", metavar="jsonl|csv", default="its suffix; jsonl for stdin"),
+    ] = "",
+    count: Annotated[
+        int | None, flag("--count", "Send the same order so many times.", metavar="N", smallest=1)
+    ] = None,
+    concurrency: Annotated[
+        int,
+        flag(
+            "--concurrency", "So many at the same time.", metavar="N", default=True, smallest=1, largest=256
+        ),
+    ] = BULK_CONCURRENCY,
+    rate: Annotated[
+        float,
+        # ORDERNOTIFY_RATE is what the API admits (`setup --rate`).
+        flag(
+            "--rate",
+            "At most so many orders per second.",
+            metavar="N",
+            variable="ORDERNOTIFY_SEND_RATE",
+            smallest=0,
+        ),
+    ] = 0,
+    rejects: Annotated[str, flag("--rejects", "Write what was not taken to this file.", metavar="FILE")] = "",
+    import_id: Annotated[
+        str,
+        flag(
+            "--import-id",
+            "A part of every key of --file: another one makes the same lines new orders.",
+            metavar="TEXT",
+        ),
+    ] = "",
+    api_key_file: KeyFileOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Send an order, or many; each is tried again safely, so that none is made twice.
+
+    A file that was cut off is simply sent again: each order's key comes from its line and its text.
+    Ctrl-C waits for the requests under way, shows the summary and ends with status 130.
+
+    Example: ordernotify send-order --customer "John Doe" --product Mouse
+
+    Example: ordernotify send-order --file orders.csv --rejects rejects.jsonl
+    """
+    bulk = _Bulk(concurrency, rate, rejects, import_id, api_key_file, json)
+    if file is not None:
+        given = (customer, product, quantity, field, idempotency_key, count)
+        if any(value is not None for value in given):
+            raise UsageError("--file brings its own orders", "Leave --count and an order's options away.")
+        _send_file(run, file, form, bulk)
+        return
+    body = _order(customer, product, quantity, field or [])
+    if count is None:
+        _send_one(run, body, idempotency_key, api_key_file, json=json)
+    elif idempotency_key is not None:
+        raise UsageError("--idempotency-key would make all orders one", "Leave it away, or --count.")
+    else:
+        _send_many(run, body, count, bulk)
+
+
+def _order(customer: str | None, product: str | None, quantity: int | None, fields: list[str]) -> bytes:
+    from ordernotify.orders import order_body
+
+    if customer is None or product is None:
+        raise UsageError(
+            "an order needs --customer and --product",
+            'For example: ordernotify send-order --customer "John Doe" --product "Wireless Mouse"',
+        )
+    pairs = [text.partition("=") for text in fields]
+    for name, equals, _ in pairs:
+        if not (name and equals):
+            raise UsageError(
+                f"--field {name} has no value", "Give NAME=VALUE; for example: --field colour=black"
+            )
+    return order_body(customer, product, quantity, {name: value for name, _, value in pairs})
+
+
+def _send_one(run: Run, body: bytes, given_key: str | None, api_key_file: Path | None, *, json: bool) -> None:
+    from ordernotify.orders import Draft, OrderClient, check_key, random_key
+
+    key = random_key() if given_key is None else given_key
+    check_key(key)
+    access = find_access(run, run.cloud(), api_key_file)
+    from ordernotify import render
+    from ordernotify.render import orders as screen
+
+    client = OrderClient(
+        access.url, sign=access.sign, tell=lambda reason: render.note(f"{reason}; trying again")
+    )
+    try:
+        answer = client.send(Draft(body, key))
+    except KeyboardInterrupt:
+        raise CancelledError(
+            "interrupted: it is not known whether the order was stored", screen.send_again(key)
+        ) from None
+    if json:
+        screen.show_answer_json(answer, key)
+    if not (json and answer.accepted):
+        screen.show_answer(answer, key)
+    if not answer.accepted:
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _send_many(run: Run, body: bytes, count: int, bulk: _Bulk) -> None:
+    from ordernotify.orders import repeated
+
+    _send_all(run, repeated(body, count), bulk, total=count)
+
+
+def _send_file(run: Run, file: str, form: str, bulk: _Bulk) -> None:
+    from ordernotify.orders import Source, check_rejects, format_of, open_orders
+
+    chosen = format_of(file, form)
+    if bulk.rejects:
+        check_rejects(file, bulk.rejects)
+    with open_orders(file) as (opened, size):
+        source = Source(opened, chosen, import_id=bulk.import_id)
+        _send_all(run, source, bulk, total=size, position=lambda: source.position)
+
+
+@contextmanager
+def _rejects(file: str) -> Iterator[Callable[[Rejected], None]]:
+    from ordernotify.orders import Rejects
+
+    if not file:
+        yield lambda _rejected: None
+        return
+    rejects = Rejects(file)
+    try:
+        yield rejects.add
+    finally:
+        rejects.close()
+
+
+def _send_all(
+    run: Run,
+    records: Iterable[Record],
+    bulk: _Bulk,
+    *,
+    total: int,
+    position: Callable[[], int] | None = None,
+) -> None:
+    from ordernotify.aws import SystemClock
+    from ordernotify.orders import BulkRun, OrderClient
+
+    clock = SystemClock()
+    access = find_access(run, run.cloud(), bulk.api_key_file)
+    client = OrderClient(access.url, connections=bulk.concurrency, sign=access.sign, clock=clock)
+    from ordernotify.render.progress import sending
+
+    with _rejects(bulk.rejects) as reject, sending(total, position) as tick:
+        sender = BulkRun(
+            records, client.send, concurrency=bulk.concurrency, rate=bulk.rate, reject=reject, clock=clock
+        )
+        summary = sender.run(tick)
+    _show(summary, bulk, from_file=position is not None)
+
+
+def _show(summary: Summary, bulk: _Bulk, *, from_file: bool) -> None:
+    from ordernotify.render import orders as screen
+
+    if bulk.json:
+        screen.show_summary_json(summary)
+    else:
+        screen.show_summary(summary)
+    screen.show_summary_notes(summary, from_file=from_file, rejects=bulk.rejects)
+    if summary.interrupted:
+        raise typer.Exit(EXIT_INTERRUPTED)
+    if not summary.complete:
+        raise typer.Exit(EXIT_FAILED)

@@ -1,0 +1,149 @@
+"""Write all orders into a file, complete or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from ordernotify.aws import Cloud
+from ordernotify.config import Names
+from ordernotify.errors import OrderNotifyError
+from ordernotify.orders.attributes import json_order
+from ordernotify.orders.formats import STDIO, Format
+from ordernotify.orders.scan import Page, read_permissions, scan_pages
+from ordernotify.orders.spreadsheet import Header, csv_cells
+
+Progress = Callable[[int], None]
+Opener = Callable[[str], AbstractContextManager[BinaryIO]]
+
+
+def _ignore(_count: int) -> None:
+    pass
+
+
+@contextmanager
+def _replacing(file: str) -> Iterator[BinaryIO]:
+    """Open a new file that takes the name only at the end, when all of it is on the disk.
+
+    Until then it is hidden, beside it, and its owner's only (0600); it is removed when the block fails.
+    A device or a pipe is written to directly.
+    """
+    target = Path(file).resolve()
+    if file == STDIO:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    if target.exists() and not target.is_file():
+        with target.open("wb") as out:
+            yield out
+        return
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
+    try:
+        with os.fdopen(handle, "wb") as out:
+            yield out
+            out.flush()
+            os.fsync(handle)
+        Path(name).replace(target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    _sync_folder(target.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    # Without this a power cut could undo the renaming; not every file system allows it.
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError:
+        pass
+    finally:
+        os.close(handle)
+
+
+def _spool_folder(file: str) -> Path | None:
+    target = Path(file).resolve()
+    in_folder = file != STDIO and (target.is_file() or not target.exists())
+    return target.parent if in_folder else None
+
+
+@contextmanager
+def _writing(file: str) -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        if file == STDIO:
+            # The interpreter flushes stdout once more at its end, and would complain again.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        name = "stdout" if file == STDIO else file
+        raise OrderNotifyError(
+            f"could not write {name}: {error.strerror or error}",
+            "Nothing was kept of it. Choose a place with room that you may write to, and export again."
+            if file != STDIO
+            else "The output is not complete; do not use it.",
+        ) from error
+
+
+def export_orders(
+    cloud: Cloud,
+    names: Names,
+    file: str,
+    form: Format,
+    *,
+    progress: Progress = _ignore,
+    segments: int | None = None,
+    open_output: Opener = _replacing,
+) -> int:
+    """Write every order of the table into the file, each once; return how many they are.
+
+    The file appears under its name only when it is complete; an existing file is replaced. `-` is stdout,
+    where a part may have been written when the export fails. `progress` is called with the number read so
+    far. The CSV has a column for each field that any order has: the orders are first kept in a temporary
+    file (unlinked, beside the target), because only the last one completes the header.
+
+    Raises OrderNotifyError when the file cannot be written, StackNotFoundError, AwsError.
+    """
+    cloud = cloud.only(read_permissions(cloud, names))
+    pages = scan_pages(cloud, names, segments=segments)
+    with _writing(file), open_output(file) as out:
+        if form is Format.JSONL:
+            return _write_json_lines(pages, out, progress)
+        with tempfile.TemporaryFile(dir=_spool_folder(file)) as spool:
+            return _write_csv(pages, out, spool, progress)
+
+
+def _write_json_lines(pages: Iterable[Page], out: BinaryIO, progress: Progress) -> int:
+    count = 0
+    for page in pages:
+        _write(out, (json_order(item) + "\n" for item in page))
+        count += len(page)
+        progress(count)
+    return count
+
+
+def _write_csv(pages: Iterable[Page], out: BinaryIO, spool: BinaryIO, progress: Progress) -> int:
+    header, count = Header(), 0
+    for page in pages:
+        rows = [csv_cells(item) for item in page]
+        for row in rows:
+            header.add(row)
+        _write(spool, (json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+        count += len(page)
+        progress(count)
+    spool.seek(0)
+    _write(out, [header.line])
+    _write(out, header.lines(map(json.loads, spool)))
+    return count
+
+
+def _write(out: BinaryIO, lines: Iterable[str]) -> None:
+    # Half a surrogate pair, which only another program could have stored, becomes JSON's escape for it.
+    out.writelines(line.encode("utf-8", "backslashreplace") for line in lines)

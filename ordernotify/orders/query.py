@@ -1,0 +1,172 @@
+"""Find orders: by what the customer wrote, by time, by notification, by any field; or by id."""
+
+from __future__ import annotations
+
+import heapq
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Context, Decimal
+from itertools import islice
+from typing import Any
+
+from ordernotify.aws import Clock, Cloud, SystemClock
+from ordernotify.config import Names
+from ordernotify.errors import UsageError
+from ordernotify.orders.attributes import Order, plain_order
+from ordernotify.orders.scan import ANY, Condition, read_orders, read_permissions, scan_pages, scan_some
+from ordernotify.times import created_at_text
+
+# DynamoDB's numbers: 38 digits; a longer one equals none that is stored.
+_CONTEXT = Context(prec=38, Emin=-130, Emax=125)
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?", re.ASCII)
+_MAX_ID_BYTES = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class OrderQuery:
+    """Which orders, in which order, how many; every condition given must hold.
+
+    `customer` and `product` are parts of the names, in any case. `since` is inclusive, `until` is not.
+    `where` holds a field's name and its value as text: the field may be that text, or the number, boolean
+    or null that the text reads as. `sort` is a field's name, with a hyphen before it for descending; orders
+    without the field come last. `limit` 0 is all.
+    """
+
+    customer: str = ""
+    product: str = ""
+    notification: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    where: tuple[tuple[str, str], ...] = ()
+    sort: str = ""
+    limit: int = 0
+
+
+def list_orders(
+    cloud: Cloud, names: Names, query: OrderQuery, *, segments: int | None = None
+) -> Iterator[Order]:
+    """Yield the orders that meet the query, as they are read.
+
+    With a limit and no sort it reads little more than it yields. With a sort it reads everything and keeps
+    as many orders in memory as the limit says. Raises StackNotFoundError, AwsError.
+    """
+    cloud = cloud.only(read_permissions(cloud, names))
+    condition = condition_of(query)
+    matches = name_filter(query)
+    if query.limit and not query.sort:
+        all_match = condition == ANY and not (query.customer or query.product)
+        found = scan_some(cloud, names, condition, query.limit, all_match=all_match)
+        return islice(filter(matches, found), query.limit)
+    pages = scan_pages(cloud, names, condition, segments=segments)
+    orders = filter(matches, (plain_order(item) for page in pages for item in page))
+    return iter(sorted_orders(orders, query.sort, query.limit)) if query.sort else orders
+
+
+def get_orders(
+    cloud: Cloud, names: Names, order_ids: Sequence[str], clock: Clock | None = None
+) -> list[Order | None]:
+    """Read orders by id, in the sequence asked; None stands for an id that does not exist.
+
+    Raises UsageError for an id that cannot be one, StackNotFoundError, AwsError.
+    """
+    for order_id in order_ids:
+        _check_id(order_id)
+    cloud = cloud.only(read_permissions(cloud, names))
+    found = read_orders(cloud, names, order_ids, clock or SystemClock())
+    return [found.get(order_id) for order_id in order_ids]
+
+
+def _check_id(order_id: str) -> None:
+    try:
+        length = len(order_id.encode())
+    except UnicodeEncodeError:
+        length = 0
+    if not 1 <= length <= _MAX_ID_BYTES:
+        raise UsageError(f"{order_id!r} is not an order id", "`ordernotify list-orders` shows the ids.")
+
+
+class _Clauses:
+    """Collects the clauses of a filter expression, with placeholders for names and values."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.names: dict[str, str] = {}
+        self.values: dict[str, Any] = {}
+
+    def clause(self, field: str, template: str, value: Mapping[str, Any]) -> str:
+        name = self.names.setdefault(field, f"#n{len(self.names)}")
+        placeholder = f":v{len(self.values)}"
+        self.values[placeholder] = value
+        return template.format(name, placeholder)
+
+    def add(self, *choices: str) -> None:
+        self.texts.append(choices[0] if len(choices) == 1 else f"({' OR '.join(choices)})")
+
+    def condition(self) -> Condition:
+        names = {placeholder: field for field, placeholder in self.names.items()}
+        return Condition(" AND ".join(self.texts), names, self.values)
+
+
+def condition_of(query: OrderQuery) -> Condition:
+    """Give the part of the query that DynamoDB can decide; the rest is `name_filter`'s."""
+    clauses = _Clauses()
+    if query.notification:
+        clauses.add(clauses.clause("notification", "{} = {}", {"S": query.notification}))
+    if query.since:
+        clauses.add(clauses.clause("createdAt", "{} >= {}", {"S": created_at_text(query.since)}))
+    if query.until:
+        clauses.add(clauses.clause("createdAt", "{} < {}", {"S": created_at_text(query.until)}))
+    for field, text in query.where:
+        clauses.add(*(clauses.clause(field, template, value) for template, value in _readings(text)))
+    return clauses.condition()
+
+
+def _readings(text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Give a clause for every attribute value that a person may mean by the text."""
+    yield "{} = {}", {"S": text}
+    if text in ("true", "false"):
+        yield "{} = {}", {"BOOL": text == "true"}
+    elif text == "null":
+        yield "attribute_type({}, {})", {"S": "NULL"}
+    elif _is_number(text):
+        yield "{} = {}", {"N": text}
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return bool(_NUMBER.fullmatch(text)) and _CONTEXT.create_decimal(text) == Decimal(text)
+    except ArithmeticError:
+        return False
+
+
+def name_filter(query: OrderQuery) -> Callable[[Mapping[str, Any]], bool]:
+    """Give the test for parts of names in any case, which DynamoDB has no function for."""
+    parts = [
+        (field, text.casefold())
+        for field, text in (("customerName", query.customer), ("productName", query.product))
+        if text
+    ]
+    return lambda order: all(part in str(order.get(field, "")).casefold() for field, part in parts)
+
+
+def sorted_orders(orders: Iterable[Order], sort: str, limit: int) -> list[Order]:
+    """Sort by a field (numbers, then texts, then the rest; absent last), keeping `limit` orders (0: all)."""
+    descending, field = sort.startswith("-"), sort.removeprefix("-")
+
+    def key(order: Order) -> tuple[Any, ...]:
+        return ((field in order) == descending, *_rank(order.get(field)), str(order.get("orderId", "")))
+
+    if limit:
+        choose = heapq.nlargest if descending else heapq.nsmallest
+        return choose(limit, orders, key=key)
+    return sorted(orders, key=key, reverse=descending)
+
+
+def _rank(value: Any) -> tuple[int, Any]:
+    if isinstance(value, Decimal):
+        return 0, value
+    if isinstance(value, str):
+        return 1, value
+    return 2, str(value)

@@ -1,0 +1,171 @@
+"""Send the notifications that are still pending, at least once each."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from ordernotify import handler
+from ordernotify.aws import Cloud, Patience, ignore_codes, is_throttled, map_botocore_errors
+from ordernotify.config import Names
+from ordernotify.errors import OrderNotifyError
+from ordernotify.orders.attributes import Order, plain_order
+from ordernotify.orders.parallel import in_parallel
+from ordernotify.orders.scan import TABLE_KEY, Condition, read_permissions, reading, scan_pages
+from ordernotify.permissions import Permissions, allow
+from ordernotify.times import ago, created_at_text
+
+OLDER_THAN = timedelta(minutes=1)
+"""Younger orders may still be worked on: the function's time limit is 15 s unless it was set otherwise."""
+
+_THROTTLE_PATIENCE_SECONDS = 60.0
+_THROTTLE_STEP_SECONDS = 1.0
+PENDING = "pending"
+Result = TypeVar("Result")
+BuildMessage = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+
+
+class Outcome(StrEnum):
+    """What became of one pending notification."""
+
+    SENT = "sent"
+    GONE = "gone"
+    """Another redrive, or the customer's repeat, sent it meanwhile; or the order was deleted."""
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Redriven:
+    """One order's outcome, and the reason if it failed."""
+
+    order_id: str
+    outcome: Outcome
+    reason: str = ""
+
+
+def redrive_permissions(cloud: Cloud, names: Names) -> Permissions:
+    """What redriving calls."""
+    table = cloud.arn("dynamodb", f"table/{names.table}")
+    return (
+        *read_permissions(cloud, names),
+        allow("dynamodb", "GetItem", "UpdateItem", on=table),
+        allow("sns", "Publish", on=cloud.arn("sns", names.topic)),
+    )
+
+
+def find_pending(
+    cloud: Cloud, names: Names, older_than: timedelta = OLDER_THAN, *, now: datetime | None = None
+) -> Iterator[Order]:
+    """Yield the orders whose notification is pending for longer than the given age.
+
+    An order that has no time, because another program wrote it, counts as old. The sequence is random.
+    Raises StackNotFoundError, AwsError.
+    """
+    cloud = cloud.only(read_permissions(cloud, names))
+    before = ago(now or datetime.now(UTC), older_than)
+    condition = Condition(
+        "#state = :pending AND (#created <= :before OR attribute_not_exists(#created))",
+        {"#state": "notification", "#created": "createdAt"},
+        {":pending": {"S": PENDING}, ":before": {"S": created_at_text(before)}},
+    )
+    for page in scan_pages(cloud, names, condition):
+        orders = list(map(plain_order, page))
+        # Two redrives at once read the same pages: in another sequence each, they seldom hold the same order.
+        random.shuffle(orders)
+        yield from orders
+
+
+def redrive(
+    cloud: Cloud,
+    names: Names,
+    older_than: timedelta = OLDER_THAN,
+    *,
+    concurrency: int = 16,
+    now: datetime | None = None,
+    patience: Patience | None = None,
+    build_message: BuildMessage = handler.notification,
+) -> Iterator[Redriven]:
+    """Publish what is pending, exactly as the handler would have, and yield each order's outcome.
+
+    Publish comes before the mark, as in the handler: killed between the two, the order is sent again by the
+    next redrive, and the receiver knows the second copy by its orderId. Two redrives at once both work:
+    they go through the orders in different sequences, and each looks once more right before it publishes,
+    so that only an order which both hold at the same moment is sent twice. To claim an order first would
+    lose its notification if the claimer died.
+
+    Raises StackNotFoundError, AwsError when the table cannot be read; a failed publish is an outcome.
+    """
+    cloud = cloud.only(redrive_permissions(cloud, names))
+    topic = cloud.arn("sns", names.topic)
+    sender = _Sender(cloud, names, topic, patience or Patience(), build_message)
+    return in_parallel(find_pending(cloud, names, older_than, now=now), sender.send, concurrency=concurrency)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sender:
+    cloud: Cloud
+    names: Names
+    topic: str
+    patience: Patience
+    build_message: BuildMessage
+
+    def send(self, order: Order) -> Redriven:
+        order_id = str(order[TABLE_KEY])
+        try:
+            with reading(self.names):
+                if not self._patiently(lambda: self._is_pending(order_id)):
+                    return Redriven(order_id, Outcome.GONE)
+            message = self._message(order)
+            with map_botocore_errors("publish to", "topic", self.names.topic):
+                message_id = self._patiently(lambda: self._publish(message))
+            with reading(self.names, "update"):
+                self._patiently(lambda: self._mark_sent(order_id, message_id))
+        except OrderNotifyError as error:
+            return Redriven(order_id, Outcome.FAILED, error.message)
+        return Redriven(order_id, Outcome.SENT)
+
+    def _message(self, order: Order) -> Mapping[str, Any]:
+        try:
+            return self.build_message(order)
+        except Exception as error:  # one damaged item must not keep the others from being sent
+            raise OrderNotifyError(f"its message could not be built: {error!r}") from error
+
+    def _patiently(self, call: Callable[[], Result]) -> Result:
+        return self.patience.retry(
+            call,
+            when=is_throttled,
+            waiting_for="AWS to take more calls",
+            timeout=_THROTTLE_PATIENCE_SECONDS,
+            step=_THROTTLE_STEP_SECONDS,
+        )
+
+    def _is_pending(self, order_id: str) -> bool:
+        item = self.cloud.dynamodb.get_item(
+            TableName=self.names.table,
+            Key={TABLE_KEY: {"S": order_id}},
+            ConsistentRead=True,
+            ProjectionExpression="notification",
+        ).get("Item", {})
+        return item.get("notification", {}).get("S") == PENDING
+
+    def _publish(self, message: Mapping[str, Any]) -> str:
+        return self.cloud.sns.publish(TopicArn=self.topic, **message)["MessageId"]
+
+    def _mark_sent(self, order_id: str, message_id: str) -> None:
+        # Marked by another one or deleted meanwhile: nothing is left to do.
+        with ignore_codes("ConditionalCheckFailedException"):
+            self.cloud.dynamodb.update_item(
+                TableName=self.names.table,
+                Key={TABLE_KEY: {"S": order_id}},
+                UpdateExpression="SET notification = :sent, messageId = :id",
+                ConditionExpression="notification = :pending",
+                ExpressionAttributeValues={
+                    ":sent": {"S": "sent"},
+                    ":pending": {"S": PENDING},
+                    ":id": {"S": message_id},
+                },
+            )

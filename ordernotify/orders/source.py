@@ -1,0 +1,123 @@
+"""Orders out of a file, one after the other, in a fixed amount of memory.
+
+Each order's key is derived from its line number and its JSON text, and from nothing else. So a file that was
+cut off is simply sent again; lines may be added at its end or mended in place, and the others keep their
+keys; equal lines are orders of their own. A line that is inserted or removed in the middle moves the lines
+after it: those become new orders. The file's name plays no part. Two different files may hold the same
+order at the same line: the second is then taken for a repeat and answered with 200, which the summary
+counts; an import of its own name (`--import-id`) tells them apart.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, BinaryIO
+
+from ordernotify.errors import UsageError
+from ordernotify.orders.csvrows import Row, csv_rows
+from ordernotify.orders.formats import Format
+from ordernotify.orders.lines import Broken, Lines
+from ordernotify.orders.post import Draft
+
+Record = Draft | Broken
+
+_WHOLE = re.compile(r"\s*[+-]?[0-9]+\s*", re.ASCII)
+_REQUIRED = ("customerName", "productName")
+_HEADER_HINT = "The first line must name the columns; for example: customerName,productName,quantity"
+
+
+def order_key(line: int, body: bytes, import_id: str = "") -> str:
+    """Derive an order's idempotency key: 64 hexadecimal digits."""
+    # No two inputs give one text: the import's name is hashed, and a number has no line end.
+    name = hashlib.sha256(import_id.encode("utf-8", "surrogateescape")).hexdigest() if import_id else ""
+    return hashlib.sha256(b"ordernotify-import-1\n%b\n%d\n%b" % (name.encode(), line, body)).hexdigest()
+
+
+class Source:
+    """The orders of an open file; iterate once."""
+
+    def __init__(self, file: BinaryIO, form: Format, *, import_id: str = "") -> None:
+        """Take a file that is open for reading bytes."""
+        self._lines = Lines(file)
+        self._form = form
+        self._import_id = import_id
+
+    @property
+    def position(self) -> int:
+        """The number of bytes read so far."""
+        return self._lines.position
+
+    def __iter__(self) -> Iterator[Record]:
+        """Yield what stands in each line; empty lines are passed over.
+
+        Raises UsageError, before the first order, for a file in UTF-16 and for a CSV header that names no
+        usable columns.
+        """
+        return self._from_json_lines() if self._form is Format.JSONL else self._from_csv()
+
+    def _draft(self, line: int, body: bytes) -> Draft:
+        return Draft(body, order_key(line, body, self._import_id), line)
+
+    def _from_json_lines(self) -> Iterator[Record]:
+        for line in self._lines:
+            body = line.raw.strip()
+            if not body:
+                continue
+            reason = line.reason or fault_of_json(body)
+            # The text goes out as it stands: numbers keep every digit.
+            yield line.broken(reason) if reason else self._draft(line.number, body)
+
+    def _from_csv(self) -> Iterator[Record]:
+        rows = csv_rows(self._lines)
+        header = _read_header(rows)
+        for row in rows:
+            yield row if isinstance(row, Broken) else self._from_row(header, row)
+
+    def _from_row(self, header: Sequence[str], row: Row) -> Record:
+        if len(row.cells) != len(header):
+            reason = f"the row has {len(row.cells)} cells, and the header has {len(header)}"
+            return Broken(row.line, reason, row.text)
+        order = {name: _value(name, cell) for name, cell in zip(header, row.cells, strict=True) if cell}
+        return self._draft(row.line, json.dumps(order, ensure_ascii=False).encode())
+
+
+def fault_of_json(body: bytes) -> str:
+    """Say why these bytes are no JSON object; empty if they are one. The rules for orders are the API's."""
+    try:
+        document = json.loads(body, parse_int=_any_number, parse_float=_any_number)
+    except json.JSONDecodeError as error:
+        return f"the line is not JSON: {error.msg} at column {error.colno}"
+    except RecursionError:
+        return "the line is nested too deeply"
+    return "" if isinstance(document, dict) else "the line is not a JSON object"
+
+
+def _any_number(_text: str) -> int:
+    # Only the form counts here; int() refuses very long numbers, which are the API's to judge.
+    return 0
+
+
+def _value(name: str, cell: str) -> Any:
+    is_number = name == "quantity" and len(cell) <= 20 and _WHOLE.fullmatch(cell)
+    return int(cell) if is_number else cell
+
+
+def _read_header(rows: Iterable[Row | Broken]) -> Sequence[str]:
+    row = next(iter(rows), None)
+    if row is None:
+        raise UsageError("the file is empty", _HEADER_HINT)
+    if isinstance(row, Broken):
+        raise UsageError(f"the CSV header cannot be read: {row.reason}", _HEADER_HINT)
+    names = [cell.strip() for cell in row.cells]
+    missing = [name for name in _REQUIRED if name not in names]
+    if missing:
+        raise UsageError(f"the CSV header has no column {' and no column '.join(missing)}", _HEADER_HINT)
+    if "" in names:
+        raise UsageError(f"column {names.index('') + 1} has no name in the CSV header", _HEADER_HINT)
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise UsageError(f"the CSV header has the column {twice} twice", _HEADER_HINT)
+    return names

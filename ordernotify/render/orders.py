@@ -1,0 +1,262 @@
+"""Orders: sent, listed, shown, exported and redriven."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+from rich.text import Text
+
+from ordernotify.render import clean, err, error, json_document, json_text, note, out
+
+if TYPE_CHECKING:
+    from ordernotify.orders import Answer, Redriven, Summary
+
+COLUMNS = ("orderId", "createdAt", "customerName", "productName", "quantity", "notification")
+"""What a table of orders shows unless it is told otherwise."""
+
+_HEADINGS = {
+    "orderId": "Order",
+    "createdAt": "Created",
+    "customerName": "Customer",
+    "productName": "Product",
+    "quantity": "Qty",
+    "notification": "Notice",
+}
+_REFUSED = (401, 403, 404)
+_ROWS_AT_ONCE = 200
+_WIDE = 100
+_LONGEST_CELL = 60
+_MEANINGS = {201: "stored and notified", 202: "stored; the notification will follow", 200: "there already"}
+
+
+def show_answer(answer: Answer, key: str) -> None:
+    """Print the API's answer to an order, or why there is none; `key` is its idempotency key."""
+    if answer.accepted:
+        out.print(f"{clean(answer.message)}{' (it was there already)' if answer.replayed else ''}")
+        out.print(f"orderId: {clean(answer.order_id)}")
+        return
+    # Of a lost answer nobody knows whether the order was stored before it.
+    known = answer.rejected or answer.status in (*_REFUSED, 429, 503)
+    what = "the order was not taken" if known else "it is not known whether the order was stored"
+    tries = f" (tried {answer.attempts} times)" if answer.attempts > 1 else ""
+    answered = f"the API answered {answer.status}: " if answer.status else ""
+    error(f"{what}{tries}: {answered}{answer.message}", _advice(answer, key))
+    for fault in answer.faults:
+        err.print(f"  {clean(fault.field) or 'the order'}: {clean(fault.message)}")
+
+
+def _advice(answer: Answer, key: str) -> str:
+    if answer.rejected:
+        return "Mend the order and send it again." if answer.faults else ""
+    if answer.status in _REFUSED:
+        return "`ordernotify status` shows the API's state; `ordernotify setup` mends it."
+    return send_again(key)
+
+
+def send_again(key: str) -> str:
+    """Say how an order of unknown fate is sent again without making two."""
+    return f"Send the order again with --idempotency-key {key}: it is not made twice."
+
+
+def show_answer_json(answer: Answer, key: str) -> None:
+    """Print the answer as one JSON document."""
+    document: dict[str, Any] = {
+        "orderId": answer.order_id or None,
+        "status": answer.status or None,
+        "message": answer.message,
+        "replayed": answer.replayed,
+        "attempts": answer.attempts,
+        "idempotencyKey": key,
+    }
+    if answer.faults:
+        document["errors"] = [{"field": fault.field, "message": fault.message} for fault in answer.faults]
+    json_document(document)
+
+
+def show_orders(orders: Iterable[Mapping[str, Any]], columns: Sequence[str] = COLUMNS) -> int:
+    """Print orders as tables of up to 200 rows, as they come; return how many there were."""
+    count = 0
+    for rows in _chunks(iter(orders)):
+        count += len(rows)
+        # The console does not wrap by itself (long lines of logs must stay whole); a table has to.
+        out.print(_table(rows, columns), soft_wrap=False)
+    return count
+
+
+def _chunks(orders: Iterator[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
+    while rows := list(islice(orders, _ROWS_AT_ONCE)):
+        yield rows
+
+
+def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> Table:
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
+    for column in columns:
+        # An id is there to be copied: it is never broken.
+        whole = column in ("orderId", "createdAt", "notification")
+        numbers = all(isinstance(row.get(column, Decimal()), Decimal) for row in rows)
+        table.add_column(
+            Text(_HEADINGS.get(column, clean(column))),
+            no_wrap=whole,
+            overflow="fold",
+            justify="right" if numbers else "left",
+            min_width=36 if column == "orderId" else None,
+        )
+    for row in rows:
+        table.add_row(*(Text(_cell(column, row)) for column in columns))
+    return table
+
+
+def _cell(column: str, order: Mapping[str, Any]) -> str:
+    value = order.get(column, "")
+    if column == "createdAt":
+        return _short_time(str(value))
+    text = " ".join(clean(value if isinstance(value, str) else json_text(value)).split())
+    return text if len(text) <= _LONGEST_CELL else text[: _LONGEST_CELL - 1] + "…"
+
+
+def _short_time(text: str) -> str:
+    """Give a stored time as local time to the minute, without the year where there is little room."""
+    try:
+        local = datetime.fromisoformat(text).astimezone()
+    except (ValueError, OverflowError):
+        return clean(text)
+    return local.strftime("%Y-%m-%d %H:%M" if out.width >= _WIDE else "%m-%d %H:%M")
+
+
+def show_limit_reached(limit: int, *, ordered: bool) -> None:
+    """Say that a list ended at the limit that nobody asked for."""
+    newest = "" if ordered else ", in no order; --sort -createdAt shows the newest"
+    note(f"The first {limit}{newest}; --limit 0 shows all.")
+
+
+def show_each(orders: Sequence[Mapping[str, Any]]) -> None:
+    """Print orders one after the other."""
+    for number, order in enumerate(orders):
+        if number:
+            out.print()
+        show_order(order)
+
+
+def show_unknown(order_ids: Sequence[str], table: str) -> None:
+    """Say which orders do not exist."""
+    what = f"is no order {order_ids[0]}" if len(order_ids) == 1 else f"are no orders {', '.join(order_ids)}"
+    error(f"there {what} in the table {table}", "`ordernotify list-orders` shows what there is.")
+
+
+def show_order(order: Mapping[str, Any]) -> None:
+    """Print one order, a field per line; what follows a line break is indented, and passes for no field."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    usual = [column for column in (*COLUMNS, "messageId") if column in order]
+    for field in chain(usual, sorted(order.keys() - {*usual})):
+        value = order[field]
+        text = clean(value if isinstance(value, str) else json_text(value))
+        grid.add_row(Text(" ".join(clean(field).split())), Text(text))
+    out.print(grid, soft_wrap=False)
+
+
+def show_exported(count: int, file: str) -> None:
+    """Say what an export has written."""
+    note(f"{_counted(count, 'order')} written to {'stdout' if file == '-' else file}.")
+
+
+def show_summary(summary: Summary) -> None:
+    """Print what became of many orders."""
+    rate = f", {summary.per_second:.0f} per second" if summary.seconds else ""
+    out.print(f"{summary.sent} orders sent in {summary.seconds:.1f} s{rate}")
+    for status, number in summary.answers:
+        out.print(
+            f"  {number:>9}  answered {status}{f': {_MEANINGS[status]}' if status in _MEANINGS else ''}"
+        )
+    for number, what in (
+        (summary.malformed, "not sent: the line holds no order"),
+        (summary.failed, "failed: no answer, or a refusal that was no fault of the order"),
+        (summary.retries, "tried again"),
+    ):
+        if number:
+            out.print(f"  {number:>9}  {what}")
+    times = ", ".join(f"p{name} {1000 * value:.1f} ms" for name, value in _percentiles(summary))
+    out.print(f"Accepted {summary.accepted}, rejected {summary.rejected}, failed {summary.failed}.")
+    if summary.answers:
+        out.print(f"Latency: {times}")
+
+
+def _percentiles(summary: Summary) -> tuple[tuple[int, float], ...]:
+    return (50, summary.p50), (95, summary.p95), (99, summary.p99)
+
+
+def show_summary_notes(summary: Summary, *, from_file: bool, rejects: str) -> None:
+    """Say what a person should do about a run that was not complete, or that met orders of an earlier one."""
+    again = "Send the same file again: what is stored already is not made twice." if from_file else ""
+    if summary.stopped:
+        error(f"the run was stopped: {summary.stopped}", again)
+    elif summary.interrupted:
+        error("interrupted", again)
+    elif summary.failed:
+        error(f"{summary.failed} orders failed", again)
+    if summary.replayed and from_file:
+        note(
+            f"{summary.replayed} orders were there already, by an earlier run with the same lines. "
+            "If they are new orders, send the file with an --import-id of its own."
+        )
+    if summary.rejected and rejects:
+        note(f"The orders that were not taken are in {rejects}.")
+    elif summary.rejected and from_file:
+        note("--rejects FILE keeps the orders that were not taken, with their lines and reasons.")
+
+
+def show_summary_json(summary: Summary) -> None:
+    """Print the summary as one JSON document; times in seconds, latencies in milliseconds."""
+    document: dict[str, Any] = {
+        "sent": summary.sent,
+        "accepted": summary.accepted,
+        "rejected": summary.rejected,
+        "failed": summary.failed,
+        "malformed": summary.malformed,
+        "replayed": summary.replayed,
+        "retries": summary.retries,
+        "answers": {str(status): number for status, number in summary.answers},
+        "seconds": round(summary.seconds, 3),
+        "perSecond": round(summary.per_second, 1),
+        "latencyMs": {f"p{name}": round(1000 * value, 2) for name, value in _percentiles(summary)},
+        "interrupted": summary.interrupted,
+    }
+    if summary.stopped:
+        document["stopped"] = summary.stopped
+    json_document(document)
+
+
+def show_pending(orders: Iterable[Mapping[str, Any]], *, json: bool) -> None:
+    """Print the orders that a redrive would send."""
+    if json:
+        ids = [order.get("orderId") for order in orders]
+        json_document({"pending": len(ids), "sent": 0, "failed": 0, "orderIds": ids})
+        return
+    count = show_orders(orders)
+    note(f"{_counted(count, 'notification')} pending; nothing was sent.")
+
+
+def show_failure(failure: Redriven) -> None:
+    """Print an order whose notification could not be sent, and why."""
+    err.print(f"{clean(failure.order_id)}: {clean(failure.reason)}")
+
+
+def show_redriven(counts: Mapping[str, int], *, json: bool) -> None:
+    """Print what a redrive did: `sent`, `gone` (sent by another one meanwhile) and `failed`."""
+    sent, gone, failed = (counts.get(name, 0) for name in ("sent", "gone", "failed"))
+    pending = sent + gone + failed
+    if json:
+        json_document({"pending": pending, "sent": sent, "failed": failed, "sentByAnother": gone})
+    else:
+        others = f", {gone} by another one meanwhile" if gone else ""
+        out.print(f"{_counted(pending, 'notification')} pending: {sent} sent{others}, {failed} failed")
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,68 @@
+"""Progress on stderr, while a person watches: nothing is shown where stderr is no terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from ordernotify.render import err
+
+if TYPE_CHECKING:
+    from ordernotify.orders import Summary
+
+
+def _bar(known: bool) -> Progress:
+    columns: list[ProgressColumn | str] = [SpinnerColumn(), TextColumn("{task.description}")]
+    if known:
+        columns += [BarColumn(bar_width=20), TaskProgressColumn(), TimeRemainingColumn(compact=True)]
+    else:
+        columns += [TimeElapsedColumn()]
+    return Progress(*columns, console=err, transient=True, disable=not err.is_terminal)
+
+
+@contextmanager
+def sending(total: int, position: Callable[[], int] | None = None) -> Iterator[Callable[[Summary], None]]:
+    """Show how far a run is: the number sent, the rate, and the time that remains.
+
+    `total` is what `position` counts up to (bytes of the file, or orders), 0 where nobody knows.
+    """
+    with _bar(known=total > 0) as progress:
+        task = progress.add_task("sending", total=total or None)
+
+        def tick(summary: Summary) -> None:
+            troubles = "".join(
+                f", {number} {what}"
+                for number, what in ((summary.rejected, "rejected"), (summary.failed, "failed"))
+                if number
+            )
+            progress.update(
+                task,
+                completed=position() if position else summary.sent,
+                description=f"{summary.sent} sent, {summary.per_second:.0f}/s{troubles}",
+            )
+
+        yield tick
+
+
+@contextmanager
+def counting(verb: str) -> Iterator[Callable[[int], None]]:
+    """Show a number that grows, and the time since it began."""
+    with _bar(known=False) as progress:
+        task = progress.add_task(verb, total=None)
+
+        def tick(count: int) -> None:
+            progress.update(task, description=f"{verb} {count}")
+
+        yield tick

@@ -1,0 +1,473 @@
+"""The order commands as they are typed: results on stdout, all else on stderr, and the exit status."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from ordernotify.aws import Cloud
+from ordernotify.cli import app, sending
+from ordernotify.cli import orders as _registers_the_commands  # noqa: F401
+from ordernotify.cli.access import Access
+from tests.orders_fakes import NAMES, FakeApi, Reply, mocked_cloud, put, put_many, running_api
+
+Run = Callable[..., Result]
+WHEN = "2026-03-01T12:00:00.000Z"
+ID = "0b8f7a52-3c1d-4e5f-8a9b-1c2d3e4f5a6b"
+
+
+@pytest.fixture
+def cloud() -> Iterator[Cloud]:
+    with mocked_cloud() as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def run(cloud: Cloud, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+    """Type a command at the account in memory."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+
+    def invoke(command: str, *arguments: str) -> Result:
+        line = [command, "--aws", "--region", "us-east-1", *arguments]
+        return CliRunner().invoke(app, line)
+
+    return invoke
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeApi]:
+    """Let `send-order` find a fake API."""
+    with running_api() as api:
+        monkeypatch.setattr(sending, "find_access", lambda _run, _cloud, _key_file: Access(api.url, None))
+        yield api
+
+
+def send(run: Run, *arguments: str) -> Result:
+    return run("send-order", *arguments)
+
+
+ONE = ("--customer", "John Doe", "--product", "Wireless Mouse")
+
+
+class TestSendingOne:
+    def test_the_order_id_and_the_message_are_shown(self, run: Run, api: FakeApi) -> None:
+        result = send(run, *ONE, "--idempotency-key", "k1")
+        assert (result.exit_code, result.stdout) == (0, "Order received\norderId: id-k1\n")
+        assert list(api.orders.values()) == [{"customerName": "John Doe", "productName": "Wireless Mouse"}]
+
+    def test_fields_are_json_where_they_are_json_and_text_otherwise(self, run: Run, api: FakeApi) -> None:
+        fields = {
+            "price": "0.10",
+            "big": "1" * 40,
+            "gift": "true",
+            "none": "null",
+            "tags": '["a", 1]',
+            "zip": "007",
+            "text": '"5"',
+            "equation": "a=b",
+            "nan": "NaN",
+            "two": '1, "x": 2',
+            "empty": "",
+        }
+        options = [part for name, value in fields.items() for part in ("--field", f"{name}={value}")]
+        assert send(run, *ONE, "--quantity", "3", *options).exit_code == 0
+        order = json.loads(api.requests[0][1], parse_float=Decimal)
+        assert order == {
+            "customerName": "John Doe",
+            "productName": "Wireless Mouse",
+            "quantity": 3,
+            "price": Decimal("0.10"),
+            "big": int("1" * 40),
+            "gift": True,
+            "none": None,
+            "tags": ["a", 1],
+            "zip": "007",
+            "text": "5",
+            "equation": "a=b",
+            "nan": "NaN",
+            "two": '1, "x": 2',
+            "empty": "",
+        }
+        assert b'"price": 0.10' in api.requests[0][1]
+
+    def test_json_is_one_document(self, run: Run, api: FakeApi) -> None:
+        result = send(run, *ONE, "--idempotency-key", "k1", "--json")
+        assert result.exit_code == 0
+        assert json.loads(result.stdout) == {
+            "orderId": "id-k1",
+            "status": 201,
+            "message": "Order received",
+            "replayed": False,
+            "attempts": 1,
+            "idempotencyKey": "k1",
+        }
+
+    def test_a_replay_is_said_to_be_one(self, run: Run, api: FakeApi) -> None:
+        send(run, *ONE, "--idempotency-key", "k1")
+        result = send(run, *ONE, "--idempotency-key", "k1")
+        assert (result.exit_code, len(api.orders)) == (0, 1)
+        assert "(it was there already)" in result.stdout
+
+    def test_each_order_has_a_key_of_its_own(self, run: Run, api: FakeApi) -> None:
+        send(run, *ONE)
+        send(run, *ONE)
+        assert len(api.orders) == 2
+
+    def test_every_fault_of_a_refused_order_is_shown_by_its_field(self, run: Run, api: FakeApi) -> None:
+        faults = [{"field": "customerName", "message": "is required"}, {"field": "", "message": "is too big"}]
+        api.script = lambda _n, _key, _order: Reply(
+            400, {"message": "The order is not valid", "errors": faults}
+        )
+        result = send(run, *ONE, "--json")
+        assert result.exit_code == 1
+        assert json.loads(result.stdout)["errors"] == faults
+        assert "the order was not taken: the API answered 400: The order is not valid" in result.stderr
+        assert "  customerName: is required\n  the order: is too big\n" in result.stderr
+
+    def test_what_a_customer_wrote_cannot_steer_the_terminal(self, run: Run, api: FakeApi) -> None:
+        api.script = lambda _n, _key, _order: Reply(400, {"message": "bad \x1b[2J\u202e name"})
+        result = send(run, *ONE)
+        assert "bad \\x1b[2J� name" in result.stderr
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ((), "an order needs --customer and --product"),
+            (("--customer", "A"), "an order needs --customer and --product"),
+            ((*ONE, "--field", "x"), "--field x has no value"),
+            ((*ONE, "--field", "=x"), "--field  has no value"),
+            ((*ONE, "--field", "quantity=3"), "quantity was given as a field"),
+            ((*ONE, "--idempotency-key", "a\nb"), "cannot be an idempotency key"),
+            ((*ONE, "--idempotency-key", "é"), "cannot be an idempotency key"),
+            ((*ONE, "--count", "2", "--idempotency-key", "k"), "would make all orders one"),
+            ((*ONE, "--file", "x.csv"), "--file brings its own orders"),
+            ((*ONE, "--quantity", "many"), "Invalid value for '--quantity'"),
+            ((*ONE, "--count", "0"), "Invalid value for '--count'"),
+            (("--file", "x.xlsx"), "does not tell its format"),
+            (("--file", "x.jsonl", "--format", "xml"), "'xml' is not a format"),
+        ],
+    )
+    def test_wrong_use_is_told_before_anything_is_sent(
+        self, run: Run, api: FakeApi, arguments: tuple[str, ...], message: str
+    ) -> None:
+        result = send(run, *arguments)
+        assert result.exit_code == 2
+        assert message in result.stderr
+        assert (result.stdout, api.requests) == ("", [])
+
+
+class TestSendingMany:
+    def test_a_file_is_sent_and_what_is_wrong_is_written_down(
+        self, run: Run, api: FakeApi, tmp_path: Path
+    ) -> None:
+        (tmp_path / "orders.csv").write_text(
+            "customerName,productName,quantity\nAnn,Mouse,1\nBob\nCyd,Lamp,no\nDan,Desk,2\n"
+        )
+        api.script = lambda _n, _key, order: (
+            Reply(400, {"message": "no"}) if order["quantity"] == "no" else None
+        )
+        result = send(run, "--file", "orders.csv", "--rejects", "rejects.jsonl", "--json")
+        assert result.exit_code == 1
+        summary = json.loads(result.stdout)
+        assert {name: summary[name] for name in ("sent", "accepted", "rejected", "failed", "malformed")} == {
+            "sent": 3,
+            "accepted": 2,
+            "rejected": 2,
+            "failed": 0,
+            "malformed": 1,
+        }
+        assert summary["answers"] == {"201": 2, "400": 1}
+        assert set(summary["latencyMs"]) == {"p50", "p95", "p99"}
+        assert summary["perSecond"] > 0
+        assert summary["seconds"] >= 0
+        rejects = [json.loads(line) for line in (tmp_path / "rejects.jsonl").read_text().splitlines()]
+        assert sorted(rejects, key=lambda reject: reject["line"]) == [
+            {"line": 3, "status": None, "reason": "the row has 1 cells, and the header has 3", "text": "Bob"},
+            {
+                "line": 4,
+                "status": 400,
+                "reason": "no",
+                "order": {"customerName": "Cyd", "productName": "Lamp", "quantity": "no"},
+            },
+        ]
+
+    def test_the_same_file_again_makes_nothing_and_says_so(
+        self, run: Run, api: FakeApi, tmp_path: Path
+    ) -> None:
+        lines = '{"customerName": "A", "productName": "B"}\n' * 3
+        (tmp_path / "orders.jsonl").write_text(lines)
+        assert send(run, "--file", "orders.jsonl").exit_code == 0
+        assert len(api.orders) == 3
+        (tmp_path / "renamed.jsonl").write_text(lines)
+        result = send(run, "--file", "renamed.jsonl")
+        assert (result.exit_code, len(api.orders)) == (0, 3)
+        assert "answered 200: there already" in result.stdout
+        assert "3 orders were there already, by an earlier run with the same lines" in result.stderr
+        assert send(run, "--file", "orders.jsonl", "--import-id", "two").exit_code == 0
+        assert len(api.orders) == 6
+
+    def test_a_count_makes_as_many_orders(self, run: Run, api: FakeApi) -> None:
+        result = send(run, *ONE, "--count", "25", "--concurrency", "4")
+        assert (result.exit_code, len(api.orders)) == (0, 25)
+        assert result.stdout.startswith("25 orders sent in ")
+        assert "Accepted 25, rejected 0, failed 0.\nLatency: p50 " in result.stdout
+
+    def test_a_count_again_makes_as_many_again(self, run: Run, api: FakeApi) -> None:
+        send(run, *ONE, "--count", "5")
+        send(run, *ONE, "--count", "5")
+        assert len(api.orders) == 10
+
+    def test_the_rate_is_kept(self, run: Run, api: FakeApi) -> None:
+        started = time.monotonic()
+        assert send(run, *ONE, "--count", "11", "--rate", "25").exit_code == 0
+        assert time.monotonic() - started >= 10 / 25
+
+    def test_a_file_that_cannot_be_used_is_told(self, run: Run, api: FakeApi, tmp_path: Path) -> None:
+        (tmp_path / "orders.csv").write_text("name\nx\n")
+        assert send(run, "--file", "nothing.csv").exit_code == 1
+        assert send(run, "--file", str(tmp_path), "--format", "csv").exit_code == 1
+        result = send(run, "--file", "orders.csv")
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert "the CSV header has no column customerName and no column productName" in result.stderr
+        assert api.requests == []
+
+    def test_the_rejects_do_not_overwrite_the_orders(self, run: Run, api: FakeApi, tmp_path: Path) -> None:
+        (tmp_path / "orders.jsonl").write_text("{}")
+        assert send(run, "--file", "orders.jsonl", "--rejects", "orders.jsonl").exit_code == 2
+        assert (tmp_path / "orders.jsonl").read_text() == "{}"
+
+    def test_a_run_that_gets_no_answer_is_stopped_and_says_what_to_do(
+        self, run: Run, api: FakeApi, tmp_path: Path
+    ) -> None:
+        api.script = lambda _n, _key, _order: Reply(401, {"message": "Unauthorized"})
+        (tmp_path / "orders.jsonl").write_text('{"customerName": "A", "productName": "B"}\n' * 500)
+        result = send(run, "--file", "orders.jsonl", "--concurrency", "2", "--json")
+        assert result.exit_code == 1
+        summary = json.loads(result.stdout)
+        assert summary["failed"] == summary["sent"] <= 8
+        assert summary["stopped"] == "none of the last 5 orders got through: Unauthorized"
+        assert "Send the same file again" in result.stderr
+
+
+class TestListing:
+    @pytest.fixture(autouse=True)
+    def orders(self, cloud: Cloud) -> None:
+        common = {"createdAt": WHEN, "notification": "sent", "quantity": 2}
+        put(cloud, ID, customerName="John Doe", productName="Wireless Mouse", price=Decimal("0.1"), **common)
+        put(cloud, "b", customerName="Ann\x1b[31m\nLee", productName="Lamp" * 60, **common)
+
+    def test_json_has_one_order_per_line_with_exact_numbers(self, run: Run) -> None:
+        result = run("list-orders", "--json", "--customer", "doe")
+        assert result.exit_code == 0
+        assert json.loads(result.stdout, parse_float=Decimal) == {
+            "FileName": ID,
+            "orderId": ID,
+            "customerName": "John Doe",
+            "productName": "Wireless Mouse",
+            "price": Decimal("0.1"),
+            "createdAt": WHEN,
+            "notification": "sent",
+            "quantity": 2,
+        }
+
+    def test_the_table_fits_80_columns_and_keeps_ids_whole(self, run: Run) -> None:
+        result = run("list-orders", "--sort", "orderId")
+        assert result.exit_code == 0
+        lines = result.stdout.splitlines()
+        assert lines[0].split() == ["Order", "Created", "Customer", "Product", "Qty", "Notice"]
+        assert lines[1].startswith(ID)
+        assert max(map(len, lines)) <= 80
+        assert "\x1b" not in result.stdout
+        assert "\\x1b" in result.stdout
+        assert "…" in result.stdout  # the end of the longest cell: none was cut off at the edge
+
+    def test_columns_choose_what_is_shown(self, run: Run) -> None:
+        table = run("list-orders", "--columns", "quantity, price,orderId", "--customer", "doe")
+        assert [line.split() for line in table.stdout.splitlines()] == [
+            ["Qty", "price", "Order"],
+            ["2", "0.1", ID],
+        ]
+        lines = run("list-orders", "--columns", "price,orderId", "--json", "--sort", "orderId")
+        assert [json.loads(line) for line in lines.stdout.splitlines()] == [
+            {"price": 0.1, "orderId": ID},
+            {"orderId": "b"},
+        ]
+
+    def test_a_limit_that_nobody_asked_for_is_told(self, run: Run, cloud: Cloud) -> None:
+        put_many(cloud, [{"orderId": f"n{number}"} for number in range(60)])
+        assert "The first 50, in no order" in run("list-orders").stderr
+        assert "The first" not in run("list-orders", "--limit", "50").stderr
+        assert len(run("list-orders", "--json").stdout.splitlines()) == 62
+        assert len(run("list-orders", "--limit", "0").stdout.splitlines()) >= 63
+
+    def test_long_lists_are_shown_in_several_tables(self, run: Run, cloud: Cloud) -> None:
+        put_many(cloud, [{"orderId": f"n{number}"} for number in range(450)])
+        result = run("list-orders", "--limit", "0", "--columns", "orderId")
+        assert [line.strip() for line in result.stdout.splitlines()].count("Order") == 3
+
+    def test_nothing_found_is_said_on_stderr(self, run: Run) -> None:
+        result = run("list-orders", "--product", "boat")
+        assert (result.exit_code, result.stdout) == (0, "")
+        assert "No orders." in result.stderr
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (("--where", "x"), "--where x is not a condition"),
+            (("--where", "=x"), "--where =x is not a condition"),
+            (("--since", "soon"), "'soon' is not a time"),
+            (("--notification", "lost"), "Invalid value for '--notification'"),
+            (("--limit", "-1"), "Invalid value for '--limit'"),
+        ],
+    )
+    def test_wrong_use_is_told(self, run: Run, arguments: tuple[str, ...], message: str) -> None:
+        result = run("list-orders", *arguments)
+        assert result.exit_code == 2
+        assert message in result.stderr
+
+    def test_a_stack_that_does_not_exist_is_told(self, run: Run) -> None:
+        result = run("list-orders", "--stack", "nope")
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert "there is no orders' table FileMetadata-nope here" in result.stderr
+        assert "ordernotify setup" in result.stderr
+
+
+class TestGetting:
+    def test_an_order_is_shown_with_every_field_and_no_text_passes_for_one(
+        self, run: Run, cloud: Cloud
+    ) -> None:
+        put(cloud, "a", customerName="Ann\nnotification  sent", notification="pending", tags=["x", 1])
+        result = run("get-order", "a")
+        assert result.exit_code == 0
+        assert [line.rstrip() for line in result.stdout.splitlines()] == [
+            "orderId       a",
+            "customerName  Ann",
+            "              notification  sent",
+            "notification  pending",
+            "FileName      a",
+            'tags          ["x", 1]',
+        ]
+
+    def test_known_orders_are_shown_before_the_unknown_ones_are_told(self, run: Run, cloud: Cloud) -> None:
+        put(cloud, "a")
+        put(cloud, "b")
+        result = run("get-order", "b", "no", "a", "neither", "--json")
+        assert result.exit_code == 1
+        assert [json.loads(line)["orderId"] for line in result.stdout.splitlines()] == ["b", "a"]
+        assert "there are no orders no, neither in the table FileMetadata" in result.stderr
+
+
+class TestExporting:
+    def test_a_file_is_written_by_its_suffix(self, run: Run, cloud: Cloud, tmp_path: Path) -> None:
+        put(cloud, "a", note="=1+1")
+        result = run("export-orders", "orders.csv", "--json")
+        assert result.exit_code == 0
+        assert json.loads(result.stdout) == {"exported": 1, "file": "orders.csv", "format": "csv"}
+        (row,) = csv.DictReader(io.StringIO((tmp_path / "orders.csv").read_text()))
+        assert (row["orderId"], row["note"]) == ("a", "'=1+1")
+
+    def test_a_hyphen_is_stdout(self, run: Run, cloud: Cloud) -> None:
+        put(cloud, "a", n=Decimal("0.1"))
+        result = run("export-orders", "-")
+        assert (result.exit_code, result.stdout) == (0, '{"FileName": "a", "orderId": "a", "n": 0.1}\n')
+        assert "1 order written to stdout." in result.stderr
+
+    def test_wrong_use_is_told(self, run: Run) -> None:
+        assert run("export-orders", "orders").exit_code == 2
+        assert run("export-orders", "-", "--json").exit_code == 2
+        assert run("export-orders").exit_code == 2
+
+    def test_a_place_that_cannot_be_written_is_told(self, run: Run) -> None:
+        result = run("export-orders", "no/where.csv")
+        assert result.exit_code == 1
+        assert "could not write no/where.csv: No such file or directory" in result.stderr
+
+
+class TestRedriving:
+    @pytest.fixture(autouse=True)
+    def orders(self, cloud: Cloud) -> None:
+        cloud.sns.create_topic(Name=NAMES.topic)
+        order = {"customerName": "A", "productName": "B", "quantity": 1, "notification": "pending"}
+        put_many(cloud, [{"orderId": order_id, "createdAt": WHEN, **order} for order_id in "abc"])
+
+    def test_a_dry_run_shows_what_would_be_sent_and_sends_nothing(self, run: Run) -> None:
+        table = run("redrive", "--older-than", "0", "--dry-run")
+        assert table.exit_code == 0
+        assert {line.split()[0] for line in table.stdout.splitlines()} == {"Order", "a", "b", "c"}
+        assert "3 notifications pending; nothing was sent." in table.stderr
+        result = run("redrive", "--older-than", "0", "--dry-run", "--json")
+        document = json.loads(result.stdout)
+        assert sorted(document.pop("orderIds")) == ["a", "b", "c"]
+        assert document == {"pending": 3, "sent": 0, "failed": 0}
+
+    def test_what_was_pending_is_sent(self, run: Run) -> None:
+        result = run("redrive", "--older-than", "0", "--json")
+        assert result.exit_code == 0
+        assert json.loads(result.stdout) == {"pending": 3, "sent": 3, "failed": 0, "sentByAnother": 0}
+        again = run("redrive", "--older-than", "0")
+        assert (again.exit_code, again.stdout) == (0, "0 notifications pending: 0 sent, 0 failed\n")
+
+    def test_failures_are_listed_with_their_reason(self, run: Run, cloud: Cloud) -> None:
+        cloud.sns.delete_topic(TopicArn=cloud.arn("sns", NAMES.topic))
+        result = run("redrive", "--older-than", "0", "--json")
+        assert result.exit_code == 1
+        assert json.loads(result.stdout) == {"pending": 3, "sent": 0, "failed": 3, "sentByAnother": 0}
+        lines = [line for line in result.stderr.splitlines() if "could not publish to the topic" in line]
+        assert sorted(line[:2] for line in lines) == ["a:", "b:", "c:"]
+
+    def test_an_age_that_is_none_is_told(self, run: Run) -> None:
+        assert run("redrive", "--older-than", "old").exit_code == 2
+
+
+# A child process that types one command at a fake API: Ctrl-C and pipes need a process of their own.
+CHILD = """
+import sys
+from ordernotify.cli import app, orders, sending
+from ordernotify.cli.access import Access
+from ordernotify.cli.run import Run
+url, *command = sys.argv[1:]
+sending.find_access = lambda run, cloud, key_file: Access(url, None)
+Run.cloud = lambda self: None
+app(command)
+"""
+
+
+def test_ctrl_c_ends_with_130_and_a_truthful_summary(api: FakeApi, tmp_path: Path) -> None:
+    def delayed(_number: int, _key: str, _order: object) -> None:
+        time.sleep(0.02)
+
+    api.script = delayed
+    (tmp_path / "o.jsonl").write_text('{"customerName": "A", "productName": "B"}\n' * 5000)
+    command = [
+        sys.executable,
+        "-c",
+        CHILD,
+        api.url,
+        "send-order",
+        "--file",
+        str(tmp_path / "o.jsonl"),
+        "--json",
+    ]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    while len(api.orders) < 20:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    summary = json.loads(out)
+    assert process.returncode == 130
+    assert summary["interrupted"]
+    assert summary["accepted"] == summary["sent"] == len(api.orders)
+    assert b"Error: interrupted\nHint: Send the same file again" in err
+    assert b"Traceback" not in err
