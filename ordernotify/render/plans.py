@@ -12,6 +12,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from ordernotify.config import Auth, Target
 from ordernotify.overview import Health
 from ordernotify.provision import Action, Event, Item, Plan, Report, State
 from ordernotify.render import clean, err, json_document, out
@@ -205,6 +206,8 @@ def left_to_do(report: Report) -> list[str]:
         for s in report.subscriptions
         if s.state == "pending"
     ]
+    if report.target == Target.AWS and report.settings.auth is Auth.NONE:
+        lines.append("the API is public: whoever knows the URL can send orders; see --auth and --rate")
     if not report.subscriptions:
         lines.append("nobody is subscribed yet: `ordernotify setup --email you@example.com`")
     return lines

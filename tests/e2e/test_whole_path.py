@@ -103,9 +103,9 @@ def test_an_order_travels_the_whole_way_and_teardown_leaves_nothing(cloud: Embed
     assert proof["passed"] is True
     assert [check["passed"] for check in proof["checks"]] == [True] * 4
 
-    assert leftovers(cloud)["queues"] == [
-        f"{cloud.endpoint}/000000000000/file-upload-notification-inbox"
-    ], "verify removes its temporary queue"
+    assert leftovers(cloud)["queues"] == [f"{cloud.endpoint}/000000000000/file-upload-notification-inbox"], (
+        "verify removes its temporary queue"
+    )
 
     removed = document(cloud, "teardown", "--yes", "--delete-orders")
     assert {resource["kind"] for resource in removed["deleted"]} == KINDS
@@ -184,7 +184,7 @@ def test_bad_use_gets_one_clear_sentence_and_changes_nothing(
 
 def test_a_closed_endpoint_is_told_in_one_sentence(tmp_path: Path) -> None:
     environ = {
-        **{name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "ORDERNOTIFY_"))},
+        "PATH": os.environ["PATH"],
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_REGION": "us-east-1",
@@ -200,6 +200,6 @@ def test_a_closed_endpoint_is_told_in_one_sentence(tmp_path: Path) -> None:
 
 def test_help_imports_no_boto3() -> None:
     code = "import sys; sys.argv = ['ordernotify', '--help']\nfrom ordernotify.cli import main\n"
-    code += "try:\n    main()\nexcept SystemExit:\n    pass\nprint('boto3' in sys.modules, 'rich.live' in sys.modules)"
+    code += "try:\n    main()\nexcept SystemExit:\n    pass\nprint('boto3' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "False False"
+    assert done.stdout.splitlines()[-1] == "False"
