@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict, TypeVar, cast
@@ -25,6 +26,7 @@ from ordernotify.errors import (
     CredentialsError,
     WaitTimeoutError,
 )
+from ordernotify.permissions import Allow, LimitedClient, Methods, methods_in_both, methods_of
 
 if TYPE_CHECKING:
     from botocore.credentials import Credentials
@@ -42,9 +44,24 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT_SECONDS = 5
 READ_TIMEOUT_SECONDS = 60
 MAX_ATTEMPTS = 6
+IDENTITY_ATTEMPTS = 3
+"""Who is calling is asked first of all: a closed endpoint is to be told soon."""
 MAX_POOL_CONNECTIONS = 64
+FIRST_STEP_SECONDS = 0.25
+STEP_SHARE = 0.05
+"""Between two looks passes this share of the time waited so far: neither looks nor time are wasted."""
+LONGEST_STEP_SECONDS = 5.0
 
-_THROTTLED = {"Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded"}
+_THROTTLED = {
+    "KMSThrottling",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "Throttled",
+    "ThrottledException",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequestsException",
+}
 _DENIED = {
     "AccessDenied",
     "AccessDeniedException",
@@ -64,6 +81,10 @@ _BAD_CREDENTIALS = {
 _CREDENTIALS_HINT = (
     "Log in (for example `aws sso login` or `aws configure`), choose a profile with --profile, "
     "or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. Without --aws no account is needed."
+)
+_DENIED_HINT = (
+    "`ordernotify policy setup`, `policy operate` and `policy teardown` print the policies that the commands "
+    "need. When you have the permission, run the same command again; it continues where it stopped."
 )
 _DENIED_ACTION = re.compile(
     r"not authorized to perform: (?P<action>[\w-]+:\w+)(?: on resource: (?P<resource>\S+))?"
@@ -101,6 +122,14 @@ class Cloud:
         self._clients: dict[str, Any] = {}
         self._lock = threading.RLock()
         self._account: str | None = None
+        self._methods: Methods | None = None
+
+    def only(self, permissions: Iterable[Allow]) -> Cloud:
+        """The same place with clients that make the declared calls and no others (see `permissions`)."""
+        methods = methods_of(permissions)
+        limited = copy.copy(self)
+        limited._methods = methods if self._methods is None else methods_in_both(methods, self._methods)
+        return limited
 
     @property
     def region(self) -> str:
@@ -113,7 +142,8 @@ class Cloud:
         with self._lock:
             if self._account is None:
                 with map_botocore_errors("identify", "account"):
-                    self._account = self.sts.get_caller_identity()["Account"]
+                    # AWS never denies this call.
+                    self._account = self._client("sts").get_caller_identity()["Account"]
             return self._account
 
     @property
@@ -135,20 +165,25 @@ class Cloud:
             if service not in self._clients:
                 # A proxy of the person's must not stand between this machine and itself.
                 direct = Config(proxies={}) if self.target is Target.LOCAL else Config()
+                config = _client_config(IDENTITY_ATTEMPTS if service == "sts" else MAX_ATTEMPTS).merge(direct)
                 self._clients[service] = self._session.client(  # type: ignore[call-overload]
-                    service, endpoint_url=self.endpoint, config=_CLIENT_CONFIG.merge(direct)
+                    service, endpoint_url=self.endpoint, config=config
                 )
             return self._clients[service]
+
+    def _limited(self, service: str) -> Any:
+        client = self._client(service)
+        return client if self._methods is None else LimitedClient(client, service, self._methods)
 
     @property
     def apigateway(self) -> APIGatewayClient:
         """The client for REST APIs."""
-        return cast("APIGatewayClient", self._client("apigateway"))
+        return cast("APIGatewayClient", self._limited("apigateway"))
 
     @property
     def apigatewayv2(self) -> ApiGatewayV2Client:
         """The client for HTTP APIs."""
-        return cast("ApiGatewayV2Client", self._client("apigatewayv2"))
+        return cast("ApiGatewayV2Client", self._limited("apigatewayv2"))
 
     @property
     def credentials(self) -> Credentials | None:
@@ -159,51 +194,52 @@ class Cloud:
     @property
     def cloudwatch(self) -> CloudWatchClient:
         """The client for alarms and metrics."""
-        return cast("CloudWatchClient", self._client("cloudwatch"))
+        return cast("CloudWatchClient", self._limited("cloudwatch"))
 
     @property
     def dynamodb(self) -> DynamoDBClient:
         """The client for the table."""
-        return cast("DynamoDBClient", self._client("dynamodb"))
+        return cast("DynamoDBClient", self._limited("dynamodb"))
 
     @property
     def iam(self) -> IAMClient:
         """The client for the role."""
-        return cast("IAMClient", self._client("iam"))
+        return cast("IAMClient", self._limited("iam"))
 
     @property
     def lambda_(self) -> LambdaClient:
         """The client for the function."""
-        return cast("LambdaClient", self._client("lambda"))
+        return cast("LambdaClient", self._limited("lambda"))
 
     @property
     def logs(self) -> CloudWatchLogsClient:
         """The client for log groups and their events."""
-        return cast("CloudWatchLogsClient", self._client("logs"))
+        return cast("CloudWatchLogsClient", self._limited("logs"))
 
     @property
     def sns(self) -> SNSClient:
         """The client for the topic and its subscriptions."""
-        return cast("SNSClient", self._client("sns"))
+        return cast("SNSClient", self._limited("sns"))
 
     @property
     def sqs(self) -> SQSClient:
         """The client for queues: the local inbox, and verify's temporary one."""
-        return cast("SQSClient", self._client("sqs"))
+        return cast("SQSClient", self._limited("sqs"))
 
     @property
     def sts(self) -> STSClient:
         """The client that tells who is calling."""
-        return cast("STSClient", self._client("sts"))
+        return cast("STSClient", self._limited("sts"))
 
 
-_CLIENT_CONFIG = Config(
-    connect_timeout=CONNECT_TIMEOUT_SECONDS,
-    read_timeout=READ_TIMEOUT_SECONDS,
-    max_pool_connections=MAX_POOL_CONNECTIONS,
-    retries={"mode": "standard", "total_max_attempts": MAX_ATTEMPTS},
-    user_agent_extra="ordernotify",
-)
+def _client_config(attempts: int) -> Config:
+    return Config(
+        connect_timeout=CONNECT_TIMEOUT_SECONDS,
+        read_timeout=READ_TIMEOUT_SECONDS,
+        max_pool_connections=MAX_POOL_CONNECTIONS,
+        retries={"mode": "standard", "total_max_attempts": attempts},
+        user_agent_extra="ordernotify",
+    )
 
 
 def local_cloud(endpoint: str, region: str | None = None) -> Cloud:
@@ -225,7 +261,7 @@ def local_cloud(endpoint: str, region: str | None = None) -> Cloud:
 def aws_cloud(region: str | None = None, profile: str | None = None) -> Cloud:
     """The account that boto3's ordinary configuration points to.
 
-    Raises CredentialsError when there are no credentials, AwsError when there is no region or no such profile.
+    Raises CredentialsError without credentials or with an unknown profile, AwsError without a region.
     """
     with map_botocore_errors("open", "session"):
         # botocore reads AWS_DEFAULT_REGION only; the AWS command line and Lambda also know AWS_REGION.
@@ -295,15 +331,19 @@ def _translate_client_error(what: str, error: ClientError) -> AwsError:
         return CredentialsError(f"{what}: AWS refused the credentials ({code})", _CREDENTIALS_HINT, code=code)
     if code in _DENIED:
         match = _DENIED_ACTION.search(text)
-        action = match["action"] if match else error.operation_name
+        action = _iam_action(match["action"], error.operation_name) if match else error.operation_name
         resource = f" on {match['resource']}" if match and match["resource"] else ""
         return AccessDeniedError(
-            f"{what}: your user or role may not call {action}{resource}",
-            "Ask for that permission, then run the same command again; it continues where it stopped.",
-            code=code,
+            f"{what}: your user or role may not call {action}{resource}", _DENIED_HINT, code=code
         )
     hint = "AWS is asking for slower calls; wait a minute and run the same command again."
     return AwsError(f"{what}: {text or code} ({code})", hint if is_throttled(error) else "", code=code)
+
+
+def _iam_action(told: str, operation: str) -> str:
+    """Write an action as policies have it: SQS tells it in lower case, and SNS its own name in upper case."""
+    service, _, action = told.partition(":")
+    return f"{service.lower()}:{operation if action.lower() == operation.lower() else action}"
 
 
 def _translate_botocore_error(what: str, error: BotoCoreError) -> AwsError:
@@ -372,12 +412,12 @@ class Patience:
         when: Callable[[ClientError], bool],
         waiting_for: str,
         timeout: float = 120.0,
-        step: float = 1.0,
+        step: float = FIRST_STEP_SECONDS,
     ) -> Result:
         """Make the call again while it fails with an error for which `when` is true.
 
-        `timeout` and `step` are seconds. Raises WaitTimeoutError naming `waiting_for` when the time is up,
-        and any other error at once.
+        `timeout` and `step` (between two attempts, at least) are seconds. Raises WaitTimeoutError naming
+        `waiting_for` when the time is up, and any other error at once.
         """
         started = self.clock.now()
         while True:
@@ -395,7 +435,7 @@ class Patience:
         *,
         waiting_for: str,
         timeout: float = 120.0,
-        step: float = 0.5,
+        step: float = FIRST_STEP_SECONDS,
     ) -> None:
         """Ask until `reached` is true; raises WaitTimeoutError after `timeout` seconds.
 
@@ -423,7 +463,8 @@ class Patience:
                 "Run the same command again; it continues where it stopped.",
             ) from cause
         self.tell(f"waiting for {waiting_for}, {waited:.0f} s")
-        self.clock.sleep(min(step, max(timeout - waited, 0.05)))
+        pause = max(step, min(waited * STEP_SHARE, LONGEST_STEP_SECONDS))
+        self.clock.sleep(min(pause, max(timeout - waited, 0.05)))
 
 
 class Tag(TypedDict):

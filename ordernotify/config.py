@@ -17,6 +17,8 @@ ARCHITECTURES = ("x86_64", "arm64")
 MEMORY_MB = (128, 10_240)
 TIMEOUT_SECONDS = (3, 29)
 MAX_RATE = 10_000
+MAX_TAG_VALUE = 256
+"""What every service allows."""
 RETENTION_DAYS = (
     1,
     3,
@@ -95,6 +97,16 @@ class Names:
         return f"/aws/vendedlogs/apigateway/{self.api}"
 
     @property
+    def api_key(self) -> str:
+        """The API key's name."""
+        return f"{self.api}-key"
+
+    @property
+    def usage_plan(self) -> str:
+        """The name of the usage plan that admits the API key."""
+        return f"{self.api}-plan"
+
+    @property
     def alarm_topic(self) -> str:
         """The topic that tells of alarms."""
         return f"{self.function}-alarms"
@@ -170,6 +182,7 @@ class Settings:
         _check_function(self)
         _check_api(self)
         _check_tags(self.tags)
+        _check_recorded(self)
 
     @property
     def all_tags(self) -> dict[str, str]:
@@ -277,6 +290,16 @@ def _check_api(settings: Settings) -> None:
     for name, value in (("rate", settings.rate), ("burst", settings.burst)):
         if value is not None and not 1 <= value <= MAX_RATE:
             raise UsageError(f"the {name} {value} is out of range", f"Use 1 to {MAX_RATE}.")
+
+
+def _check_recorded(settings: Settings) -> None:
+    for tag, value in settings.recorded.items():
+        if len(value) > MAX_TAG_VALUE:
+            option = tag.removeprefix(SETTING_TAG_PREFIX).removesuffix("s").replace("_", "-")
+            raise UsageError(
+                f"what --{option} says is too long: it is kept in a tag of {MAX_TAG_VALUE} characters",
+                "Give fewer or shorter values.",
+            )
 
 
 def check_origin(origin: str) -> None:

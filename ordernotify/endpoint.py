@@ -1,14 +1,28 @@
-"""Where a stack's orders are posted to, found by one call."""
+"""Where a stack's orders are posted to, and what the last setup was told, read from the account."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from ordernotify.aws import Cloud, map_botocore_errors
-from ordernotify.config import RECORDED, SETTING_TAG_PREFIX, STACK_TAG, Names, setting_from_tag
+from botocore.exceptions import ClientError
+
+from ordernotify.aws import Cloud, has_code, map_botocore_errors
+from ordernotify.config import (
+    RECORDED,
+    SETTING_TAG_PREFIX,
+    STACK_TAG,
+    ApiKind,
+    Auth,
+    Names,
+    setting_from_tag,
+    settings_default,
+)
 from ordernotify.errors import StackNotFoundError
-from ordernotify.resources.rest_api import STAGE_TAG, find_rest_apis, rest_url
+from ordernotify.permissions import Permissions, allow
+from ordernotify.resources.api_base import FoundApi, find_apis, invoke_url, list_apis, lists_apis
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,18 +32,38 @@ class Endpoint:
     url: str
     stage: str
     api_id: str
-    kind: str
+    kind: ApiKind
+    auth: Auth
+
+
+def permissions(cloud: Cloud, names: Names) -> Permissions:
+    """What finding the API and the recorded settings calls."""
+    function = cloud.arn("lambda", f"function:{names.function}")
+    listings = (allowed for kind in ApiKind for allowed in lists_apis(kind))
+    return (allow("lambda", "ListTags", on=function), *listings)
 
 
 def find_endpoint(cloud: Cloud, names: Names, stack: str) -> Endpoint:
-    """Find the API by its name and tag; raises StackNotFoundError if there is none of this stack."""
-    with map_botocore_errors("find", "API", names.api):
-        apis = find_rest_apis(cloud, names, stack)
-    for api in apis:
-        tags = api.get("tags", {})
-        if tags.get(STACK_TAG) == stack:
-            stage = tags.get(STAGE_TAG, "prod")
-            return Endpoint(rest_url(cloud, api["id"], stage), stage, api["id"], "rest")
+    """Find the API by its name and tag; raises StackNotFoundError if there is none of this stack.
+
+    Between the making of an API of the other kind and the end of the old one, the described kind wins.
+    """
+
+    cloud = cloud.only(permissions(cloud, names))
+
+    def find(kind: ApiKind) -> list[FoundApi]:
+        with map_botocore_errors("find", "API", names.api):
+            return find_apis(cloud, kind, names.api, stack)
+
+    with ThreadPoolExecutor(len(ApiKind)) as pool:
+        found = [pool.submit(find, kind) for kind in ApiKind]
+        settings = {name: settings_default(name) for name in ("api", "auth", "stage")} | recorded_settings(
+            cloud, names, stack
+        )
+        apis = [api for future in found for api in future.result() if api.tags.get(STACK_TAG) == stack]
+    for api in sorted(apis, key=lambda api: api.kind is not settings["api"]):
+        url = invoke_url(cloud, api.id, settings["stage"])
+        return Endpoint(url, settings["stage"], api.id, api.kind, settings["auth"])
     raise StackNotFoundError(
         f"there is no stack {stack} in account {cloud.account}, region {cloud.region}",
         "`ordernotify setup` makes it; --stack, --aws and --region choose another one.",
@@ -37,12 +71,26 @@ def find_endpoint(cloud: Cloud, names: Names, stack: str) -> Endpoint:
 
 
 def recorded_settings(cloud: Cloud, names: Names, stack: str) -> dict[str, Any]:
-    """Read what the last `setup` was told other than the defaults, by field of Settings; empty without an API."""
-    with map_botocore_errors("find", "API", names.api):
-        apis = find_rest_apis(cloud, names, stack)
-    tags = apis[0].get("tags", {}) if apis else {}
+    """Read what the last `setup` was told other than the defaults, by field of Settings.
+
+    The function's tags hold it: they are read with one call and can be changed everywhere. Empty without a
+    function of this stack.
+    """
+    cloud = cloud.only(permissions(cloud, names))
+    with map_botocore_errors("read", "function", names.function):
+        try:
+            arn = cloud.arn("lambda", f"function:{names.function}")
+            tags = cloud.lambda_.list_tags(Resource=arn).get("Tags", {})
+        except ClientError as error:
+            if not has_code(error, "ResourceNotFoundException"):
+                raise
+            return {}
     if tags.get(STACK_TAG) != stack:
         return {}
+    return _settings_in(tags)
+
+
+def _settings_in(tags: Mapping[str, str]) -> dict[str, Any]:
     return {
         name: setting_from_tag(name, tags[f"{SETTING_TAG_PREFIX}{name}"])
         for name in RECORDED
@@ -52,7 +100,6 @@ def recorded_settings(cloud: Cloud, names: Names, stack: str) -> dict[str, Any]:
 
 def stacks_present(cloud: Cloud) -> set[str]:
     """Name the stacks that have an API in this account and region."""
-    with map_botocore_errors("list", "APIs"):
-        pages = cloud.apigateway.get_paginator("get_rest_apis").paginate(PaginationConfig={"PageSize": 500})
-        tags = [api.get("tags", {}) for page in pages for api in page["items"]]
-    return {found[STACK_TAG] for found in tags if STACK_TAG in found}
+    with map_botocore_errors("list", "APIs"), ThreadPoolExecutor(len(ApiKind)) as pool:
+        listed = pool.map(lambda kind: list_apis(cloud, kind), ApiKind)
+        return {api.tags[STACK_TAG] for apis in listed for api in apis if STACK_TAG in api.tags}

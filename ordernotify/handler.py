@@ -1149,6 +1149,12 @@ REPEAT_PAUSES_SECONDS = (0.1, 0.3, 0.6)
 REPEAT_WAITS_FOR_SECONDS = 2.0  # an order that is pending for longer has nobody who works on it
 
 
+CORS_ALLOWED_HEADERS = (
+    "Authorization, Content-Type, Idempotency-Key, X-Amz-Date, X-Amz-Security-Token, X-Api-Key"
+)
+"""What a page may send: also what a signature and a key need."""
+
+
 class Settings:
     """What the environment sets; raises KeyError with the name of the variable that is missing."""
 
@@ -1158,7 +1164,7 @@ class Settings:
         self.topic_arn = environment["TOPIC_ARN"]
         self.stack = environment.get("STACK", "default")
         self.log_bodies = environment.get("LOG_BODIES", "true").lower() != "false"
-        self.cors_origin = environment.get("CORS_ORIGIN", "")
+        self.cors_origins = environment.get("CORS_ORIGIN", "").split()
         self.region = environment["AWS_REGION"]
         self.dynamodb_endpoint = environment["AWS_ENDPOINT_URL_DYNAMODB"]
         self.sns_endpoint = environment["AWS_ENDPOINT_URL_SNS"]
@@ -1278,7 +1284,7 @@ class OrderFunction:
             }
             answer = Answer(500, {"message": "The order could not be handled; the log says why"})
         self._log_response(invocation, answer)
-        return self._proxy_answer(answer)
+        return self._proxy_answer(answer, event)
 
     def _answer(self, event: Any, invocation: Invocation) -> Answer:
         method = request_method(event)
@@ -1416,22 +1422,29 @@ class OrderFunction:
         headers = {"Idempotency-Replayed": "true"} if replayed else {}
         return Answer(status, {"orderId": new_id, "message": message}, headers)
 
-    def _proxy_answer(self, answer: Answer) -> dict[str, Any]:
-        headers = dict(answer.headers)
+    def _proxy_answer(self, answer: Answer, event: Any) -> dict[str, Any]:
+        headers = answer.headers | self._cors_headers(event)
         if answer.body is not None:
             headers["Content-Type"] = "application/json"
-        origin = self._settings.cors_origin
-        if origin:
-            headers["Access-Control-Allow-Origin"] = origin
-            headers["Access-Control-Expose-Headers"] = "Idempotency-Key, Idempotency-Replayed, Retry-After"
-            headers["Access-Control-Allow-Methods"] = "POST, OPTIONS"
-            headers["Access-Control-Allow-Headers"] = (
-                "Authorization, Content-Type, Idempotency-Key, X-Api-Key"
-            )
-            if origin != "*":
-                headers["Vary"] = "Origin"
         body = "" if answer.body is None else json.dumps(answer.body)
         return {"statusCode": answer.status, "headers": headers, "body": body, "isBase64Encoded": False}
+
+    def _cors_headers(self, event: Any) -> dict[str, str]:
+        """Allow the page's own origin if it is one of the described ones; a browser takes one, not a list."""
+        origins = self._settings.cors_origins
+        if not origins:
+            return {}
+        asked = header_values(event, "origin")
+        origin = "*" if "*" in origins else asked[0] if asked and asked[0] in origins else origins[0]
+        # Caches must know that another page gets another answer.
+        vary = {} if origin == "*" else {"Vary": "Origin"}
+        return vary | {
+            "Access-Control-Allow-Origin": origin,
+            "Access-Control-Allow-Headers": CORS_ALLOWED_HEADERS,
+            "Access-Control-Allow-Methods": "POST, OPTIONS",
+            "Access-Control-Expose-Headers": "Idempotency-Key, Idempotency-Replayed, Retry-After",
+            "Access-Control-Max-Age": "600",
+        }
 
     def _log_request(
         self, event: Any, method: str | None, document: Any, refusal: Refusal | None, invocation: Invocation

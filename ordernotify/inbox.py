@@ -22,7 +22,8 @@ from ordernotify.config import Names
 from ordernotify.errors import LocalCloudError, StackNotFoundError
 from ordernotify.filter_policy import CannotEvaluateError, Scope, attribute_values, matches_attributes
 from ordernotify.handler import texts
-from ordernotify.resources.listing import list_subscriptions
+from ordernotify.permissions import Permissions, allow
+from ordernotify.resources.listing import SUBSCRIPTIONS, list_subscriptions
 from ordernotify.resources.subscriber import Subscriber, read_subscribers
 
 TIMEOUT_SECONDS = 10.0
@@ -39,6 +40,15 @@ class Delivery:
     text: str
     order_id: str
     received_at: str
+
+
+def permissions(cloud: Cloud, names: Names) -> Permissions:
+    """What reading the inbox calls, beside what the embedded cloud tells everybody on this machine."""
+    return (
+        allow("sqs", "GetQueueUrl", on=cloud.arn("sqs", names.inbox_queue)),
+        allow("sns", "ListSubscriptionsByTopic", on=cloud.arn("sns", names.topic)),
+        allow("sns", "GetSubscriptionAttributes", on=SUBSCRIPTIONS),
+    )
 
 
 def _tell_nobody(_message: str) -> None:
@@ -58,6 +68,7 @@ def read_inbox(
     cannot be evaluated (its messages are shown) or lets nothing through. `peek` reads the bodies of a queue.
     Raises StackNotFoundError if there is no inbox, LocalCloudError if the embedded cloud does not answer.
     """
+    cloud = cloud.only(permissions(cloud, names))
     with map_botocore_errors("read", "inbox", names.inbox_queue):
         try:
             url = cloud.sqs.get_queue_url(QueueName=names.inbox_queue)["QueueUrl"]

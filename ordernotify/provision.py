@@ -1,13 +1,13 @@
 """Declare a stack; plan, apply and destroy it.
 
-A plan is plain data: `--dry-run`, the renderer and `apply` consume the same value. `apply` yields what happens
-as it happens, so that the caller shows it.
+A plan is plain data: `--dry-run`, the renderer and `apply` consume the same value. `apply` yields what
+happens as it happens, so that the caller shows it.
 """
 
 from __future__ import annotations
 
 import queue
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -15,22 +15,26 @@ from graphlib import TopologicalSorter
 from typing import Any
 
 from ordernotify.aws import Clock, Cloud, Patience, SystemClock, map_botocore_errors
-from ordernotify.config import STACK_TAG, Settings, Subscription
+from ordernotify.config import STACK_TAG, ApiKind, Settings, Subscription
 from ordernotify.errors import NotOursError, OrderNotifyError
+from ordernotify.resources.access_logs import ApiLogRole
 from ordernotify.resources.alarm import Alarm, watches
-from ordernotify.resources.base import TAGS, Change, Live, Resource, Step
+from ordernotify.resources.api_key import ApiKey
+from ordernotify.resources.base import TAGS, Change, Live, Resource, Step, Verb
 from ordernotify.resources.function import Function
+from ordernotify.resources.http_api import HttpApi, OldHttpApi
 from ordernotify.resources.listing import list_subscriptions
-from ordernotify.resources.log_group import LogGroup
-from ordernotify.resources.permission import Permission
-from ordernotify.resources.queue import InboxQueue
-from ordernotify.resources.rest_api import RestApi
+from ordernotify.resources.log_group import ApiLogGroup, LogGroup
+from ordernotify.resources.permission import Permission, PreflightPermission
+from ordernotify.resources.queue import InboxQueue, VerifyQueues
+from ordernotify.resources.rest_api import OldRestApi, RestApi
 from ordernotify.resources.role import ExistingRole, Role
 from ordernotify.resources.subscriptions import AlarmSubscriptions, Subscriptions
 from ordernotify.resources.table import Table
 from ordernotify.resources.topic import AlarmTopic, Topic
+from ordernotify.resources.usage_plan import UsagePlan
 
-PARALLEL_STEPS = 16
+PARALLEL_STEPS = 32
 
 
 class Action(StrEnum):
@@ -115,16 +119,29 @@ def declare(settings: Settings, cloud: Cloud) -> tuple[Resource, ...]:
         Topic(settings, cloud),
         Subscriptions(settings, cloud),
         InboxQueue(settings, cloud),
+        VerifyQueues(settings, cloud),
         Role(settings, cloud),
         ExistingRole(settings, cloud),
         LogGroup(settings, cloud),
         Function(settings, cloud),
-        RestApi(settings, cloud),
+        ApiLogGroup(settings, cloud),
+        ApiLogRole(settings, cloud),
+        *_apis(settings, cloud),
+        ApiKey(settings, cloud),
+        UsagePlan(settings, cloud),
         Permission(settings, cloud),
+        PreflightPermission(settings, cloud),
         AlarmTopic(settings, cloud),
         AlarmSubscriptions(settings, cloud),
         *(Alarm(settings, cloud, watch) for watch in watches(settings)),
     )
+
+
+def _apis(settings: Settings, cloud: Cloud) -> tuple[Resource, Resource]:
+    """List the described API, and the one of the other kind that it may take the place of."""
+    if settings.api is ApiKind.HTTP:
+        return HttpApi(settings, cloud), OldRestApi(settings, cloud)
+    return RestApi(settings, cloud), OldHttpApi(settings, cloud)
 
 
 def find_all(resources: Iterable[Resource]) -> dict[str, Live | None]:
@@ -132,13 +149,13 @@ def find_all(resources: Iterable[Resource]) -> dict[str, Live | None]:
     listed = list(resources)
     if listed:
         listed[0].cloud.account  # noqa: B018 - asked once, before many threads need it
-    with ThreadPoolExecutor(PARALLEL_STEPS) as pool:
+    with ThreadPoolExecutor(max(len(listed), 1)) as pool:
         return dict(zip((r.key for r in listed), pool.map(_find, listed), strict=True))
 
 
 def _find(resource: Resource) -> Live | None:
     with map_botocore_errors("read", resource.kind, resource.name):
-        return resource.find()
+        return resource.limited_to(Verb.FIND).find()
 
 
 def plan(resources: Sequence[Resource], *, adopt: bool = False) -> Plan:
@@ -171,8 +188,10 @@ def _plan_one(
     if live is not None:
         _check_ownership(resource, live, adopt)
     made_anew = {key for key, item in items.items() if item.action in {Action.CREATE, Action.REPLACE}}
+    if live is None and (old := found.get(resource.takes_place_of or "")):
+        return _item(resource, Action.REPLACE, changes=resource.replacement(old))
     if live is None or resource.part_of in made_anew:
-        return _item(resource, Action.CREATE)
+        return _item(resource, Action.CREATE, reason=resource.notice)
     needed = {key: known for key in resource.needs if key not in made_anew and (known := found.get(key))}
     changes = resource.diff(live, needed)
     _check_refused(resource, changes)
@@ -229,19 +248,24 @@ def _item(
 
 
 def plan_teardown(resources: Sequence[Resource], *, delete_orders: bool) -> Plan:
-    """Plan the removal of what carries the stack's tag; what is not ours is kept, and so are the orders unless told."""
+    """Plan the removal of what carries the stack's tag.
+
+    What is not ours is kept, and so are the orders unless told.
+    """
     found = find_all(resources)
     items = []
     for resource in resources:
         live = found[resource.key]
         if live is None:
             continue
-        if not _is_ours(resource, live, found):
+        if resource.shared:
+            items.append(_item(resource, Action.KEEP, live=live, reason="not this stack's alone"))
+        elif not _is_ours(resource, live, found):
             items.append(_item(resource, Action.KEEP, live=live, reason="not made by this stack"))
         elif resource.keeps_orders and not delete_orders:
             items.append(_item(resource, Action.KEEP, live=live, reason="holds the orders"))
         else:
-            items.append(_item(resource, Action.DELETE, live=live))
+            items.append(_item(resource, Action.DELETE, live=live, reason=resource.removal_notice(live)))
     return Plan(tuple(items))
 
 
@@ -251,7 +275,30 @@ def apply(resources: Sequence[Resource], planned: Plan, clock: Clock | None = No
     A failed step stops only those that depend on it. Raises ApplyError at the end if any failed. Closing the
     generator (Ctrl-C) calls off the waits, lets the calls under way end, and begins nothing new.
     """
-    run = _Run({resource.key: resource for resource in resources}, planned, clock or SystemClock())
+    clock = clock or SystemClock()
+    ended = yield from _carry_out(resources, planned, clock)
+    if _have_rivals(resources, ended.values()):
+        # Every setup that sees it keeps the same one, and what points to another is changed.
+        yield from _carry_out(resources, plan(resources), clock)
+
+
+def _have_rivals(resources: Iterable[Resource], ended: Iterable[Event]) -> bool:
+    """Whether one of those just made is not the only one, see `Resource.has_rival`."""
+    by_key = {resource.key: resource for resource in resources}
+    made = [event for event in ended if event.item.action in {Action.CREATE, Action.REPLACE}]
+    return any(event.live is not None and _has_rival(by_key[event.item.key], event.live) for event in made)
+
+
+def _has_rival(resource: Resource, live: Live) -> bool:
+    with map_botocore_errors("read", resource.kind, resource.name):
+        return resource.limited_to(Verb.FIND).has_rival(live)
+
+
+def _carry_out(
+    resources: Sequence[Resource], planned: Plan, clock: Clock
+) -> Generator[Event, None, Mapping[str, Event]]:
+    """Carry out a plan, see `apply`; returns the last event of each item."""
+    run = _Run({resource.key: resource for resource in resources}, planned, clock)
     dependencies = _dependencies(resources, planned)
     sorter = TopologicalSorter(dependencies)
     sorter.prepare()
@@ -284,6 +331,7 @@ def apply(resources: Sequence[Resource], planned: Plan, clock: Clock | None = No
         pool.shutdown(cancel_futures=True)
     if any(event.state is State.FAILED for event in ended.values()):
         raise ApplyError(tuple(ended.values()))
+    return ended
 
 
 _UNCHANGED = {Action.NONE, Action.KEEP}
@@ -331,7 +379,7 @@ class _Run:
                 live = self._change(item, Patience(self.clock, lambda message: tell(State.WAITING, message)))
         except OrderNotifyError as error:
             tell(State.FAILED, error.message, error=error)
-        except Exception as error:  # noqa: BLE001 - a thread must not end without its event
+        except BaseException as error:  # noqa: BLE001 - a thread that ends without its event is waited for
             tell(State.FAILED, repr(error), error=OrderNotifyError(f"unexpected {error!r}"))
         else:
             if live is not None:
@@ -343,13 +391,13 @@ class _Run:
         needed = {key: self._live[key] for key in resource.needs if key in self._live}
         step = Step(needed, patience)
         if item.action is Action.DELETE:
-            resource.delete(_found(item), step)
+            resource.limited_to(Verb.DELETE).delete(_found(item), step)
             return None
         if item.action is Action.UPDATE:
-            return _update(resource, _found(item), item.changes, step)
-        if item.action is Action.REPLACE:
-            resource.delete(_found(item), step)
-        return resource.create(step)
+            return _update(resource.limited_to(Verb.UPDATE), _found(item), item.changes, step)
+        if item.action is Action.REPLACE and item.live is not None:
+            resource.limited_to(Verb.DELETE).delete(item.live, step)
+        return resource.limited_to(Verb.CREATE).create(step)
 
 
 def _update(resource: Resource, live: Live, changes: Sequence[Change], step: Step) -> Live:
@@ -391,7 +439,8 @@ def report(
     )
     inbox = cloud.arn("sqs", settings.names.inbox_queue)
     with map_botocore_errors("list", "subscriptions"):
-        everybody = list_subscriptions(cloud, cloud.arn("sns", settings.names.topic))
+        lister = cloud.only(Subscriptions(settings, cloud).permissions[Verb.FIND])
+        everybody = list_subscriptions(lister, cloud.arn("sns", settings.names.topic))
     return Report(
         settings,
         cloud.target,

@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 from ordernotify.aws import Cloud, has_code, map_botocore_errors
 from ordernotify.config import Names
 from ordernotify.errors import StackNotFoundError
+from ordernotify.permissions import Permissions, allow
 
 BEFORE_CREATION_MS = 60_000
 """How long before the item's createdAt its request may have begun."""
@@ -78,6 +79,11 @@ class Trace:
         return self.item is not None or self.lines > 0
 
 
+def permissions(cloud: Cloud, names: Names) -> Permissions:
+    """What reading the order calls; the log events come from the caller."""
+    return (allow("dynamodb", "GetItem", on=cloud.arn("dynamodb", f"table/{names.table}")),)
+
+
 def trace_order(
     cloud: Cloud, names: Names, order_id: str, find_events: FindEvents, since: int | None, default_since: int
 ) -> Trace:
@@ -86,7 +92,7 @@ def trace_order(
     The logs are read from `since` (ms since 1970); without it from a minute before the order was created,
     or from `default_since` if the table does not hold it. Raises StackNotFoundError if there is no table.
     """
-    item = get_item(cloud, names.table, order_id)
+    item = get_item(cloud.only(permissions(cloud, names)), names.table, order_id)
     created = _milliseconds(item.get("createdAt")) if item else None
     if since is None:
         since = default_since if created is None else int(created) - BEFORE_CREATION_MS

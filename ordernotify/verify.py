@@ -1,4 +1,4 @@
-"""The guide's testing procedure against the live stack: each point is proved on one real order, none assumed."""
+"""The guide's testing procedure on the live stack: each point is proved on one real order, none assumed."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from botocore.exceptions import ClientError
 from ordernotify.aws import Clock, Cloud, SystemClock, has_code, map_botocore_errors
 from ordernotify.config import STACK_TAG, TABLE_KEY, Names, Target
 from ordernotify.errors import OrderNotifyError
+from ordernotify.permissions import Permissions, allow
+from ordernotify.resources.listing import SUBSCRIPTIONS
 from ordernotify.resources.queue import queue_policy
 
 NOTIFICATION_SECONDS = 30.0
@@ -47,6 +49,18 @@ class Check:
     seconds: float
 
 
+def permissions(cloud: Cloud, names: Names) -> Permissions:
+    """What the procedure calls; TagQueue is also checked for a queue made with tags."""
+    queues = cloud.arn("sqs", f"{names.verify_queue_prefix}*")
+    return (
+        allow("sqs", "CreateQueue", "TagQueue", "ReceiveMessage", "DeleteQueue", on=queues),
+        allow("sns", "Subscribe", on=cloud.arn("sns", names.topic)),
+        allow("sns", "Unsubscribe", on=SUBSCRIPTIONS),
+        allow("dynamodb", "GetItem", on=cloud.arn("dynamodb", f"table/{names.table}")),
+        allow("logs", "FilterLogEvents", on=cloud.arn("logs", f"log-group:{names.log_group}:*")),
+    )
+
+
 def verify(
     cloud: Cloud,
     names: Names,
@@ -54,12 +68,13 @@ def verify(
     send: Callable[[Mapping[str, Any]], Answer],
     clock: Clock | None = None,
 ) -> Iterator[Check | Answer]:
-    """Send the guide's test order and prove each point on it; yields the answer, and each check when it is decided.
+    """Send the guide's test order and prove each point on it; yield the answer, and each check when decided.
 
     `send` posts an order and returns the answer; what it raises is a failed check. A temporary queue is
     subscribed to the topic meanwhile and removed again, whatever happens.
     """
     clock = clock or SystemClock()
+    cloud = cloud.only(permissions(cloud, names))
     with _temporary_queue(cloud, names, stack, clock) as queue_url:
         since = int(time.time() * 1000) - 5000
         began = clock.now()

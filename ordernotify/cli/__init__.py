@@ -16,6 +16,6 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command line; the entry point of the installed command."""
-    from ordernotify.cli import local, logs, orders, stack, subscribers  # noqa: F401 - they register their commands
+    from ordernotify.cli import local, logs, orders, policy, stack, subscribers  # noqa: F401 - they register their commands
 
     app(prog_name="ordernotify")

@@ -133,7 +133,12 @@ def _apply(resources: tuple[Resource, ...], planned: Plan) -> Mapping[str, Live]
 
 
 @command(app, "status")
-def status(run: Run, exit_code: ExitCodeOption = False, json: JsonOption = False) -> None:
+def status(
+    run: Run,
+    exit_code: ExitCodeOption = False,
+    show_key: Annotated[bool, typer.Option("--show-key", help="Print the API key too.")] = False,
+    json: JsonOption = False,
+) -> None:
     """Show what exists, how it is doing, and what differs from what is described.
 
     Described is what the settings file and the environment say; for the rest, what the last setup was told.
@@ -144,6 +149,7 @@ def status(run: Run, exit_code: ExitCodeOption = False, json: JsonOption = False
     from ordernotify import provision
     from ordernotify.endpoint import recorded_settings
     from ordernotify.render import plans
+    from ordernotify.signing import read_api_key
 
     settings = run.settings(recorded_settings(cloud, run.names, run.stack))
     planned = provision.plan(provision.declare(settings, cloud))
@@ -154,10 +160,11 @@ def status(run: Run, exit_code: ExitCodeOption = False, json: JsonOption = False
         )
     report = provision.report(settings, cloud, planned)
     health = _health(cloud, run.names)
+    api_key = read_api_key(cloud, run.names, run.stack) if show_key else None
     if json:
-        plans.show_report_json(report, health)
+        plans.show_report_json(report, health, api_key)
     else:
-        plans.show_status(report, health)
+        plans.show_status(report, health, api_key)
     if exit_code and planned.changes:
         raise typer.Exit(EXIT_DIFFERENCES)
 

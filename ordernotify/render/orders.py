@@ -53,8 +53,13 @@ def show_answer(answer: Answer, key: str) -> None:
 def _advice(answer: Answer, key: str) -> str:
     if answer.rejected:
         return "Mend the order and send it again." if answer.faults else ""
+    if "execute-api:Invoke" in answer.message:
+        return "`ordernotify policy operate` prints the policy that sending needs."
     if answer.status in _REFUSED:
-        return "`ordernotify status` shows the API's state; `ordernotify setup` mends it."
+        return (
+            "Is the API key, or the caller's permission to invoke the API, the right one? `ordernotify status` "
+            "shows the API; `ordernotify setup` mends it."
+        )
     return send_again(key)
 
 

@@ -161,10 +161,14 @@ def report_document(report: Report) -> dict[str, Any]:
     }
 
 
-def show_report_json(report: Report, health: Health | None = None) -> None:
-    """Print the result of `setup`, or with its health that of `status`, as JSON."""
+def show_report_json(report: Report, health: Health | None = None, api_key: str | None = None) -> None:
+    """Print the result of `setup`, or with its health that of `status`, as JSON; the key only where given."""
     document = report_document(report)
-    json_document(document | _health_document(health) if health else document)
+    if health:
+        document |= _health_document(health)
+    if api_key:
+        document["apiKey"] = api_key
+    json_document(document)
 
 
 def _health_document(health: Health) -> dict[str, Any]:
@@ -193,10 +197,22 @@ def show_setup_result(report: Report, *, changed: bool) -> None:
             out.print(f"  - {line}")
 
 
+_CREDENTIALS = {
+    Auth.NONE: "",
+    Auth.API_KEY: ' -H "x-api-key: $ORDERNOTIFY_API_KEY"',
+    Auth.IAM: (
+        ' --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY"'
+        ' -H "x-amz-security-token: $AWS_SESSION_TOKEN" --aws-sigv4 aws:amz:{region}:execute-api'
+    ),
+}
+"""What curl adds for each kind of authorization; secrets come from the shell's variables."""
+
+
 def curl_line(report: Report) -> str:
     """Write a curl command that can be pasted into a POSIX shell."""
     words = ["curl", "-i", "-X", "POST", "-H", "Content-Type: application/json"]
-    return shlex.join([*words, "-d", json.dumps(_EXAMPLE_ORDER), report.url or ""])
+    words += ["-d", json.dumps(_EXAMPLE_ORDER), report.url or ""]
+    return shlex.join(words) + _CREDENTIALS[report.settings.auth].format(region=report.region)
 
 
 def left_to_do(report: Report) -> list[str]:
@@ -206,6 +222,10 @@ def left_to_do(report: Report) -> list[str]:
         for s in report.subscriptions
         if s.state == "pending"
     ]
+    if report.settings.auth is Auth.API_KEY:
+        lines.append(
+            "`ordernotify status --show-key` prints the API key; curl takes it as ORDERNOTIFY_API_KEY"
+        )
     if report.target == Target.AWS and report.settings.auth is Auth.NONE:
         lines.append("the API is public: whoever knows the URL can send orders; see --auth and --rate")
     if not report.subscriptions:
@@ -213,8 +233,8 @@ def left_to_do(report: Report) -> list[str]:
     return lines
 
 
-def show_status(report: Report, health: Health) -> None:
-    """Print what exists, how it differs from what is described, and how it is doing."""
+def show_status(report: Report, health: Health, api_key: str | None = None) -> None:
+    """Print what exists, how it differs from what is described, and how it is doing; the key where given."""
     states = {alarm.name: alarm.state for alarm in health.alarms}
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(width=1)
@@ -230,6 +250,8 @@ def show_status(report: Report, health: Health) -> None:
             table.add_row("", "", Text(_change_text(change), style))
     out.print(table)
     out.print(Text.assemble(("Invoke URL: ", "bold"), report.url or "(none)"))
+    if api_key:
+        out.print(Text.assemble(("API key: ", "bold"), api_key))
     for s in report.subscriptions:
         out.print(f"Subscriber: {s.protocol} {clean(s.endpoint)} ({s.state})")
     if not report.subscriptions:

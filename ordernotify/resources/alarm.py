@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from ordernotify.aws import Cloud, tag_list
-from ordernotify.config import Settings
+from ordernotify.config import ApiKind, Settings
 from ordernotify.handler import METRIC_NAMESPACE, METRIC_NOTIFICATIONS_PENDING
-from ordernotify.resources.base import Attributes, Live, Resource, Step, tags_of
+from ordernotify.permissions import Permissions, allow
+from ordernotify.resources.base import UNKNOWN, Attributes, Live, Resource, Step, Verb, tags_of
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch.type_defs import PutMetricAlarmInputTypeDef
 
 PERIOD_SECONDS = 300
+API_ID = "(id of the API)"
+"""Stands in a watch for the id that AWS chooses."""
 SLOW_SHARE = 0.8
 """The share of the function's timeout above which an order counts as slow."""
 _COMPARED = {
@@ -40,6 +43,8 @@ class Watch:
     dimensions: Mapping[str, str]
     statistic: str = "Sum"
     threshold: float = 1.0
+    needs: tuple[str, ...] = ()
+    """Keys of the resources whose ids the dimensions hold."""
 
 
 def watches(settings: Settings) -> tuple[Watch, ...]:
@@ -51,9 +56,7 @@ def watches(settings: Settings) -> tuple[Watch, ...]:
         Watch(
             "duration", "AWS/Lambda", "Duration", function, "Maximum", settings.timeout * 1000 * SLOW_SHARE
         ),
-        Watch(
-            "api-5xx", "AWS/ApiGateway", "5XXError", {"ApiName": settings.names.api, "Stage": settings.stage}
-        ),
+        _api_watch(settings),
         Watch(
             "notifications-pending",
             METRIC_NAMESPACE,
@@ -61,6 +64,15 @@ def watches(settings: Settings) -> tuple[Watch, ...]:
             {"stack": settings.stack},
         ),
     )
+
+
+def _api_watch(settings: Settings) -> Watch:
+    """Watch the API's failures; the two kinds of API name the metric and its dimensions differently."""
+    if settings.api is ApiKind.HTTP:
+        dimensions = {"ApiId": API_ID, "Stage": settings.stage}
+        return Watch("api-5xx", "AWS/ApiGateway", "5xx", dimensions, needs=("api",))
+    dimensions = {"ApiName": settings.names.api, "Stage": settings.stage}
+    return Watch("api-5xx", "AWS/ApiGateway", "5XXError", dimensions)
 
 
 class Alarm(Resource):
@@ -72,6 +84,7 @@ class Alarm(Resource):
         """Describe the alarm on `watch`."""
         super().__init__(settings, cloud)
         self.watch = watch
+        self.needs = watch.needs
 
     @property
     def key(self) -> str:
@@ -88,12 +101,26 @@ class Alarm(Resource):
         """The alarm's ARN."""
         return self.cloud.arn("cloudwatch", f"alarm:{self.name}")
 
+    @property
+    def permissions(self) -> Mapping[Verb, Permissions]:
+        """DescribeAlarms lists, whatever names it is given; TagResource is also checked for a new alarm."""
+        put = (allow("cloudwatch", "PutMetricAlarm", "TagResource", on=self.arn),)
+        return {
+            Verb.FIND: (
+                allow("cloudwatch", "DescribeAlarms", on=self.cloud.arn("cloudwatch", "alarm:*")),
+                allow("cloudwatch", "ListTagsForResource", on=self.arn),
+            ),
+            Verb.CREATE: put,
+            Verb.UPDATE: put,
+            Verb.DELETE: (allow("cloudwatch", "DeleteAlarms", on=self.arn),),
+        }
+
     def described(self, needed: Mapping[str, Live]) -> Attributes:
         """Return the metric, its threshold, and what happens without data."""
         return {
             "namespace": self.watch.namespace,
             "metric": self.watch.metric,
-            "dimensions": dict(self.watch.dimensions),
+            "dimensions": self._dimensions(needed),
             "statistic": self.watch.statistic,
             "period": PERIOD_SECONDS,
             "evaluation periods": 1,
@@ -102,6 +129,7 @@ class Alarm(Resource):
             "missing data": "notBreaching",
             "actions enabled": True,
             "actions": self._actions(),
+            "ok actions": self._actions(),
         }
 
     def find(self) -> Live | None:
@@ -114,6 +142,7 @@ class Alarm(Resource):
         attributes: dict[str, Any] = {ours: alarm.get(theirs) for ours, theirs in _COMPARED.items()}
         attributes["dimensions"] = {item["Name"]: item["Value"] for item in alarm.get("Dimensions", ())}
         attributes["actions"] = alarm.get("AlarmActions", [])
+        attributes["ok actions"] = alarm.get("OKActions", [])
         return self.live(attributes, tags_of(tags))
 
     def create(self, step: Step) -> Live:
@@ -132,6 +161,10 @@ class Alarm(Resource):
         """Delete the alarm; CloudWatch answers success when it is gone already."""
         self.cloud.cloudwatch.delete_alarms(AlarmNames=[self.name])
 
+    def _dimensions(self, needed: Mapping[str, Live]) -> dict[str, str]:
+        api_id = needed["api"].ids["id"] if "api" in needed else UNKNOWN
+        return {name: api_id if value == API_ID else value for name, value in self.watch.dimensions.items()}
+
     def _actions(self) -> list[str]:
         # The ARN is computed: the alarm need not wait for the topic.
         return [self.cloud.arn("sns", self.settings.names.alarm_topic)] if self.settings.alarm_emails else []
@@ -147,10 +180,10 @@ class Alarm(Resource):
                     "AlarmName": self.name,
                     "AlarmDescription": f"ordernotify, stack {self.settings.stack}: {self.watch.what}",
                     "Dimensions": [
-                        {"Name": key, "Value": value} for key, value in self.watch.dimensions.items()
+                        {"Name": key, "Value": value} for key, value in wanted["dimensions"].items()
                     ],
                     "AlarmActions": wanted["actions"],
-                    "OKActions": wanted["actions"],
+                    "OKActions": wanted["ok actions"],
                     "Tags": tag_list(self.settings.all_tags),
                 },
             )

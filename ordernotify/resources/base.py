@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from enum import Enum, auto
+from typing import Any, ClassVar, Self
 
 from ordernotify.aws import Cloud, Patience
 from ordernotify.config import STACK_TAG, Settings
+from ordernotify.permissions import Permissions
 
 TAGS = "tags"
 """The attribute that stands for the tags in a difference."""
@@ -51,6 +54,15 @@ class Step:
     patience: Patience
 
 
+class Verb(Enum):
+    """What may be called, by what is done; adding tags is an update."""
+
+    FIND = auto()
+    CREATE = auto()
+    UPDATE = auto()
+    DELETE = auto()
+
+
 class Resource(ABC):
     """One resource of a stack. All verbs may be repeated; each continues what an earlier one left undone.
 
@@ -72,6 +84,12 @@ class Resource(ABC):
     """Whether setup deletes it when the stack as described no longer has it."""
     keeps_orders: ClassVar[bool] = False
     """Deleting it deletes customers' orders."""
+    takes_place_of: ClassVar[str | None] = None
+    """Key of an unwanted resource that this one is made in place of; the plan shows a replacement."""
+    shared: ClassVar[bool] = False
+    """It is not the stack's alone: made where it is missing, and kept at teardown."""
+    notice: ClassVar[str] = ""
+    """What the person should know before it is made; the plan shows it."""
 
     def __init__(self, settings: Settings, cloud: Cloud) -> None:
         """Describe the resource; no call is made."""
@@ -97,6 +115,18 @@ class Resource(ABC):
     def wanted(self) -> bool:
         """Whether the stack as described has this resource at all."""
         return True
+
+    @property
+    @abstractmethod
+    def permissions(self) -> Mapping[Verb, Permissions]:
+        """What each verb calls, and what AWS checks along with it; every verb may call what FIND may."""
+
+    def limited_to(self, verb: Verb) -> Self:
+        """The same resource with clients that make the declared calls of one verb and no others."""
+        declared = self.permissions
+        limited = copy.copy(self)
+        limited.cloud = self.cloud.only(declared.get(Verb.FIND, ()) + declared.get(verb, ()))
+        return limited
 
     @abstractmethod
     def find(self) -> Live | None:
@@ -124,6 +154,21 @@ class Resource(ABC):
     def must_replace(self, changes: tuple[Change, ...]) -> bool:
         """Whether the changes can only be had by deleting the resource and making it again."""
         return any(change.attribute in self.replaced_by for change in changes)
+
+    def replacement(self, old: Live) -> tuple[Change, ...]:
+        """Return what becomes different when this one takes the place of `old`, see `takes_place_of`."""
+        return ()
+
+    def removal_notice(self, live: Live) -> str:
+        """Say what the person should know before it is removed; the plan of teardown shows it."""
+        return ""
+
+    def has_rival(self, live: Live) -> bool:
+        """Whether another of ours has the name of the one just made, where AWS lets several have it.
+
+        Another setup made it at the same moment, or a create that was cut off was repeated (AWS-FACTS 21).
+        """
+        return False
 
     @abstractmethod
     def create(self, step: Step) -> Live:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
@@ -12,6 +13,8 @@ from botocore.exceptions import ClientError
 
 from ordernotify.aws import Cloud, has_code, map_botocore_errors
 from ordernotify.errors import AccessDeniedError, OrderNotifyError
+from ordernotify.permissions import Permissions
+from ordernotify.permissions import allow as allow_calls
 from ordernotify.resources.base import json_statements, policy_text
 
 SQS, LAMBDA = "sqs", "lambda"
@@ -66,6 +69,17 @@ def queue_statement(queue_arn: str, topic_arn: str) -> dict[str, Any]:
         "Resource": queue_arn,
         "Condition": {"ArnEquals": {"aws:SourceArn": topic_arn}},
     }
+
+
+def permissions(arns: Iterable[str]) -> Permissions:
+    """What changing the policies of these queues and functions, and reading them, calls."""
+    receivers = [parse_receiver(arn) for arn in arns]
+    queues = [one.arn for one in receivers if one.service == SQS]
+    functions = [one.arn for one in receivers if one.service == LAMBDA]
+    return (
+        allow_calls("sqs", "GetQueueUrl", "GetQueueAttributes", "SetQueueAttributes", on=queues),
+        allow_calls("lambda", "AddPermission", "RemovePermission", on=functions),
+    )
 
 
 def allow(cloud: Cloud, receiver: Receiver, topic_arn: str) -> Grant:

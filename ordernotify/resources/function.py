@@ -14,7 +14,11 @@ from typing import TYPE_CHECKING, Any, cast
 from botocore.exceptions import ClientError
 
 from ordernotify.aws import error_text, has_code, ignore_codes
-from ordernotify.resources.base import UNKNOWN, Attributes, Change, Live, Resource, Step
+from ordernotify.config import SETTING_TAG_PREFIX
+from ordernotify.errors import OrderNotifyError
+from ordernotify.permissions import Permissions, allow
+from ordernotify.resources.api_base import proxied_on_preflight
+from ordernotify.resources.base import UNKNOWN, Attributes, Change, Live, Resource, Step, Verb
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda.type_defs import EnvironmentTypeDef
@@ -30,8 +34,9 @@ _ROLE_NOT_READY = (
     ("InvalidParameterValueException", "invalid for creategrant"),
     ("InvalidArnException", "valid principal"),
 )
-"""AWS-FACTS 1: what a role that is not usable yet looks like; the same codes mean other things with other texts."""
+"""AWS-FACTS 1: a role that is not usable yet; the same codes mean other things with other texts."""
 _CONFIGURATION = ("runtime", "handler", "memory", "timeout", "environment", "role")
+_ACTIVE, _PENDING, _FAILED, _UPDATE_FAILED = "Active", "Pending", "Failed", "last update failed"
 
 
 @functools.cache
@@ -80,6 +85,23 @@ class Function(Resource):
         """The function's ARN, without a version."""
         return self.cloud.arn("lambda", f"function:{self.name}")
 
+    @property
+    def permissions(self) -> Mapping[Verb, Permissions]:
+        """Beside the calls: passing the role, and ListTags, without which GetFunction leaves the tags out.
+
+        https://docs.aws.amazon.com/lambda/latest/api/API_GetFunction.html. An update may be a replacement.
+        """
+        to_lambda = {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}
+        pass_role = allow("iam", "PassRole", on=self._role_arn, when=to_lambda)
+        put = ("TagResource", "GetFunctionConfiguration")
+        change = ("UpdateFunctionConfiguration", "UpdateFunctionCode", "UntagResource", "DeleteFunction")
+        return {
+            Verb.FIND: (allow("lambda", "GetFunction", "ListTags", on=self.arn),),
+            Verb.CREATE: (allow("lambda", "CreateFunction", *put, on=self.arn), pass_role),
+            Verb.UPDATE: (allow("lambda", *change, *put, on=self.arn), pass_role),
+            Verb.DELETE: (allow("lambda", "DeleteFunction", on=self.arn),),
+        }
+
     def described(self, needed: Mapping[str, Live]) -> Attributes:
         """Return the configuration and the code's hash."""
         role = needed.get("given role" if self.settings.role_arn else "role")
@@ -93,6 +115,8 @@ class Function(Resource):
             "role": self._role_arn,
             "role id": role.ids["id"] if role else UNKNOWN,
             "code": code_sha256(),
+            "settings": _without_prefix(self.settings.recorded),
+            "state": _ACTIVE,
         }
 
     def find(self) -> Live | None:
@@ -114,28 +138,39 @@ class Function(Resource):
             "role": configuration.get("Role"),
             "role id": tags.get(ROLE_ID_TAG),
             "code": configuration.get("CodeSha256"),
+            "settings": _without_prefix(tags),
+            "state": _state(configuration),
         }
         return self.live(attributes, tags)
 
     def must_replace(self, changes: tuple[Change, ...]) -> bool:
-        """Whether the role was deleted and made again: the function could not decrypt its environment (AWS-FACTS 2)."""
+        """Whether it never became active, or its role was deleted and made again.
+
+        With the new role the function could not decrypt its environment (AWS-FACTS 2).
+        """
         changed = {change.attribute: change for change in changes}
+        if "state" in changed and changed["state"].before == _FAILED:
+            return True
         return "role id" in changed and changed["role id"].before is not None and "role" not in changed
 
     def create(self, step: Step) -> Live:
         """Create the function, waiting for the role to be usable and then for the function to be active."""
         wanted = self.described(step.needed)
         self._retry(step, lambda: self._create(wanted))
-        self._wait_until_ready(step)
+        self._wait_until_ready(step, new=True)
         return Live(self.arn, wanted)
 
     def update(self, live: Live, changed: frozenset[str], step: Step) -> Live:
         """Change configuration and code one after the other, each waited for (AWS-FACTS 3)."""
         wanted = self.described(step.needed)
-        self._wait_until_ready(step)
+        if "state" in changed and live.attributes.get("state") == _UPDATE_FAILED:
+            changed = frozenset(wanted)
+        self._wait_until_settled(step)
         if changed.intersection(_CONFIGURATION):
             self._retry(step, lambda: self._update_configuration(wanted))
             self._wait_until_ready(step)
+        if "settings" in changed:
+            self._put_settings(live.attributes.get("settings", {}))
         if "role id" in changed:
             self.cloud.lambda_.tag_resource(Resource=self.arn, Tags={ROLE_ID_TAG: wanted["role id"]})
         if changed & {"code", "architecture"}:
@@ -149,6 +184,15 @@ class Function(Resource):
             )
             self._wait_until_ready(step)
         return Live(self.arn, wanted)
+
+    def _put_settings(self, old: Mapping[str, str]) -> None:
+        """Record what was described, and take back what is the default now."""
+        recorded = self.settings.recorded
+        if recorded:
+            self.cloud.lambda_.tag_resource(Resource=self.arn, Tags=recorded)
+        stale = [key for name in old if (key := f"{SETTING_TAG_PREFIX}{name}") not in recorded]
+        if stale:
+            self.cloud.lambda_.untag_resource(Resource=self.arn, TagKeys=stale)
 
     def put_tags(self, live: Live) -> None:
         """Add the tags."""
@@ -165,8 +209,10 @@ class Function(Resource):
         return self.settings.role_arn or own
 
     def _environment(self) -> dict[str, str]:
+        cors = " ".join(self.settings.cors_origins) if proxied_on_preflight(self.settings) else ""
         # The endpoints are resolved here, so that the handler knows no partitions.
         return {
+            **({"CORS_ORIGIN": cors} if cors else {}),
             "TABLE_NAME": self.settings.names.table,
             "TOPIC_ARN": self.cloud.arn("sns", self.settings.names.topic),
             "STACK": self.settings.stack,
@@ -201,7 +247,7 @@ class Function(Resource):
                 MemorySize=wanted["memory"],
                 Timeout=wanted["timeout"],
                 Environment=self._environment_argument(wanted),
-                Tags={**self.settings.all_tags, ROLE_ID_TAG: wanted["role id"]},
+                Tags={**self.settings.all_tags, **self.settings.recorded, ROLE_ID_TAG: wanted["role id"]},
             )
         except ClientError as error:
             # AWS-FACTS 3 and 21: the code also means "already exists", after a create that was cut off.
@@ -226,14 +272,46 @@ class Function(Resource):
         live = self.find()
         return live is not None and live.owned
 
-    def _wait_until_ready(self, step: Step) -> None:
-        step.patience.until(
-            self._is_ready,
-            waiting_for=f"the function {self.name} to be active",
-            timeout=READY_TIMEOUT_SECONDS,
-        )
+    def _wait_until_ready(self, step: Step, *, new: bool = False) -> None:
+        """Wait for a change of ours to be in effect; raises OrderNotifyError if Lambda gave it up."""
+        found = self._wait_until_settled(step, new=new)
+        if _state(found) in {_FAILED, _UPDATE_FAILED}:
+            reason = found.get("StateReason") or found.get("LastUpdateStatusReason") or "no reason given"
+            raise OrderNotifyError(
+                f"Lambda could not put the function {self.name} into effect: {reason}",
+                "When the reason is gone, run the same command again.",
+            )
 
-    def _is_ready(self) -> bool:
-        found = self.cloud.lambda_.get_function_configuration(FunctionName=self.name)
-        # Emulators leave the states out where there is nothing to wait for.
-        return found.get("State", "Active") != "Pending" and found.get("LastUpdateStatus") != "InProgress"
+    def _wait_until_settled(self, step: Step, *, new: bool = False) -> Mapping[str, Any]:
+        """Wait until no change is under way and return the configuration; a new function may be read late."""
+        found: Mapping[str, Any] = {}
+
+        def settled() -> bool:
+            nonlocal found
+            try:
+                answer = self.cloud.lambda_.get_function_configuration(FunctionName=self.name)
+            except ClientError as error:
+                if new and has_code(error, "ResourceNotFoundException"):
+                    return False
+                raise
+            found = cast("Mapping[str, Any]", answer)
+            return found.get("State") != _PENDING and found.get("LastUpdateStatus") != "InProgress"
+
+        step.patience.until(
+            settled, waiting_for=f"the function {self.name} to be active", timeout=READY_TIMEOUT_SECONDS
+        )
+        return found
+
+
+def _without_prefix(tags: Mapping[str, str]) -> dict[str, str]:
+    """Choose the recorded settings among the tags, by their plain names."""
+    prefix = SETTING_TAG_PREFIX
+    return {key.removeprefix(prefix): value for key, value in tags.items() if key.startswith(prefix)}
+
+
+def _state(configuration: Mapping[str, Any]) -> str:
+    """Read whether it serves; emulators leave the states out, and an inactive function wakes by itself."""
+    state = str(configuration.get("State", _ACTIVE))
+    if state in {_PENDING, _FAILED}:
+        return state
+    return _UPDATE_FAILED if configuration.get("LastUpdateStatus") == _FAILED else _ACTIVE

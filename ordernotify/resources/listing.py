@@ -9,6 +9,11 @@ from ordernotify.config import Subscription
 
 NO_TOPIC = ("NotFound", "NotFoundException")
 """The codes with which SNS says that a topic or a subscription does not exist."""
+SUBSCRIPTIONS = "*"
+"""IAM's resource for calls on one subscription: SNS has no resource-level permissions for them.
+
+https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsns.html
+"""
 
 
 def list_subscriptions(cloud: Cloud, topic_arn: str) -> tuple[Subscription, ...]:

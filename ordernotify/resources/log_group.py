@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from ordernotify.aws import ignore_codes
-from ordernotify.resources.base import Attributes, Live, Resource, Step
+from botocore.exceptions import ClientError
+
+from ordernotify.aws import has_code, ignore_codes
+from ordernotify.permissions import Permissions, allow
+from ordernotify.resources.base import Attributes, Live, Resource, Step, Verb
 
 LATE_LINES_SECONDS = 1.0
 """How long teardown waits before it looks whether a late invocation made the group again."""
@@ -27,6 +30,23 @@ class LogGroup(Resource):
         """The log group's ARN, without the `:*` of listings."""
         return self.cloud.arn("logs", f"log-group:{self.name}")
 
+    @property
+    def permissions(self) -> Mapping[Verb, Permissions]:
+        """IAM knows the group with `:*`, but without it where tags are concerned; listing has no resource.
+
+        https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/iam-access-control-overview-cwl.html
+        """
+        tag, retain = allow("logs", "TagResource", on=self.arn), ("PutRetentionPolicy",)
+        return {
+            Verb.FIND: (
+                allow("logs", "DescribeLogGroups", on="*"),
+                allow("logs", "ListTagsForResource", on=self.arn),
+            ),
+            Verb.CREATE: (allow("logs", "CreateLogGroup", *retain, on=f"{self.arn}:*"), tag),
+            Verb.UPDATE: (allow("logs", *retain, on=f"{self.arn}:*"), tag),
+            Verb.DELETE: (allow("logs", "DeleteLogGroup", on=f"{self.arn}:*"),),
+        }
+
     def described(self, needed: Mapping[str, Live]) -> Attributes:
         """Return the retention in days."""
         return {"retention": self.settings.log_retention}
@@ -43,14 +63,24 @@ class LogGroup(Resource):
 
     def create(self, step: Step) -> Live:
         """Create the group with its tag, then set its retention."""
-        with ignore_codes("ResourceAlreadyExistsException"):
-            self.cloud.logs.create_log_group(logGroupName=self.name, tags=dict(self.settings.all_tags))
+        try:
+            self._retry(step, self._create)
+        except ClientError as error:
+            # AWS-FACTS 21: made already by a call that was cut off; or by somebody else meanwhile.
+            found = self.find() if has_code(error, "ResourceAlreadyExistsException") else None
+            if found is None or not found.owned:
+                raise
         return self.update(Live(self.arn, {}), frozenset({"retention"}), step)
 
     def update(self, live: Live, changed: frozenset[str], step: Step) -> Live:
         """Set the retention."""
         wanted = self.described(step.needed)
-        self.cloud.logs.put_retention_policy(logGroupName=self.name, retentionInDays=wanted["retention"])
+        self._retry(
+            step,
+            lambda: self.cloud.logs.put_retention_policy(
+                logGroupName=self.name, retentionInDays=wanted["retention"]
+            ),
+        )
         return Live(self.arn, wanted)
 
     def put_tags(self, live: Live) -> None:
@@ -59,11 +89,39 @@ class LogGroup(Resource):
 
     def delete(self, live: Live, step: Step) -> None:
         """Delete the group, and look again: a late line can bring it back (AWS-FACTS 11)."""
-        self._delete()
+        self._delete(step)
         step.patience.clock.sleep(LATE_LINES_SECONDS)
         if self.find() is not None:
-            self._delete()
+            self._delete(step)
 
-    def _delete(self) -> None:
+    def _create(self) -> None:
+        self.cloud.logs.create_log_group(logGroupName=self.name, tags=dict(self.settings.all_tags))
+
+    def _delete(self, step: Step) -> None:
         with ignore_codes("ResourceNotFoundException"):
-            self.cloud.logs.delete_log_group(logGroupName=self.name)
+            self._retry(step, lambda: self.cloud.logs.delete_log_group(logGroupName=self.name))
+
+    def _retry(self, step: Step, call: Callable[[], object]) -> None:
+        step.patience.retry(
+            call,
+            when=lambda error: has_code(error, "OperationAbortedException"),  # AWS-FACTS 11
+            waiting_for=f"another change of the log group {self.name} to end",
+        )
+
+
+class ApiLogGroup(LogGroup):
+    """The group of the API's access log, where one is kept."""
+
+    kind = "api-log-group"
+    deleted_after: tuple[str, ...] = ("api", "old-api")
+    removed_when_unwanted = True
+
+    @property
+    def name(self) -> str:
+        """The log group's name."""
+        return self.settings.names.api_log_group
+
+    @property
+    def wanted(self) -> bool:
+        """Only with access logs."""
+        return self.settings.access_logs

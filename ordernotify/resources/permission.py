@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 from botocore.exceptions import ClientError
 
 from ordernotify.aws import has_code, ignore_codes
 from ordernotify.config import ORDERS_PATH
-from ordernotify.resources.base import UNKNOWN, Attributes, Live, Resource, Step, json_statements
+from ordernotify.permissions import Permissions, allow
+from ordernotify.resources.api_base import METHOD, proxied_on_preflight
+from ordernotify.resources.base import UNKNOWN, Attributes, Live, Resource, Step, Verb, json_statements
 
-STATEMENT_ID = "ordernotify-api"
 _PRINCIPAL = "apigateway.amazonaws.com"
 _ABSENT = "ResourceNotFoundException"
 
@@ -21,16 +23,31 @@ class Permission(Resource):
     kind = "permission"
     needs: tuple[str, ...] = ("api", "function")
     part_of = "function"
+    method: ClassVar[str] = METHOD
+    statement_id: ClassVar[str] = "ordernotify-api"
 
     @property
     def name(self) -> str:
         """The statement's id."""
-        return STATEMENT_ID
+        return self.statement_id
 
     @property
     def arn(self) -> str:
         """Empty: a statement has no ARN."""
         return ""
+
+    @property
+    def permissions(self) -> Mapping[Verb, Permissions]:
+        """Everything is on the function."""
+        put = ("AddPermission", "RemovePermission")
+        calls = {
+            Verb.FIND: ("GetPolicy",),
+            Verb.CREATE: put,
+            Verb.UPDATE: put,
+            Verb.DELETE: ("RemovePermission",),
+        }
+        function = self.cloud.arn("lambda", f"function:{self._function}")
+        return {verb: (allow("lambda", *names, on=function),) for verb, names in calls.items()}
 
     def described(self, needed: Mapping[str, Live]) -> Attributes:
         """Return who may do what; a wrong source ARN would answer every request with 500 (AWS-FACTS 5)."""
@@ -45,7 +62,7 @@ class Permission(Resource):
                 return None
             raise
         for statement in json_statements(policy):
-            if statement.get("Sid") == STATEMENT_ID:
+            if statement.get("Sid") == self.statement_id:
                 principal = statement.get("Principal")
                 condition = statement.get("Condition", {})
                 return Live(
@@ -64,7 +81,7 @@ class Permission(Resource):
         try:
             self._add(wanted)
         except ClientError as error:
-            # AWS-FACTS 21: added already, by an attempt that was cut off, or with another source.
+            # There is one with another source.
             if not has_code(error, "ResourceConflictException"):
                 raise
             return self.update(Live("", {}), frozenset(wanted), step)
@@ -89,17 +106,39 @@ class Permission(Resource):
         if "api" not in needed:
             return UNKNOWN
         api_id = needed["api"].ids["id"]
-        return self.cloud.arn("execute-api", f"{api_id}/{self.settings.stage}/POST/{ORDERS_PATH}")
+        return self.cloud.arn("execute-api", f"{api_id}/{self.settings.stage}/{self.method}/{ORDERS_PATH}")
 
     def _add(self, wanted: Attributes) -> None:
-        self.cloud.lambda_.add_permission(
-            FunctionName=self._function,
-            StatementId=STATEMENT_ID,
-            Action=wanted["action"],
-            Principal=wanted["principal"],
-            SourceArn=wanted["source"],
-        )
+        try:
+            self.cloud.lambda_.add_permission(
+                FunctionName=self._function,
+                StatementId=self.statement_id,
+                Action=wanted["action"],
+                Principal=wanted["principal"],
+                SourceArn=wanted["source"],
+            )
+        except ClientError as error:
+            # AWS-FACTS 21: added already, by an attempt that was cut off or by another setup.
+            found = self.find() if has_code(error, "ResourceConflictException") else None
+            if found is None or found.attributes != wanted:
+                raise
 
     def _remove(self) -> None:
         with ignore_codes(_ABSENT):
-            self.cloud.lambda_.remove_permission(FunctionName=self._function, StatementId=STATEMENT_ID)
+            self.cloud.lambda_.remove_permission(FunctionName=self._function, StatementId=self.statement_id)
+
+
+class PreflightPermission(Permission):
+    """The same for the preflights of browsers, where the function answers them."""
+
+    kind = "preflight-permission"
+    # Statements are changed one at a time (AWS-FACTS 5).
+    needs: tuple[str, ...] = ("api", "function", "permission")
+    removed_when_unwanted = True
+    method = "OPTIONS"
+    statement_id = "ordernotify-api-preflight"
+
+    @property
+    def wanted(self) -> bool:
+        """Only for a REST API that pages may use."""
+        return proxied_on_preflight(self.settings)

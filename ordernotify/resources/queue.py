@@ -1,15 +1,25 @@
-"""The queue that receives a copy of every notification, on the local target only: what `inbox` reads."""
+"""The queues: the inbox of the local target, and what a killed `verify` left behind."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from botocore.exceptions import ClientError
 
 from ordernotify.aws import has_code, ignore_codes
 from ordernotify.config import Target
-from ordernotify.resources.base import Attributes, Live, Resource, Step, policy_text, same_policy_text
-from ordernotify.resources.listing import list_subscriptions
+from ordernotify.permissions import Permissions, allow
+from ordernotify.resources.base import (
+    Attributes,
+    Live,
+    Resource,
+    Step,
+    Verb,
+    policy_text,
+    same_policy_text,
+)
+from ordernotify.resources.listing import NO_TOPIC, SUBSCRIPTIONS, list_subscriptions
 
 RETENTION_SECONDS = 14 * 24 * 3600
 _NO_QUEUE = ("QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue")
@@ -35,7 +45,7 @@ def queue_policy(queue_arn: str, topic_arn: str) -> str:
 
 
 class InboxQueue(Resource):
-    """A queue and its subscription to the topic."""
+    """The queue that receives a copy of every notification: what `inbox` reads; with its subscription."""
 
     kind = "queue"
     needs: tuple[str, ...] = ("topic",)
@@ -55,6 +65,31 @@ class InboxQueue(Resource):
     def wanted(self) -> bool:
         """Only on the embedded cloud, where no email leaves the machine."""
         return self.cloud.target is Target.LOCAL
+
+    @property
+    def permissions(self) -> Mapping[Verb, Permissions]:
+        """TagQueue is also checked when a queue is made with tags."""
+        if not self.wanted:
+            return {}
+        queue, topic = self.arn, self._topic_arn
+        return {
+            Verb.FIND: (
+                allow("sqs", "GetQueueUrl", "GetQueueAttributes", "ListQueueTags", on=queue),
+                allow("sns", "ListSubscriptionsByTopic", on=topic),
+            ),
+            Verb.CREATE: (
+                allow("sqs", "CreateQueue", "TagQueue", on=queue),
+                allow("sns", "Subscribe", on=topic),
+            ),
+            Verb.UPDATE: (
+                allow("sqs", "SetQueueAttributes", "TagQueue", on=queue),
+                allow("sns", "Subscribe", on=topic),
+            ),
+            Verb.DELETE: (
+                allow("sqs", "DeleteQueue", on=queue),
+                allow("sns", "Unsubscribe", on=SUBSCRIPTIONS),
+            ),
+        }
 
     def described(self, needed: Mapping[str, Live]) -> Attributes:
         """Return the policy, the retention in seconds, and the subscription."""
@@ -116,7 +151,7 @@ class InboxQueue(Resource):
         """Remove the subscription and the queue."""
         subscription = self._subscription()
         if subscription:
-            with ignore_codes("NotFound"):
+            with ignore_codes(*NO_TOPIC):
                 self.cloud.sns.unsubscribe(SubscriptionArn=subscription)
         with ignore_codes(*_NO_QUEUE):
             self.cloud.sqs.delete_queue(QueueUrl=live.ids["url"])
@@ -133,3 +168,71 @@ class InboxQueue(Resource):
         self.cloud.sns.subscribe(
             TopicArn=self._topic_arn, Protocol="sqs", Endpoint=self.arn, ReturnSubscriptionArn=True
         )
+
+
+class VerifyQueues(Resource):
+    """The temporary queues of runs of `verify` that were killed: setup makes none, teardown removes them."""
+
+    kind = "verify queues"
+    deleted_after: tuple[str, ...] = ("function",)
+
+    @property
+    def name(self) -> str:
+        """How their names begin."""
+        return self.settings.names.verify_queue_prefix
+
+    @property
+    def arn(self) -> str:
+        """Empty: each queue has its own."""
+        return ""
+
+    @property
+    def permissions(self) -> Mapping[Verb, Permissions]:
+        """Listing queues is a permission without a resource."""
+        queues = self.cloud.arn("sqs", f"{self.name}*")
+        return {
+            Verb.FIND: (allow("sqs", "ListQueues", on="*"), allow("sqs", "ListQueueTags", on=queues)),
+            Verb.DELETE: (allow("sqs", "DeleteQueue", on=queues),),
+        }
+
+    @property
+    def wanted(self) -> bool:
+        """Never: they are nobody's once their run has ended."""
+        return False
+
+    def described(self, needed: Mapping[str, Live]) -> Attributes:
+        """Return nothing: they are not described."""
+        return {}
+
+    def find(self) -> Live | None:
+        """Find those of this stack by the form of their name and their tag; None if there is not one."""
+        of_verify = re.compile(re.escape(self.name) + "[0-9a-f]{8}")
+        found: dict[str, str] = {}
+        for page in self.cloud.sqs.get_paginator("list_queues").paginate(QueueNamePrefix=self.name):
+            for url in page.get("QueueUrls", ()):
+                queue = url.rpartition("/")[2]
+                if of_verify.fullmatch(queue) and self._is_ours(url):
+                    found[queue] = url
+        return Live("", dict.fromkeys(found, True), ids=found) if found else None
+
+    def create(self, step: Step) -> Live:
+        """Make none: `verify` does."""
+        raise NotImplementedError(self.kind)
+
+    def update(self, live: Live, changed: frozenset[str], step: Step) -> Live:
+        """Leave them as they are."""
+        return live
+
+    def delete(self, live: Live, step: Step) -> None:
+        """Delete the queues; their subscriptions go with the topic."""
+        for url in live.ids.values():
+            with ignore_codes(*_NO_QUEUE):
+                self.cloud.sqs.delete_queue(QueueUrl=url)
+
+    def _is_ours(self, url: str) -> bool:
+        try:
+            return self.owns(self.cloud.sqs.list_queue_tags(QueueUrl=url).get("Tags", {}))
+        except ClientError as error:
+            if has_code(error, *_NO_QUEUE):  # its verify has just ended
+                return False
+            raise

@@ -4,240 +4,286 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
-from botocore.exceptions import ClientError
+from ordernotify.aws import ignore_codes
+from ordernotify.config import ORDERS_PATH, Auth
+from ordernotify.permissions import Permissions, allow
+from ordernotify.resources.api_base import (
+    METHOD,
+    NOT_FOUND,
+    FoundApi,
+    api_arn,
+    call_when_free,
+    lists_apis,
+    proxied_on_preflight,
+)
+from ordernotify.resources.base import Attributes, Live, Step, Verb
+from ordernotify.resources.rest_stage import STAGE_CALLS, DeployedApi
 
-from ordernotify.aws import Cloud, has_code, ignore_codes, is_throttled
-from ordernotify.config import ORDERS_PATH, STACK_TAG, Names
-from ordernotify.resources.base import Attributes, Live, Resource, Step
-
-METHOD = "POST"
-STAGE_TAG = "ordernotify:stage"
-QUOTA_TIMEOUT_SECONDS = 150.0
-"""DeleteRestApi is allowed once in 30 s (AWS-FACTS 6); several stacks may be waiting for it."""
-_ABSENT = "NotFoundException"
-Result = TypeVar("Result")
-
-
-def is_api_busy(error: ClientError) -> bool:
-    """Whether the call may be repeated: throttled, or another change of the API under way (AWS-FACTS 6 and 7)."""
-    return is_throttled(error) or has_code(error, "ConflictException", text="concurrent modification")
-
-
-def find_rest_apis(cloud: Cloud, names: Names, stack: str) -> list[dict[str, Any]]:
-    """List the REST APIs of this name, ours first, oldest first: names are not unique (AWS-FACTS 20)."""
-    pages = cloud.apigateway.get_paginator("get_rest_apis").paginate(PaginationConfig={"PageSize": 500})
-    named: list[dict[str, Any]] = [
-        dict(api) for page in pages for api in page["items"] if api["name"] == names.api
-    ]
-    return sorted(
-        named,
-        key=lambda api: (
-            api.get("tags", {}).get(STACK_TAG) != stack,
-            api["createdDate"].timestamp(),
-            api["id"],
-        ),
-    )
+PREFLIGHT = "OPTIONS"
+GATEWAY_RESPONSES: tuple[Literal["DEFAULT_4XX", "DEFAULT_5XX"], ...] = ("DEFAULT_4XX", "DEFAULT_5XX")
+"""The answers that API Gateway gives itself, such as 403 and 429: a page may read them too."""
+_READING_CALLS = ("GetResources", "GetGatewayResponses", "GetStages", "GetDeployments")
+_CHANGING_CALLS = (
+    "CreateResource",
+    "PutMethod",
+    "DeleteMethod",
+    "PutIntegration",
+    "PutGatewayResponse",
+    "DeleteGatewayResponse",
+    "DeleteRestApi",
+)
+_METHOD = {"resource", "authorization", "api key required", "integration"}
+_DEPLOYED = _METHOD | {"preflight", "gateway responses"}
+"""What takes effect only when it is deployed."""
 
 
-def rest_url(cloud: Cloud, api_id: str, stage: str) -> str:
-    """Build the full address to POST orders to; emulators answer under a path of their own endpoint."""
-    endpoint = cloud.endpoint_for("apigateway")
-    if ".amazonaws." in endpoint:
-        suffix = endpoint.partition("apigateway.")[2].rstrip("/")
-        return f"https://{api_id}.execute-api.{suffix}/{stage}/{ORDERS_PATH}"
-    return f"{endpoint.rstrip('/')}/_aws/execute-api/{api_id}/{stage}/{ORDERS_PATH}"
+class RestApi(DeployedApi):
+    """The REST API; its stage serves what was deployed to it last."""
 
-
-class RestApi(Resource):
-    """The API and all that is in it: changed one call at a time (AWS-FACTS 7)."""
-
-    kind = "api"
+    takes_place_of: ClassVar[str | None] = "old-api"
 
     @property
-    def name(self) -> str:
-        """The API's name."""
-        return self.settings.names.api
+    def permissions(self) -> Mapping[Verb, Permissions]:
+        """TagResource is also checked for a new API; for an old one, so is changing it.
 
-    @property
-    def arn(self) -> str:
-        """Empty: the ARN holds the id that AWS chooses."""
-        return ""
+        https://github.com/iann0036/iam-dataset/pull/39
+        """
+        change = allow("apigateway", *_CHANGING_CALLS, *STAGE_CALLS)
+        tag = allow("apigateway", "TagResource")
+        arn = api_arn(self.cloud, self.api_kind, "*")
+        return {
+            Verb.FIND: (*lists_apis(self.api_kind), allow("apigateway", *_READING_CALLS)),
+            Verb.CREATE: (allow("apigateway", "CreateRestApi"), tag, change),
+            Verb.UPDATE: (tag, change, allow("apigateway", "PATCH", on=arn)),
+            Verb.DELETE: (allow("apigateway", "DeleteRestApi"),),
+        }
 
     def described(self, needed: Mapping[str, Live]) -> Attributes:
-        """Return the method, the integration, the stage, and that exactly this is deployed."""
-        wanted = {
+        """Return the methods, the integration, the stage, and that exactly this is deployed."""
+        deployed = {
             "resource": f"/{ORDERS_PATH}",
-            "authorization": "NONE",
-            "api key required": False,
-            # Lambda integrations always use POST (AWS-FACTS 5).
-            "integration": f"AWS_PROXY POST {self._integration_uri}",
-            "stage": self.settings.stage,
+            "authorization": self.authorization,
+            "api key required": self.settings.auth is Auth.API_KEY,
+            "integration": self._integration,
+            "preflight": self._integration if proxied_on_preflight(self.settings) else None,
+            "gateway responses": self._gateway_responses,
+        }
+        return {
+            **deployed,
+            "deployed": _fingerprint(deployed),
+            "other deployments": 0,
+            "stages": [self.settings.stage],
+            "throttle": self.throttle,
+            "access log": self.access_log,
             "copies": 1,
         }
-        return {**wanted, "deployed": _fingerprint(wanted)}
 
-    def find(self) -> Live | None:
-        """Read the API and its parts; an API of ours wins over others of its name."""
-        apis = find_rest_apis(self.cloud, self.settings.names, self.settings.stack)
-        if not apis:
-            return None
-        tags = apis[0].get("tags", {})
-        ours = [api for api in apis if self.owns(api.get("tags", {}))]
-        attributes = {**self._parts(apis[0]["id"], tags), "copies": max(len(ours), 1)}
-        return self._live(apis[0]["id"], attributes, owned=bool(ours))
+    def parts(self, api: FoundApi) -> Attributes:
+        """Read the methods, the gateway responses, the stage and its deployment."""
+        resource = self._find_resource(api.id, f"/{ORDERS_PATH}") or {}
+        methods = resource.get("resourceMethods", {})
+        method = methods.get(METHOD, {})
+        return {
+            "resource": resource["path"] if method else None,
+            "authorization": method.get("authorizationType"),
+            "api key required": method.get("apiKeyRequired", False),
+            "integration": _integration_text(method),
+            "preflight": _integration_text(methods.get(PREFLIGHT, {})),
+            "gateway responses": self._find_gateway_responses(api.id),
+            **self.stage_parts(api.id),
+        }
 
     def create(self, step: Step) -> Live:
         """Create the API with its tags, then its parts, then deploy."""
-        created = self._call(
+        created = call_when_free(
             step,
-            lambda: self.cloud.apigateway.create_rest_api(
-                name=self.name,
-                description="Takes orders (ordernotify)",
-                endpointConfiguration={"types": ["REGIONAL"]},
-                tags={**self.settings.all_tags, STAGE_TAG: self.settings.stage},
-            ),
+            self.cloud.apigateway.create_rest_api,
+            name=self.name,
+            description="Takes orders (ordernotify)",
+            endpointConfiguration={"types": ["REGIONAL"]},
+            tags=self.settings.all_tags,
         )
         wanted = self.described(step.needed)
-        return self.update(self._live(created["id"], {}), frozenset(wanted) - {"copies"}, step)
+        missing = frozenset(name for name, value in wanted.items() if value) - {"copies"}
+        return self.update(self.found(created["id"], {}), missing, step)
 
     def update(self, live: Live, changed: frozenset[str], step: Step) -> Live:
-        """Put every part that differs, then deploy: a stage serves what was deployed to it (AWS-FACTS 8)."""
+        """Put every part that differs, then deploy: never before the integrations are there (AWS-FACTS 8)."""
         api_id, wanted = live.ids["id"], self.described(step.needed)
         if "copies" in changed:
-            self._delete_copies(api_id, step)
-        resource_id = self._ensure_resource(api_id, step)
-        if changed & {"resource", "authorization", "api key required"}:
-            self._put_method(api_id, resource_id, step)
-        if changed & {"resource", "authorization", "api key required", "integration"}:
-            self._put_integration(api_id, resource_id, step)
-        if changed & {"stage", "deployed", "resource", "authorization", "api key required", "integration"}:
-            self._deploy(api_id, wanted, step)
-        return self._live(api_id, wanted)
+            self.delete_copies(api_id, step)
+        if changed & (_METHOD | {"preflight"}):
+            self._put_methods(api_id, changed, step)
+        if "gateway responses" in changed:
+            self._put_gateway_responses(api_id, step)
+        deployment = None
+        if changed & (_DEPLOYED | {"deployed", "stages"}):
+            deployment = self.deploy(api_id, wanted["deployed"], step)
+        self.put_stage(api_id, deployment, changed, step)
+        if "stages" in changed:
+            self.delete_other_stages(api_id, step)
+        if changed & (_DEPLOYED | {"deployed", "stages", "other deployments"}):
+            self.delete_other_deployments(api_id, step)
+        return self.found(api_id, wanted)
 
-    def delete(self, live: Live, step: Step) -> None:
-        """Delete every API of ours that has the name."""
-        for api in find_rest_apis(self.cloud, self.settings.names, self.settings.stack):
-            if self.owns(api.get("tags", {})):
-                self._delete_api(api["id"], step)
+    def put_tags(self, live: Live) -> None:
+        """Add the tags."""
+        self.cloud.apigateway.tag_resource(resourceArn=live.arn, tags=self.settings.all_tags)
 
-    def _live(self, api_id: str, attributes: Attributes, *, owned: bool = True) -> Live:
-        arn = f"arn:{self.cloud.partition}:apigateway:{self.cloud.region}::/restapis/{api_id}"
-        url = rest_url(self.cloud, api_id, self.settings.stage)
-        return Live(arn, attributes, owned, ids={"id": api_id, "url": url})
+    def remove(self, api_id: str) -> None:
+        """Delete one API."""
+        self.cloud.apigateway.delete_rest_api(restApiId=api_id)
 
     @property
-    def _integration_uri(self) -> str:
-        function = self.cloud.arn("lambda", f"function:{self.settings.names.function}")
-        path = f"2015-03-31/functions/{function}/invocations"
-        return f"arn:{self.cloud.partition}:apigateway:{self.cloud.region}:lambda:path/{path}"
+    def _integration(self) -> str:
+        # Lambda integrations always use POST (AWS-FACTS 5).
+        return f"AWS_PROXY POST {self.integration_uri}"
 
-    def _parts(self, api_id: str, tags: Mapping[str, str]) -> dict[str, Any]:
-        resource = self._find_resource(api_id, f"/{ORDERS_PATH}")
-        method = (resource or {}).get("resourceMethods", {}).get(METHOD, {})
-        integration = method.get("methodIntegration", {})
-        return {
-            "resource": resource["path"] if resource and method else None,
-            "authorization": method.get("authorizationType"),
-            "api key required": method.get("apiKeyRequired", False),
-            "integration": " ".join(str(integration.get(key)) for key in ("type", "httpMethod", "uri"))
-            if integration
-            else None,
-            **self._stage(api_id, tags),
-        }
+    @property
+    def _gateway_responses(self) -> dict[str, dict[str, str]]:
+        """The CORS headers of API Gateway's own answers.
 
-    def _stage(self, api_id: str, tags: Mapping[str, str]) -> dict[str, Any]:
-        try:
-            stage = self.cloud.apigateway.get_stage(restApiId=api_id, stageName=self.settings.stage)
-            deployment = self.cloud.apigateway.get_deployment(
-                restApiId=api_id, deploymentId=stage["deploymentId"]
-            )
-        except ClientError as error:
-            if has_code(error, _ABSENT):
-                return {"stage": None, "deployed": None}
-            raise
-        return {"stage": stage["stageName"], "deployed": deployment.get("description")}
+        They tell nothing that is secret, so that with several origins each is simply told its own.
+        """
+        origins = self.settings.cors_origins
+        if not origins:
+            return {}
+        origin = f"'{origins[0]}'" if len(origins) == 1 else "method.request.header.Origin"
+        headers = {"Access-Control-Allow-Origin": origin}
+        if origin != "'*'":
+            headers["Vary"] = "'Origin'"
+        parameters = {f"gatewayresponse.header.{name}": value for name, value in headers.items()}
+        return dict.fromkeys(GATEWAY_RESPONSES, parameters)
 
     def _find_resource(self, api_id: str, path: str) -> dict[str, Any] | None:
         pages = self.cloud.apigateway.get_paginator("get_resources").paginate(
             restApiId=api_id, embed=["methods"]
         )
-        for page in pages:
-            for resource in page["items"]:
-                if resource["path"] == path:
-                    return dict(resource)
-        return None
+        found = (dict(r) for page in pages for r in page["items"] if r["path"] == path)
+        return next(found, None)
+
+    def _find_gateway_responses(self, api_id: str) -> dict[str, dict[str, str]]:
+        pages = self.cloud.apigateway.get_paginator("get_gateway_responses").paginate(restApiId=api_id)
+        return {
+            found["responseType"]: found["responseParameters"]
+            for page in pages
+            for found in page["items"]
+            if found["responseType"] in GATEWAY_RESPONSES and found.get("responseParameters")
+        }
+
+    def _put_gateway_responses(self, api_id: str, step: Step) -> None:
+        client = self.cloud.apigateway
+        for kind in GATEWAY_RESPONSES:
+            parameters = self._gateway_responses.get(kind)
+            if parameters:
+                call_when_free(
+                    step,
+                    client.put_gateway_response,
+                    restApiId=api_id,
+                    responseType=kind,
+                    responseParameters=parameters,
+                )
+            else:
+                with ignore_codes(NOT_FOUND):
+                    call_when_free(step, client.delete_gateway_response, restApiId=api_id, responseType=kind)
+
+    def _put_methods(self, api_id: str, changed: frozenset[str], step: Step) -> None:
+        resource_id = self._ensure_resource(api_id, step)
+        if changed & _METHOD:
+            key = self.settings.auth is Auth.API_KEY
+            self._put_method(api_id, resource_id, METHOD, step, authorization=self.authorization, key=key)
+        if "preflight" in changed:
+            if proxied_on_preflight(self.settings):
+                # A browser's preflight carries neither signature nor key (https://fetch.spec.whatwg.org).
+                self._put_method(api_id, resource_id, PREFLIGHT, step, authorization="NONE", key=False)
+            else:
+                call_when_free(step, self._delete_method, api_id, resource_id, PREFLIGHT)
 
     def _ensure_resource(self, api_id: str, step: Step) -> str:
         found = self._find_resource(api_id, f"/{ORDERS_PATH}")
-        if found:
-            return str(found["id"])
-        root = self._find_resource(api_id, "/")
-        assert root is not None, "every REST API has a root resource"
-        created = self._call(
-            step,
-            lambda: self.cloud.apigateway.create_resource(
-                restApiId=api_id, parentId=root["id"], pathPart=ORDERS_PATH
-            ),
-        )
-        return created["id"]
+        if found is None:
+            root = self._find_resource(api_id, "/")
+            assert root is not None, "every REST API has a root resource"
+            call_when_free(step, self._create_resource, api_id, root["id"])
+            found = self._find_resource(api_id, f"/{ORDERS_PATH}")
+        assert found is not None, "the resource was made a moment ago"
+        return str(found["id"])
 
-    def _put_method(self, api_id: str, resource_id: str, step: Step) -> None:
+    def _create_resource(self, api_id: str, root_id: str) -> None:
+        # AWS-FACTS 21: made already, by an attempt that was cut off.
+        with ignore_codes("ConflictException", text="already has this name"):
+            self.cloud.apigateway.create_resource(restApiId=api_id, parentId=root_id, pathPart=ORDERS_PATH)
+
+    def _put_method(
+        self, api_id: str, resource_id: str, method: str, step: Step, *, authorization: str, key: bool
+    ) -> None:
+        client = self.cloud.apigateway
+
         def replace() -> None:
-            with ignore_codes(_ABSENT):
-                self.cloud.apigateway.delete_method(
-                    restApiId=api_id, resourceId=resource_id, httpMethod=METHOD
-                )
-            self.cloud.apigateway.put_method(
-                restApiId=api_id, resourceId=resource_id, httpMethod=METHOD, authorizationType="NONE"
-            )
-
-        self._call(step, replace)
-
-    def _put_integration(self, api_id: str, resource_id: str, step: Step) -> None:
-        self._call(
-            step,
-            lambda: self.cloud.apigateway.put_integration(
+            self._delete_method(api_id, resource_id, method)
+            client.put_method(
                 restApiId=api_id,
                 resourceId=resource_id,
-                httpMethod=METHOD,
-                type="AWS_PROXY",
-                integrationHttpMethod="POST",
-                uri=self._integration_uri,
-            ),
-        )
+                httpMethod=method,
+                authorizationType=authorization,
+                apiKeyRequired=key,
+            )
 
-    def _deploy(self, api_id: str, wanted: Attributes, step: Step) -> None:
-        # The description says what was deployed; a later run compares it.
-        self._call(
+        call_when_free(step, replace)
+        call_when_free(
             step,
-            lambda: self.cloud.apigateway.create_deployment(
-                restApiId=api_id, stageName=self.settings.stage, description=wanted["deployed"]
-            ),
+            client.put_integration,
+            restApiId=api_id,
+            resourceId=resource_id,
+            httpMethod=method,
+            type="AWS_PROXY",
+            integrationHttpMethod="POST",
+            uri=self.integration_uri,
         )
 
-    def _delete_copies(self, kept: str, step: Step) -> None:
-        # AWS-FACTS 21: a create that was cut off after it was applied, and repeated, leaves a second API.
-        for api in find_rest_apis(self.cloud, self.settings.names, self.settings.stack):
-            if api["id"] != kept and self.owns(api.get("tags", {})):
-                self._delete_api(api["id"], step)
-
-    def _delete_api(self, api_id: str, step: Step) -> None:
-        with ignore_codes(_ABSENT):
-            self._call(step, lambda: self.cloud.apigateway.delete_rest_api(restApiId=api_id))
-
-    def _call(self, step: Step, call: Callable[[], Result]) -> Result:
-        return step.patience.retry(
-            call,
-            when=is_api_busy,
-            waiting_for="API Gateway's quota",
-            timeout=QUOTA_TIMEOUT_SECONDS,
-            step=3.0,
-        )
+    def _delete_method(self, api_id: str, resource_id: str, method: str) -> None:
+        with ignore_codes(NOT_FOUND):
+            self.cloud.apigateway.delete_method(restApiId=api_id, resourceId=resource_id, httpMethod=method)
 
 
-def _fingerprint(wanted: Mapping[str, Any]) -> str:
-    digest = hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()
+def _integration_text(method: Mapping[str, Any]) -> str | None:
+    integration = method.get("methodIntegration")
+    if not integration:
+        return None
+    return " ".join(str(integration.get(key)) for key in ("type", "httpMethod", "uri"))
+
+
+def _fingerprint(deployed: Mapping[str, Any]) -> str:
+    digest = hashlib.sha256(json.dumps(deployed, sort_keys=True).encode()).hexdigest()
     return f"ordernotify {digest[:16]}"
+
+
+class OldRestApi(RestApi):
+    """The REST API of a stack that is described with an HTTP API now."""
+
+    kind = "old-api"
+    takes_place_of = None
+    removed_when_unwanted = True
+    deleted_after: tuple[str, ...] = ("api", "permission", "preflight-permission", "usage-plan")
+
+    @property
+    def wanted(self) -> bool:
+        """Never: it is only found in order to be removed."""
+        return False
+
+    @property
+    def permissions(self) -> Mapping[Verb, Permissions]:
+        """Only what finding and removing it calls."""
+        return {Verb.FIND: lists_apis(self.api_kind), Verb.DELETE: super().permissions[Verb.DELETE]}
+
+    def parts(self, api: FoundApi) -> Attributes:
+        """Read nothing that is in it: it is to be removed whole."""
+        return {}
+
+    def find(self) -> Live | None:
+        """Find it only if it is ours: others may have APIs of this name."""
+        live = super().find()
+        return live if live and live.owned else None

@@ -10,12 +10,14 @@ from botocore.exceptions import ClientError
 from ordernotify.aws import Cloud, has_code, ignore_codes, tag_list
 from ordernotify.config import Settings
 from ordernotify.errors import OrderNotifyError
+from ordernotify.permissions import Permissions, allow
 from ordernotify.resources.base import (
     Attributes,
     Change,
     Live,
     Resource,
     Step,
+    Verb,
     policy_text,
     same_policy_text,
     tags_of,
@@ -70,6 +72,23 @@ class Role(Resource):
     def arn(self) -> str:
         """The role's ARN; IAM has no region."""
         return self.cloud.arn("iam", f"role/{self.name}", region=False)
+
+    @property
+    def permissions(self) -> Mapping[Verb, Permissions]:
+        """Everything is on the role; TagRole is also checked when a role is made with tags."""
+        calls = {
+            Verb.FIND: ("GetRole", "GetRolePolicy"),
+            Verb.CREATE: ("CreateRole", "TagRole", "PutRolePolicy", "UpdateAssumeRolePolicy"),
+            Verb.UPDATE: ("TagRole", "PutRolePolicy", "UpdateAssumeRolePolicy"),
+            Verb.DELETE: (
+                "ListRolePolicies",
+                "DeleteRolePolicy",
+                "ListAttachedRolePolicies",
+                "DetachRolePolicy",
+                "DeleteRole",
+            ),
+        }
+        return {verb: (allow("iam", *names, on=self.arn),) for verb, names in calls.items()}
 
     def described(self, needed: Mapping[str, Live]) -> Attributes:
         """Return the trust policy and the inline policy."""
@@ -129,11 +148,13 @@ class Role(Resource):
         with ignore_codes(_ABSENT):
             for inline in self.cloud.iam.get_paginator("list_role_policies").paginate(RoleName=self.name):
                 for policy in inline["PolicyNames"]:
-                    self.cloud.iam.delete_role_policy(RoleName=self.name, PolicyName=policy)
+                    with ignore_codes(_ABSENT):  # the policy: botocore repeated a call that was cut off
+                        self.cloud.iam.delete_role_policy(RoleName=self.name, PolicyName=policy)
             attached_pages = self.cloud.iam.get_paginator("list_attached_role_policies")
             for attached in attached_pages.paginate(RoleName=self.name):
                 for managed in attached["AttachedPolicies"]:
-                    self.cloud.iam.detach_role_policy(RoleName=self.name, PolicyArn=managed["PolicyArn"])
+                    with ignore_codes(_ABSENT):
+                        self.cloud.iam.detach_role_policy(RoleName=self.name, PolicyArn=managed["PolicyArn"])
             self.cloud.iam.delete_role(RoleName=self.name)
 
     def _inline_policy(self) -> str:
@@ -163,6 +184,7 @@ class ExistingRole(Resource):
     """A role that the person gave: checked for what it lacks, never changed or deleted."""
 
     kind = "given role"
+    shared = True
 
     @property
     def name(self) -> str:
@@ -178,6 +200,14 @@ class ExistingRole(Resource):
     def wanted(self) -> bool:
         """Only where a role was given."""
         return self.settings.role_arn is not None
+
+    @property
+    def permissions(self) -> Mapping[Verb, Permissions]:
+        """Reading the role, and simulating its policies where the caller may."""
+        if not self.wanted:
+            return {}
+        simulate = allow("iam", "SimulatePrincipalPolicy", on=self.arn, optional=True)
+        return {Verb.FIND: (allow("iam", "GetRole", on=self.arn), simulate)}
 
     def described(self, needed: Mapping[str, Live]) -> Attributes:
         """Return that it lacks nothing, and that Lambda may assume it."""

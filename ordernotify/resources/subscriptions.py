@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from ordernotify.aws import ignore_codes
-from ordernotify.resources.base import Attributes, Live, Resource, Step
-from ordernotify.resources.listing import NO_TOPIC, list_subscriptions
+from ordernotify.permissions import Permissions, allow
+from ordernotify.resources.base import Attributes, Live, Resource, Step, Verb
+from ordernotify.resources.listing import NO_TOPIC, SUBSCRIPTIONS, list_subscriptions
 
 PARALLEL_CALLS = 8
+_PENDING = "pending"
 
 
 class Subscriptions(Resource):
@@ -31,6 +33,17 @@ class Subscriptions(Resource):
         return ""
 
     @property
+    def permissions(self) -> Mapping[Verb, Permissions]:
+        """SNS checks the topic, but Unsubscribe on no resource."""
+        subscribe = (allow("sns", "Subscribe", on=self._topic_arn),)
+        return {
+            Verb.FIND: (allow("sns", "ListSubscriptionsByTopic", on=self._topic_arn),),
+            Verb.CREATE: subscribe,
+            Verb.UPDATE: subscribe,
+            Verb.DELETE: (allow("sns", "Unsubscribe", on=SUBSCRIPTIONS),),
+        }
+
+    @property
     def wanted(self) -> bool:
         """Whether setup was given any subscriber."""
         return bool(self._given())
@@ -44,7 +57,8 @@ class Subscriptions(Resource):
         found = [s for s in list_subscriptions(self.cloud, self._topic_arn) if s.endpoint != self._inbox_arn]
         if not found:
             return None
-        return Live("", {f"{s.protocol} {s.endpoint}": True for s in found})
+        everybody = {f"{s.protocol} {s.endpoint}": True for s in found}
+        return Live("", {**everybody, _PENDING: sum(s.arn is None for s in found)})
 
     def create(self, step: Step) -> Live:
         """Subscribe everybody given."""
@@ -62,10 +76,15 @@ class Subscriptions(Resource):
                 )
         return Live("", {**live.attributes, **self.described(step.needed)})
 
+    def removal_notice(self, live: Live) -> str:
+        """Say that AWS removes nobody who has not confirmed yet (AWS-FACTS 13)."""
+        pending = live.attributes.get(_PENDING, 0)
+        return f"{pending} not confirmed: expires within 3 days by itself" if pending else ""
+
     def delete(self, live: Live, step: Step) -> None:
-        """Remove every confirmed subscription of the topic; pending ones expire by themselves (AWS-FACTS 13)."""
+        """Remove every confirmed subscription but the inbox's; pending ones expire (AWS-FACTS 13)."""
         everybody = list_subscriptions(self.cloud, self._topic_arn)
-        confirmed = [s.arn for s in everybody if s.arn]
+        confirmed = [s.arn for s in everybody if s.arn and s.endpoint != self._inbox_arn]
         with ThreadPoolExecutor(PARALLEL_CALLS) as pool:
             list(pool.map(self._unsubscribe, confirmed))
 

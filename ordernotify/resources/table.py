@@ -9,7 +9,8 @@ from botocore.exceptions import ClientError
 
 from ordernotify.aws import has_code, ignore_codes, tag_list
 from ordernotify.config import TABLE_KEY, Target
-from ordernotify.resources.base import Attributes, Live, Resource, Step, tags_of
+from ordernotify.permissions import Permissions, allow
+from ordernotify.resources.base import Attributes, Live, Resource, Step, Verb, tags_of
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TableDescriptionTypeDef
@@ -38,6 +39,17 @@ class Table(Resource):
         """The table's ARN."""
         return self.cloud.arn("dynamodb", f"table/{self.name}")
 
+    @property
+    def permissions(self) -> Mapping[Verb, Permissions]:
+        """Everything is on the table; TagResource is also checked when a table is made with tags."""
+        calls = {
+            Verb.FIND: ("DescribeTable", "ListTagsOfResource", "DescribeContinuousBackups"),
+            Verb.CREATE: ("CreateTable", "TagResource", "UpdateContinuousBackups"),
+            Verb.UPDATE: ("UpdateTable", "TagResource", "UpdateContinuousBackups"),
+            Verb.DELETE: ("UpdateTable", "DeleteTable"),
+        }
+        return {verb: (allow("dynamodb", *names, on=self.arn),) for verb, names in calls.items()}
+
     def described(self, needed: Mapping[str, Live]) -> Attributes:
         """Return the key, on-demand billing and, on AWS, protection and point-in-time recovery."""
         careful = self.cloud.target is Target.AWS
@@ -46,6 +58,7 @@ class Table(Resource):
             "billing": "PAY_PER_REQUEST",
             "deletion protection": careful,
             "point-in-time recovery": careful,
+            "state": "ACTIVE",
         }
 
     def find(self) -> Live | None:
@@ -64,6 +77,8 @@ class Table(Resource):
             "billing": table.get("BillingModeSummary", {}).get("BillingMode", "PROVISIONED"),
             "deletion protection": table.get("DeletionProtectionEnabled", False),
             "point-in-time recovery": self._recovery_enabled(),
+            # A table serves while it is updated.
+            "state": "ACTIVE" if table["TableStatus"] == "UPDATING" else table["TableStatus"],
         }
         return self.live(attributes, tags)
 
@@ -83,7 +98,7 @@ class Table(Resource):
         return Live(self.arn, wanted)
 
     def update(self, live: Live, changed: frozenset[str], step: Step) -> Live:
-        """Change billing, protection and recovery, one after the other: a table takes one change at a time."""
+        """Change what differs, one after the other: a table takes one change at a time."""
         wanted = self.described(step.needed)
         self._wait_until_active(step)
         if "billing" in changed:
@@ -102,7 +117,8 @@ class Table(Resource):
     def delete(self, live: Live, step: Step) -> None:
         """Turn the protection off and delete the table with all its orders."""
         with ignore_codes("ResourceNotFoundException"):
-            self._wait_until_active(step)
+            if live.attributes.get("state") != "ACTIVE":
+                self._wait_until_settled(step)
             # AWS-FACTS 16: the caller has made sure that the person agreed to lose the orders.
             if live.attributes.get("deletion protection"):
                 self._set_protection(False, step)
@@ -154,12 +170,28 @@ class Table(Resource):
             active, waiting_for=f"the table {self.name} to be active", timeout=ACTIVE_TIMEOUT_SECONDS
         )
 
+    def _wait_until_settled(self, step: Step) -> None:
+        """Wait for a change under way to end; a table that is gone, or going, is settled too."""
+
+        def settled() -> bool:
+            table = self._describe()
+            return table is None or table["TableStatus"] not in {"CREATING", "UPDATING"}
+
+        step.patience.until(
+            settled, waiting_for=f"the table {self.name} to be settled", timeout=ACTIVE_TIMEOUT_SECONDS
+        )
+
     def _set_protection(self, enabled: bool, step: Step) -> None:
         self.cloud.dynamodb.update_table(TableName=self.name, DeletionProtectionEnabled=enabled)
         self._wait_until_active(step)
 
     def _recovery_enabled(self) -> bool:
-        answer = self.cloud.dynamodb.describe_continuous_backups(TableName=self.name)
+        try:
+            answer = self.cloud.dynamodb.describe_continuous_backups(TableName=self.name)
+        except ClientError as error:
+            if has_code(error, "TableNotFoundException"):  # not yet: the table is new (AWS-FACTS 15)
+                return False
+            raise
         recovery = answer["ContinuousBackupsDescription"].get("PointInTimeRecoveryDescription", {})
         return recovery.get("PointInTimeRecoveryStatus") == "ENABLED"
 

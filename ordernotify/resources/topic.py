@@ -10,11 +10,13 @@ from botocore.exceptions import ClientError
 from ordernotify.aws import has_code, tag_list
 from ordernotify.config import Target
 from ordernotify.errors import NotOursError
+from ordernotify.permissions import Permissions, allow
 from ordernotify.resources.base import (
     Attributes,
     Live,
     Resource,
     Step,
+    Verb,
     policy_text,
     same_policy_text,
     tags_of,
@@ -36,6 +38,17 @@ class Topic(Resource):
     def arn(self) -> str:
         """The topic's ARN."""
         return self.cloud.arn("sns", self.name)
+
+    @property
+    def permissions(self) -> Mapping[Verb, Permissions]:
+        """Everything is on the topic; TagResource is also checked when a topic is made with tags."""
+        calls = {
+            Verb.FIND: ("GetTopicAttributes", "ListTagsForResource"),
+            Verb.CREATE: ("CreateTopic", "TagResource", "SetTopicAttributes"),
+            Verb.UPDATE: ("SetTopicAttributes", "TagResource"),
+            Verb.DELETE: ("DeleteTopic",),
+        }
+        return {verb: (allow("sns", *names, on=self.arn),) for verb, names in calls.items()}
 
     def described(self, needed: Mapping[str, Live]) -> Attributes:
         """Return the topic's access policy."""
@@ -94,7 +107,8 @@ class Topic(Resource):
     def _policy(self) -> dict[str, Any]:
         allow = {"Effect": "Allow", "Action": "sns:Publish", "Resource": self.arn}
         statements: list[dict[str, Any]] = [{**allow, **self._publishers()}]
-        if self.cloud.target is Target.AWS:  # the embedded cloud has no TLS
+        # Emulators have no TLS.
+        if self.cloud.target is Target.AWS and self.cloud.endpoint_for("sns").startswith("https:"):
             statements.append(
                 {
                     "Sid": "EncryptedTransportOnly",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -13,12 +13,20 @@ from ordernotify.aws import Cloud, has_code, map_botocore_errors
 from ordernotify.config import Names, Subscription
 from ordernotify.errors import CredentialsError, OrderNotifyError, UsageError
 from ordernotify.filter_policy import Scope
+from ordernotify.permissions import Permissions, allow
 from ordernotify.resources import delivery, subscriber
 from ordernotify.resources.delivery import Grant
+from ordernotify.resources.listing import SUBSCRIPTIONS
 from ordernotify.resources.subscriber import Subscriber
 from ordernotify.subscribers import notes
 from ordernotify.subscribers.endpoints import Endpoint, Wanted, parse_endpoint
-from ordernotify.subscribers.topic import Topic, is_internal, open_topic
+from ordernotify.subscribers.topic import (
+    Topic,
+    is_internal,
+    list_permissions,
+    open_topic,
+    request_permissions,
+)
 
 _INVALID = ("InvalidParameter", "InvalidParameterException")
 _RECEIVERS = ("sqs", "lambda")
@@ -54,6 +62,17 @@ class Outcome:
         return self.action in {Action.FAILED, Action.STILL_PENDING}
 
 
+def change_permissions(cloud: Cloud, names: Names, receivers: Iterable[str] = ()) -> Permissions:
+    """What subscribing and unsubscribing calls; `receivers` are ARNs of queues and functions."""
+    return (
+        *list_permissions(cloud, names),
+        *request_permissions(cloud, names),
+        allow("sns", "Subscribe", on=cloud.arn("sns", names.topic)),
+        allow("sns", "SetSubscriptionAttributes", "Unsubscribe", on=SUBSCRIPTIONS),
+        *delivery.permissions(receivers),
+    )
+
+
 def subscribe(
     cloud: Cloud, names: Names, stack: str, endpoints: Sequence[Endpoint], wanted: Wanted, now: datetime
 ) -> Iterator[Outcome]:
@@ -62,6 +81,7 @@ def subscribe(
     A queue or function gets the permission first, so that no message is refused. Raises StackNotFoundError,
     NotOursError and UsageError before anything is changed, and CredentialsError.
     """
+    cloud = cloud.only(change_permissions(cloud, names))
     for endpoint in endpoints:
         _refuse_own(cloud, names, endpoint)
     topic = open_topic(cloud, names, stack)
@@ -82,6 +102,7 @@ def unsubscribe(cloud: Cloud, names: Names, stack: str, addresses: Sequence[str]
 
     Raises UsageError for what is no endpoint at all, StackNotFoundError, NotOursError, CredentialsError.
     """
+    cloud = cloud.only(change_permissions(cloud, names))
     topic = open_topic(cloud, names, stack)
     # Whatever has been subscribed in another way (a mobile push endpoint, say) can be removed too.
     protocols = {one.endpoint: one.protocol for one in topic.subscriptions}

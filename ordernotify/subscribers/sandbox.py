@@ -8,9 +8,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ordernotify.aws import Cloud
 from ordernotify.config import Target
+from ordernotify.permissions import Permissions, allow
 
 SANDBOX_URL = "https://docs.aws.amazon.com/sns/latest/dg/sns-sms-sandbox.html"
 # NotImplementedError: moto, inside this process.
+SANDBOX_PERMISSIONS: Permissions = (
+    allow("sns", "GetSMSSandboxAccountStatus", "ListSMSSandboxPhoneNumbers", on="*", optional=True),
+)
+"""What the check calls; SNS has no resource-level permissions for it."""
 _UNANSWERED = (ClientError, BotoCoreError, NotImplementedError)
 
 
@@ -22,6 +27,7 @@ def sandbox_notice(cloud: Cloud, phones: Sequence[str]) -> str | None:
     """
     if not phones or cloud.target is Target.LOCAL:
         return None
+    cloud = cloud.only(SANDBOX_PERMISSIONS)
     try:
         if not cloud.sns.get_sms_sandbox_account_status()["IsInSandbox"]:
             return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -11,9 +11,10 @@ from botocore.exceptions import ClientError
 from ordernotify.aws import Cloud, has_code, map_botocore_errors
 from ordernotify.config import STACK_TAG, Names, Subscription
 from ordernotify.errors import NotOursError, StackNotFoundError
+from ordernotify.permissions import Permissions, allow
 from ordernotify.resources import delivery, subscriber
 from ordernotify.resources.base import tags_of
-from ordernotify.resources.listing import list_subscriptions
+from ordernotify.resources.listing import SUBSCRIPTIONS, list_subscriptions
 from ordernotify.resources.subscriber import Subscriber
 
 _NO_TOPIC = ("NotFound", "NotFoundException", "ResourceNotFound", "ResourceNotFoundException")
@@ -34,6 +35,29 @@ class Listed:
 
     subscriber: Subscriber
     requested_at: datetime | None
+
+
+def list_permissions(cloud: Cloud, names: Names) -> Permissions:
+    """What listing the subscribers calls."""
+    return (
+        allow("sns", "ListTagsForResource", "ListSubscriptionsByTopic", on=cloud.arn("sns", names.topic)),
+        allow("sns", "GetSubscriptionAttributes", on=SUBSCRIPTIONS),
+    )
+
+
+def request_permissions(cloud: Cloud, names: Names) -> Permissions:
+    """What keeping when subscribers were asked calls; it is a help that the commands do without."""
+    topic = cloud.arn("sns", names.topic)
+    return (
+        allow("sns", "ListTagsForResource", "ListSubscriptionsByTopic", on=topic),
+        allow("sns", "TagResource", "UntagResource", on=topic, optional=True),
+    )
+
+
+def release_permissions(cloud: Cloud, names: Names, receivers: Iterable[str] = ()) -> Permissions:
+    """What releasing these receivers calls: ARNs of queues and functions."""
+    listing = allow("sns", "ListSubscriptionsByTopic", on=cloud.arn("sns", names.topic))
+    return (listing, *delivery.permissions(receivers))
 
 
 def open_topic(cloud: Cloud, names: Names, stack: str) -> Topic:
@@ -62,6 +86,7 @@ def list_subscribers(cloud: Cloud, names: Names, stack: str, *, everything: bool
 
     The queues of `inbox` and `verify` are the stack's own and left out, unless `everything` is asked for.
     """
+    cloud = cloud.only(list_permissions(cloud, names))
     topic = open_topic(cloud, names, stack)
     shown = [s for s in topic.subscriptions if everything or not is_internal(cloud, names, s.endpoint)]
     with map_botocore_errors("list", "subscriptions of", names.topic):
@@ -80,13 +105,14 @@ def remember_requests(
     cloud: Cloud, names: Names, stack: str, asked: Sequence[tuple[str, str]], now: datetime | None = None
 ) -> None:
     """Keep when these (protocol, endpoint) were asked to confirm, where the caller may; for `setup`."""
+    cloud = cloud.only(request_permissions(cloud, names))
     topic = open_topic(cloud, names, stack)
     subscriber.remember_requests(cloud, topic.arn, topic.tags, asked, now or datetime.now(UTC))
 
 
 def release_receivers(cloud: Cloud, names: Names) -> None:
     """Remove what `subscribe` added to the policies of queues and functions, before the topic is deleted."""
-    arn = cloud.arn("sns", names.topic)
+    cloud, arn = cloud.only(release_permissions(cloud, names)), cloud.arn("sns", names.topic)
     with map_botocore_errors("list", "subscriptions of", names.topic):
         found = list_subscriptions(cloud, arn)
     for one in found:

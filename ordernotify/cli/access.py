@@ -1,0 +1,46 @@
+"""How a command gets at the stack's API: its URL, and what it wants to see of a client."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ordernotify.cli.run import Run
+
+if TYPE_CHECKING:
+    from ordernotify.aws import Cloud
+    from ordernotify.signing import Sign
+
+KeyFileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--api-key-file",
+        envvar="ORDERNOTIFY_API_KEY_FILE",
+        metavar="FILE",
+        help="A file of mode 0600 with the API key; or set ORDERNOTIFY_API_KEY.  [default: the stack's key]",
+        show_default=False,
+    ),
+]
+"""There is no option for the key itself: other users of the machine see the arguments of every process."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Where to post orders, and what makes a request acceptable there (None: nothing)."""
+
+    url: str
+    sign: Sign | None
+
+
+def find_access(run: Run, cloud: Cloud, key_file: Path | None) -> Access:
+    """Find the stack's API, and read the key or the credentials if it asks for them."""
+    from ordernotify.endpoint import find_endpoint
+    from ordernotify.signing import KEY_VARIABLE, authorizer, given_key
+
+    key = given_key(os.environ.get(KEY_VARIABLE), key_file)
+    endpoint = find_endpoint(cloud, run.names, run.stack)
+    return Access(endpoint.url, authorizer(cloud, run.names, run.stack, endpoint, key=key))

@@ -1,0 +1,170 @@
+"""`policy setup|operate|teardown|function`: the least IAM policies for people, pipelines and the function."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ordernotify.cli import app
+from ordernotify.cli.options import SETTING_OPTIONS
+from ordernotify.cli.run import Run, command
+from ordernotify.config import Settings, Target, describe
+from ordernotify.errors import AccessDeniedError, UsageError
+from ordernotify.settings_file import settings_from_environment
+
+if TYPE_CHECKING:
+    from ordernotify.aws import Cloud
+    from ordernotify.permissions import Permissions
+    from ordernotify.policies import Policy
+
+policy_app = typer.Typer(
+    name="policy",
+    help="Print the least IAM policy for setup, for daily operation, for teardown, or for the function.",
+    no_args_is_help=True,
+)
+app.add_typer(policy_app)
+
+ReceiverOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--receiver",
+        envvar="ORDERNOTIFY_RECEIVER",
+        metavar="ARN",
+        help="A queue or function that will be subscribed, whose policy is to be changed; repeatable.",
+        show_envvar=False,
+    ),
+]
+
+
+@command(policy_app, "setup", SETTING_OPTIONS)
+def setup(run: Run) -> None:
+    """Print the policy that `setup` needs, for a stack with these options.
+
+    It makes and updates what is described. What an earlier setup made and is described no longer is removed
+    with the policy of `policy teardown`.
+
+    Example: ordernotify policy setup --stack dev --auth api-key > setup.json
+    && aws iam put-user-policy --user-name deployer --policy-name setup --policy-document file://setup.json
+    """
+    cloud = run.cloud()
+    from ordernotify import policies, provision, subscribers
+
+    settings = _described(run, None)
+    more = (
+        *subscribers.request_permissions(cloud, run.names),
+        *(subscribers.SANDBOX_PERMISSIONS if settings.phones else ()),
+    )
+    _show(policies.setup_policy(provision.declare(settings, cloud), more, cloud))
+
+
+@command(policy_app, "operate", SETTING_OPTIONS)
+def operate(run: Run, receiver: ReceiverOption = None) -> None:
+    """Print the policy for daily work: every command but `setup` and `teardown`.
+
+    For a stack that exists, its options are read from the account, as far as they are not given here.
+
+    Example: ordernotify policy operate --stack dev --auth iam
+    """
+    cloud = run.cloud()
+    from ordernotify import policies, provision
+
+    settings = _described(run, cloud)
+    more = operate_permissions(cloud, settings, _receivers(receiver))
+    _show(policies.operate_policy(provision.declare(settings, cloud), more, cloud))
+
+
+@command(policy_app, "teardown", SETTING_OPTIONS)
+def teardown(run: Run, receiver: ReceiverOption = None) -> None:
+    """Print the policy that `teardown` needs.
+
+    Example: ordernotify policy teardown --stack dev
+    """
+    cloud = run.cloud()
+    from ordernotify import endpoint, overview, policies, provision, subscribers
+
+    settings = _described(run, cloud)
+    more = (
+        *endpoint.permissions(cloud, run.names),
+        *overview.count_permissions(cloud, run.names),
+        *subscribers.release_permissions(cloud, run.names, _receivers(receiver)),
+    )
+    _show(policies.teardown_policy(provision.declare(settings, cloud), more, cloud))
+
+
+@command(policy_app, "function", SETTING_OPTIONS)
+def function(run: Run) -> None:
+    """Print the policy of the function's role, for a role of your own (`setup --role-arn`).
+
+    Example: ordernotify policy function --stack dev
+    """
+    cloud = run.cloud()
+    from ordernotify import policies
+
+    _show(policies.role_policy(_described(run, None), cloud))
+
+
+def operate_permissions(cloud: Cloud, settings: Settings, receivers: Sequence[str]) -> Permissions:
+    """List what the commands between setup and teardown call, beside what `status` reads of the resources."""
+    from ordernotify import endpoint, inbox, logs, orders, overview, signing, subscribers, trace, verify
+
+    names = settings.names
+    return (
+        *endpoint.permissions(cloud, names),
+        *signing.permissions(cloud, settings),
+        *overview.permissions(cloud, names),
+        *orders.redrive_permissions(cloud, names),
+        *logs.permissions(cloud, names),
+        *trace.permissions(cloud, names),
+        *verify.permissions(cloud, names),
+        *subscribers.change_permissions(cloud, names, receivers),
+        *subscribers.SANDBOX_PERMISSIONS,
+        *(inbox.permissions(cloud, names) if cloud.target is Target.LOCAL else ()),
+    )
+
+
+def _receivers(given: list[str] | None) -> list[str]:
+    from ordernotify import subscribers
+
+    endpoints = [subscribers.parse_endpoint(arn) for arn in given or ()]
+    for endpoint in endpoints:
+        if endpoint.protocol not in {"sqs", "lambda"}:
+            raise UsageError(
+                f"{endpoint.address} is neither a queue nor a function",
+                "Give the ARN of an SQS queue or of a Lambda function: nothing else needs a permission.",
+            )
+    return [endpoint.address for endpoint in endpoints]
+
+
+def _described(run: Run, cloud: Cloud | None) -> Settings:
+    """Describe the stack: flags win over environment and file, and these over what `setup` recorded."""
+    recorded = {}
+    if cloud is not None:
+        from ordernotify.endpoint import recorded_settings
+
+        # The stack need not exist, and who prints a policy need not be allowed to look.
+        with suppress(AccessDeniedError):
+            recorded = recorded_settings(cloud, run.names, run.stack)
+    told = {**(run.context.obj or {}), **settings_from_environment(os.environ), **run.given()}
+    return describe(run.stack, run.names, told, recorded)
+
+
+def _show(policy: Policy) -> None:
+    import json
+
+    from ordernotify.policies import INLINE_CHARACTERS, MANAGED_CHARACTERS
+    from ordernotify.render import note
+
+    sys.stdout.write(json.dumps(policy.document, indent=2) + "\n")
+    if policy.left_out:
+        note(f"Left out, because nothing fails without: {', '.join(policy.left_out)}")
+    if policy.characters > INLINE_CHARACTERS:
+        note(
+            f"These are {policy.characters:,} characters, and a user's inline policies hold "
+            f"{INLINE_CHARACTERS:,} together: use `aws iam create-policy` and `aws iam attach-user-policy`"
+            + ("." if policy.characters <= MANAGED_CHARACTERS else f", in parts of {MANAGED_CHARACTERS:,}.")
+        )

@@ -1,0 +1,145 @@
+"""IAM policy documents from what the code declares to call, in as few statements as grant exactly that."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+import botocore.session
+from botocore.model import ServiceModel
+
+from ordernotify.aws import Cloud
+from ordernotify.config import Settings
+from ordernotify.permissions import Allow
+from ordernotify.resources.base import Resource, Verb
+from ordernotify.resources.role import function_policy
+
+INLINE_CHARACTERS = 2_048
+MANAGED_CHARACTERS = 6_144
+"""What a user's inline policies, and one managed policy, hold; IAM counts no white space.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+"""
+_API_GATEWAY = ("apigateway", "apigatewayv2")
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A policy document, and the actions that it leaves out because the commands do without them."""
+
+    document: Mapping[str, Any]
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def characters(self) -> int:
+        """The document's size as IAM counts it."""
+        return len(json.dumps(self.document, separators=(",", ":")))
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _Right:
+    """One action on one resource, under a condition (as JSON)."""
+
+    action: str
+    resource: str
+    condition: str
+
+
+def policy(permissions: Iterable[Allow], cloud: Cloud) -> Policy:
+    """Write the least policy that grants what is declared."""
+    declared = list(permissions)
+    needed = {right for one in declared if not one.optional for right in _rights(one, cloud)}
+    optional = {right for one in declared if one.optional for right in _rights(one, cloud)}
+    left_out = {right.action for right in optional if not any(_covers(other, right) for other in needed)}
+    return Policy({"Version": "2012-10-17", "Statement": _statements(needed)}, tuple(sorted(left_out)))
+
+
+def setup_policy(resources: Sequence[Resource], more: Iterable[Allow], cloud: Cloud) -> Policy:
+    """Write what making and updating the stack as described takes.
+
+    Removing what is described no longer is teardown's. `more` is what the command calls besides.
+    """
+    made = (Verb.CREATE, Verb.UPDATE)
+    declared = [*more, *_permissions(resources, Verb.FIND)]
+    return policy([*declared, *_permissions([one for one in resources if one.wanted], *made)], cloud)
+
+
+def teardown_policy(resources: Sequence[Resource], more: Iterable[Allow], cloud: Cloud) -> Policy:
+    """Write what removing the stack takes, whatever options it was made with."""
+    return policy([*more, *_permissions(resources, Verb.FIND, Verb.DELETE)], cloud)
+
+
+def operate_policy(resources: Sequence[Resource], more: Iterable[Allow], cloud: Cloud) -> Policy:
+    """Write what `status` takes, and `more`: what the other commands call."""
+    return policy([*more, *_permissions(resources, Verb.FIND)], cloud)
+
+
+def role_policy(settings: Settings, cloud: Cloud) -> Policy:
+    """Write what the function takes: the policy that setup gives to its role."""
+    return Policy(function_policy(settings, cloud))
+
+
+def _permissions(resources: Iterable[Resource], *verbs: Verb) -> Iterator[Allow]:
+    for resource in resources:
+        declared = resource.permissions
+        for verb in verbs:
+            yield from declared.get(verb, ())
+
+
+def _rights(allowed: Allow, cloud: Cloud) -> Iterator[_Right]:
+    condition = json.dumps(allowed.when, sort_keys=True) if allowed.when else ""
+    for operation in allowed.operations:
+        if allowed.service in _API_GATEWAY and not allowed.on:
+            verb, path = _verb_and_path(allowed.service, operation)
+            resource = f"arn:{cloud.partition}:apigateway:{cloud.region}::{path}"
+            yield _Right(f"apigateway:{verb}", resource, condition)
+        for resource in allowed.on:
+            yield _Right(f"{allowed.service}:{operation}", resource, condition)
+
+
+def _verb_and_path(service: str, operation: str) -> tuple[str, str]:
+    """Tell how IAM knows an operation of API Gateway: by its verb, and its path with `*` for each id.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-iam-policy-examples.html
+    """
+    http = _model(service).operation_model(operation).http
+    parts = http["requestUri"].removeprefix("/v2").split("/")
+    return http["method"], "/".join("*" if part.startswith("{") else part for part in parts)
+
+
+@functools.cache
+def _model(service: str) -> ServiceModel:
+    return botocore.session.get_session().get_service_model(service)
+
+
+def _covers(wide: _Right, narrow: _Right) -> bool:
+    same = wide.action == narrow.action and wide.condition in ("", narrow.condition)
+    return same and fnmatchcase(narrow.resource, wide.resource)
+
+
+def _statements(rights: set[_Right]) -> list[dict[str, Any]]:
+    """Group the rights: first the actions on the same resources, without what another right covers."""
+    least = {r for r in rights if not any(other != r and _covers(other, r) for other in rights)}
+    resources: dict[tuple[str, str], list[str]] = {}
+    for right in sorted(least):
+        resources.setdefault((right.action, right.condition), []).append(right.resource)
+    actions: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for (action, condition), on in resources.items():
+        actions.setdefault((condition, tuple(on)), []).append(action)
+    return [
+        {
+            "Effect": "Allow",
+            "Action": _one_or_list(names),
+            "Resource": _one_or_list(on),
+            **({"Condition": json.loads(condition)} if condition else {}),
+        }
+        for (condition, on), names in actions.items()
+    ]
+
+
+def _one_or_list(texts: Sequence[str]) -> str | list[str]:
+    return texts[0] if len(texts) == 1 else list(texts)

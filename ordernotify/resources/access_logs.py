@@ -1,0 +1,124 @@
+"""The role that lets API Gateway write the logs of REST APIs: one for the whole account and region."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from ordernotify.aws import has_code, ignore_codes
+from ordernotify.config import ApiKind
+from ordernotify.permissions import Permissions, allow
+from ordernotify.resources.api_base import call_when_free
+from ordernotify.resources.base import Attributes, Live, Resource, Step, Verb
+
+ROLE_NAME = "ordernotify-apigateway-logs"
+POLICY = "service-role/AmazonAPIGatewayPushToCloudWatchLogs"
+ROLE_TIMEOUT_SECONDS = 120.0
+ROLE_STEP_SECONDS = 5.0
+_TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": "apigateway.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+        }
+    ],
+}
+
+
+def is_log_role_not_ready(error: ClientError) -> bool:
+    """Whether API Gateway refused the role only because it is new (AWS-FACTS 9)."""
+    return has_code(error, "BadRequestException", text="does not have required permissions")
+
+
+class ApiLogRole(Resource):
+    """The account's setting: made only where it is unset, with a role of its own, and never removed.
+
+    AWS-FACTS 9.
+    """
+
+    kind = "api-log-role"
+    shared = True
+    notice = "API Gateway's setting for the whole account and region; teardown keeps it"
+
+    @property
+    def name(self) -> str:
+        """The name of the role that is made where the setting is unset."""
+        return ROLE_NAME
+
+    @property
+    def arn(self) -> str:
+        """The ARN of that role."""
+        return self.cloud.arn("iam", f"role/{ROLE_NAME}", region=False)
+
+    @property
+    def permissions(self) -> Mapping[Verb, Permissions]:
+        """Making the role, with AWS's own policy and no other, and passing it to API Gateway."""
+        if not self.wanted:
+            return {}
+        this_policy = {"ArnEquals": {"iam:PolicyARN": self._policy_arn}}
+        to_api_gateway = {"StringEquals": {"iam:PassedToService": "apigateway.amazonaws.com"}}
+        return {
+            Verb.FIND: (allow("apigateway", "GetAccount"),),
+            Verb.CREATE: (
+                allow("iam", "CreateRole", on=self.arn),
+                allow("iam", "AttachRolePolicy", on=self.arn, when=this_policy),
+                allow("iam", "PassRole", on=self.arn, when=to_api_gateway),
+                allow("apigateway", "UpdateAccount"),
+            ),
+        }
+
+    @property
+    def wanted(self) -> bool:
+        """Only for the access logs of a REST API; those of an HTTP API need no role."""
+        return self.settings.access_logs and self.settings.api is ApiKind.REST
+
+    def described(self, needed: Mapping[str, Live]) -> Attributes:
+        """Return nothing: whichever role is set will do."""
+        return {}
+
+    def find(self) -> Live | None:
+        """Read the account's setting; None if it is unset, or nobody needs it."""
+        if not self.wanted:
+            return None
+        role = self.cloud.apigateway.get_account().get("cloudwatchRoleArn")
+        return Live(role, {}) if role else None
+
+    def create(self, step: Step) -> Live:
+        """Make the role and set it, waiting for it to be usable."""
+        iam = self.cloud.iam
+        with ignore_codes("EntityAlreadyExists"):
+            iam.create_role(
+                RoleName=ROLE_NAME,
+                AssumeRolePolicyDocument=json.dumps(_TRUST),
+                Description="Lets API Gateway write logs, for every API of this account (ordernotify)",
+            )
+        iam.attach_role_policy(RoleName=ROLE_NAME, PolicyArn=self._policy_arn)
+        step.patience.retry(
+            lambda: call_when_free(step, self._set),
+            when=is_log_role_not_ready,
+            waiting_for="the role to be usable by API Gateway",
+            timeout=ROLE_TIMEOUT_SECONDS,
+            step=ROLE_STEP_SECONDS,
+        )
+        return Live(self.arn, {})
+
+    def update(self, live: Live, changed: frozenset[str], step: Step) -> Live:
+        """Nothing: the setting is not the stack's alone."""
+        return live
+
+    def delete(self, live: Live, step: Step) -> None:
+        """Nothing: other APIs may need it."""
+
+    @property
+    def _policy_arn(self) -> str:
+        return f"arn:{self.cloud.partition}:iam::aws:policy/{POLICY}"
+
+    def _set(self) -> Any:
+        return self.cloud.apigateway.update_account(
+            patchOperations=[{"op": "replace", "path": "/cloudwatchRoleArn", "value": self.arn}]
+        )
