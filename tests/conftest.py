@@ -1,0 +1,59 @@
+"""What all tests share: hypothesis profiles, credentials that open nothing, an account in memory, a clock."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import settings
+
+from ordernotify.aws import Cloud
+from ordernotify.config import Target
+from tests.provision_support import Account, ManualClock, quick_retries
+
+__all__ = ["quick_retries"]
+
+settings.register_profile("default", max_examples=50, deadline=None)
+settings.register_profile("long", max_examples=20_000, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+_NO_ACCOUNT = {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+
+
+def pytest_configure() -> None:
+    """Take the person's own AWS account out of reach before anything reads the environment."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    os.environ.update(_NO_ACCOUNT)
+
+
+@pytest.fixture
+def account(quick_retries: None) -> Iterator[Account]:
+    """An empty AWS account in memory; a call that it does not know never leaves the process."""
+    with Account() as opened:
+        yield opened
+
+
+@pytest.fixture
+def cloud(account: Account) -> Cloud:
+    """The account in memory, as `--aws` opens it."""
+    return account.cloud()
+
+
+@pytest.fixture
+def local_cloud(account: Account) -> Cloud:
+    """The account in memory, taken for the embedded cloud."""
+    return account.cloud(Target.LOCAL)
+
+
+@pytest.fixture
+def manual_clock() -> ManualClock:
+    """A clock whose sleep advances its time and takes none."""
+    return ManualClock()

@@ -1,0 +1,128 @@
+"""The import directions of the design: cli, operations, resources, aws; config and errors below all."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import ordernotify
+from ordernotify import provision
+from ordernotify.aws import Cloud
+from ordernotify.config import ApiKind, Settings
+
+PACKAGE = Path(ordernotify.__file__).parent
+LEVELS = (
+    {"errors", "handler"},
+    {"config", "filter_policy", "permissions", "times"},
+    {"aws", "settings_file", "local_process"},
+    {"resources"},
+    {"endpoint"},
+    {"(operations)"},
+    {"render"},
+    {"cli"},
+    {"__main__"},
+)
+"""A part imports only from levels below its own; a part that is not named here is an operation."""
+LEVEL = {part: level for level, parts in enumerate(LEVELS) for part in parts}
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+
+
+def module_name(source: Path) -> str:
+    parts = ("ordernotify", *source.relative_to(PACKAGE).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def part_of(module: str) -> str:
+    """Name the part of the package that a module is in: the module itself, or its package."""
+    return [*module.split("."), ""][1]
+
+
+def level(part: str) -> int:
+    return LEVEL.get(part, LEVEL["(operations)"])
+
+
+def imported(source: Path) -> Iterator[str]:
+    """List every module that the source imports, wherever in it, in full."""
+    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{source} has a relative import"
+            module = node.module or ""
+            yield from (
+                f"{module}.{alias.name}" if is_module(f"{module}.{alias.name}") else module
+                for alias in node.names
+            )
+
+
+def is_module(name: str) -> bool:
+    path = PACKAGE.parent.joinpath(*name.split("."))
+    return name.startswith("ordernotify.") and (path.is_dir() or path.with_suffix(".py").is_file())
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=module_name)
+def test_imports_go_one_way(source: Path) -> None:
+    own = part_of(module_name(source))
+    upward = {
+        module
+        for module in imported(source)
+        if module.startswith("ordernotify.")
+        and part_of(module) != own
+        and own  # the package itself has no part
+        and level(part_of(module)) >= level(own)
+    }
+    assert upward == set(), f"{module_name(source)} imports from its own level or above"
+
+
+def test_resources_do_not_import_each_other(cloud: Cloud) -> None:
+    declared = {
+        type(resource).__module__
+        for api in ApiKind
+        for resource in provision.declare(Settings(api=api), cloud)
+    }
+    offending = {
+        (module_name(source), module)
+        for source in (PACKAGE / "resources").glob("*.py")
+        for module in imported(source)
+        if module in declared
+    }
+    assert offending == set()
+
+
+def test_the_handler_imports_nothing_of_ours() -> None:
+    modules = set(imported(PACKAGE / "handler.py"))
+    assert {module for module in modules if module.startswith("ordernotify")} == set()
+
+
+@pytest.mark.parametrize(
+    ("library", "where"), [("typer", {"cli"}), ("rich", {"render"}), ("click", {"cli"})], ids=str
+)
+def test_only_the_top_talks_to_the_person(library: str, where: set[str]) -> None:
+    users = {
+        part_of(module_name(source))
+        for source in SOURCES
+        if any(module.split(".")[0] == library for module in imported(source))
+    }
+    assert users <= where
+
+
+def test_help_imports_no_boto3() -> None:
+    program = (
+        "import sys\n"
+        "from ordernotify.cli import main\n"
+        "sys.argv = ['ordernotify', '--help']\n"
+        "try:\n"
+        "    main()\n"
+        "except SystemExit:\n"
+        "    pass\n"
+        "heavy = {name.partition('.')[0] for name in sys.modules} & {'boto3', 'botocore', 'urllib3'}\n"
+        "print(sorted(heavy), file=sys.stderr)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stderr == "[]\n"
+    assert "setup" in done.stdout

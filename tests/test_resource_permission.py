@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from ordernotify import provision
+from ordernotify.aws import Cloud
+from ordernotify.config import ApiKind, Settings
+from ordernotify.provision import Action
+from tests.account_snapshot import snapshot
+from tests.provision_support import (
+    ACCOUNT_ID,
+    Account,
+    changes_planned,
+    only,
+    planned_actions,
+    refusal,
+    set_up,
+    step,
+)
+
+NAME = "processFileUpload"
+SID = "ordernotify-api"
+PREFLIGHT_SID = "ordernotify-api-preflight"
+WITH_PAGES = {"cors_origins": ("https://shop.example.com",)}
+
+
+def statements(account: Account) -> dict[str, dict[str, Any]]:
+    """Read the function's policy; the API's id in it is named by the API."""
+    found = snapshot(account.client)["lambda"][NAME]["policy"]
+    return {statement.pop("Sid"): statement for statement in found}
+
+
+def expected(method: str) -> dict[str, Any]:
+    source = f"arn:aws:execute-api:us-east-1:{ACCOUNT_ID}:<order-api>/prod/{method}/orders"
+    return {
+        "Effect": "Allow",
+        "Principal": {"Service": "apigateway.amazonaws.com"},
+        "Action": "lambda:InvokeFunction",
+        "Resource": f"arn:aws:lambda:us-east-1:{ACCOUNT_ID}:function:{NAME}",
+        "Condition": {"ArnLike": {"AWS:SourceArn": source}},
+    }
+
+
+def change_statement(account: Account, **changed: str) -> None:
+    """Put another statement in the place of ours, as somebody may by hand."""
+    client = account.client("lambda")
+    policy = json.loads(client.get_policy(FunctionName=NAME)["Policy"])
+    ours = next(statement for statement in policy["Statement"] if statement["Sid"] == SID)
+    client.remove_permission(FunctionName=NAME, StatementId=SID)
+    given = {
+        "Action": ours["Action"],
+        "Principal": ours["Principal"]["Service"],
+        "SourceArn": ours["Condition"]["ArnLike"]["AWS:SourceArn"],
+        **changed,
+    }
+    client.add_permission(FunctionName=NAME, StatementId=SID, **given)
+
+
+@pytest.mark.parametrize("api", ApiKind)
+def test_exactly_this_api_stage_method_and_path_may_invoke_the_function(
+    account: Account, cloud: Cloud, api: ApiKind
+) -> None:
+    set_up(Settings(api=api), cloud)
+    assert statements(account) == {SID: expected("POST")}
+
+
+def test_preflights_may_invoke_it_too_where_the_function_answers_them(account: Account, cloud: Cloud) -> None:
+    set_up(Settings(**WITH_PAGES), cloud)  # type: ignore[arg-type]
+    assert statements(account) == {SID: expected("POST"), PREFLIGHT_SID: expected("OPTIONS")}
+    set_up(Settings(), cloud)
+    assert statements(account) == {SID: expected("POST")}
+
+
+@pytest.mark.parametrize(
+    ("attribute", "changed"),
+    [
+        ("source", {"SourceArn": f"arn:aws:execute-api:us-east-1:{ACCOUNT_ID}:other/*/*/*"}),
+        ("principal", {"Principal": "s3.amazonaws.com"}),
+        ("action", {"Action": "lambda:GetFunction"}),
+    ],
+)
+def test_a_changed_statement_is_put_back(
+    account: Account, cloud: Cloud, attribute: str, changed: dict[str, str]
+) -> None:
+    set_up(Settings(), cloud)
+    change_statement(account, **changed)
+    resources = provision.declare(Settings(), cloud)
+    assert set(changes_planned(resources, "permission")) == {attribute}
+    set_up(Settings(), cloud)
+    assert statements(account) == {SID: expected("POST")}
+
+
+def test_another_stage_moves_the_permission(account: Account, cloud: Cloud) -> None:
+    set_up(Settings(), cloud)
+    set_up(Settings(stage="live"), cloud)
+    source = statements(account)[SID]["Condition"]["ArnLike"]["AWS:SourceArn"]
+    assert source.endswith(":<order-api>/live/POST/orders")
+
+
+def test_a_statement_that_disappeared_is_added_again(account: Account, cloud: Cloud) -> None:
+    set_up(Settings(), cloud)
+    account.client("lambda").remove_permission(FunctionName=NAME, StatementId=SID)
+    planned = provision.plan(provision.declare(Settings(), cloud))
+    assert planned_actions(planned) == {"permission": Action.CREATE}
+    set_up(Settings(), cloud)
+    assert statements(account) == {SID: expected("POST")}
+
+
+def test_statements_of_others_are_left_alone(account: Account, cloud: Cloud) -> None:
+    set_up(Settings(), cloud)
+    account.client("lambda").add_permission(
+        FunctionName=NAME, StatementId="theirs", Action="lambda:InvokeFunction", Principal="s3.amazonaws.com"
+    )
+    account.forget_calls()
+    set_up(Settings(), cloud)
+    assert account.changing_calls == []
+    assert set(statements(account)) == {SID, "theirs"}
+
+
+def test_a_permission_can_be_deleted_twice(account: Account, cloud: Cloud) -> None:
+    set_up(Settings(), cloud)
+    permission = only(provision.declare(Settings(), cloud), "permission")
+    live = permission.find()
+    assert live is not None
+    for _ in range(2):
+        permission.delete(live, step())
+        assert permission.find() is None
+
+
+def test_a_statement_that_another_setup_added_meanwhile_is_success(account: Account, cloud: Cloud) -> None:
+    set_up(Settings(), cloud)
+    resources = provision.declare(Settings(), cloud)
+    permission, api = only(resources, "permission"), only(resources, "api")
+    live, api_live = permission.find(), api.find()
+    assert live is not None
+    assert api_live is not None
+
+    def interfere(call: Any, send: Any) -> Any:
+        if call.operation == "AddPermission":
+            send()
+            return refusal(call, "ResourceConflictException", "The statement id provided already exists", 409)
+        return send()
+
+    account.interfere = interfere
+    permission.update(live, frozenset({"source"}), step(("api", api_live)))
+    assert statements(account) == {SID: expected("POST")}
