@@ -22,7 +22,8 @@ from ordernotify.subscribers import (
     subscribe,
     unsubscribe,
 )
-from tests.provision_support import ACCOUNT_ID, REGION, Account, Call, Send, answer, refusal
+from tests.moto_account import REGION
+from tests.provision_support import ACCOUNT_ID, Account, Call, Send, answer, refusal
 
 NAMES = Names()
 STACK = "default"

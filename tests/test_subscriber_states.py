@@ -16,7 +16,8 @@ from ordernotify.subscribers import (
     Action,
     remember_requests,
 )
-from tests.provision_support import ACCOUNT_ID, REGION, Account, Call, Send, refusal, refuse
+from tests.moto_account import REGION
+from tests.provision_support import ACCOUNT_ID, Account, Call, Send, refusal, refuse
 from tests.subscribers_support import (
     EMAIL,
     NAMES,

@@ -14,7 +14,8 @@ from ordernotify.subscribers import (
     Action,
     release_receivers,
 )
-from tests.provision_support import ACCOUNT_ID, REGION, Account, answer, refuse
+from tests.moto_account import REGION
+from tests.provision_support import ACCOUNT_ID, Account, answer, refuse
 from tests.subscribers_support import (
     EMAIL,
     FUNCTION,

@@ -57,8 +57,8 @@ def _advice(answer: Answer, key: str) -> str:
         return "`ordernotify policy operate` prints the policy that sending needs."
     if answer.status in _REFUSED:
         return (
-            "Is the API key, or the caller's permission to invoke the API, the right one? `ordernotify status` "
-            "shows the API; `ordernotify setup` mends it."
+            "Is the API key, or the caller's permission to invoke the API, the right one? "
+            "`ordernotify status` shows the API; `ordernotify setup` mends it."
         )
     return send_again(key)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ordernotify.aws import Cloud, has_code, tag_list
+from ordernotify.aws import Cloud, error_text, has_code, tag_list
 from ordernotify.config import Subscription
 from ordernotify.filter_policy import Policy, Scope
 from ordernotify.resources.listing import NO_TOPIC
@@ -24,6 +24,11 @@ REQUEST_TAG_PREFIX = "ordernotify:requested:"
 MAX_REQUEST_TAGS = 30
 """A topic has up to 50 tags, and some are the person's."""
 _FOREIGN = ("AuthorizationError", "AuthorizationErrorException")
+_BY_OWN_POLICY = "no identity-based policy allows"
+"""AWS's reason where the caller lacks the permission; not that another account has the subscription.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,7 @@ def read_subscriber(cloud: Cloud, subscription: Subscription) -> Subscriber | No
     except ClientError as error:
         if has_code(error, *NO_TOPIC):
             return None
-        if has_code(error, *_FOREIGN):
+        if has_code(error, *_FOREIGN) and _BY_OWN_POLICY not in error_text(error):
             return _subscriber(subscription, {}, readable=False)
         raise
     return _subscriber(subscription, attributes, readable=True)

@@ -60,6 +60,26 @@ class Disturbance:
             else:
                 c.apigatewayv2.untag_resource(ResourceArn=resource, TagKeys=[STACK_TAG])
 
+    def leave_behind(self) -> None:
+        """Make what a stack of the other kind, and a run of `verify`, leave behind when they are cut off."""
+        c, names, tags = self.cloud, self.names, {STACK_TAG: self.stack}
+        c.sqs.create_queue(QueueName=f"{names.verify_queue_prefix}0123abcd", tags=tags)
+        if self.kind is ApiKind.REST:
+            c.apigatewayv2.create_api(Name=names.api, ProtocolType="HTTP", Tags=tags)
+            return
+        api = c.apigateway.create_rest_api(name=names.api, tags=tags)["id"]
+        c.apigateway.create_deployment(restApiId=api, stageName="prod")
+        key = c.apigateway.create_api_key(name=names.api_key, tags=tags)["id"]
+        plan = c.apigateway.create_usage_plan(
+            name=names.usage_plan, tags=tags, apiStages=[{"apiId": api, "stage": "prod"}]
+        )["id"]
+        c.apigateway.create_usage_plan_key(usagePlanId=plan, keyId=key, keyType="API_KEY")
+
+    def attach_policy(self) -> None:
+        """Attach a policy of AWS's own to the role, as a person may do by hand."""
+        arn = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
+        self.cloud.iam.attach_role_policy(RoleName=self.names.role, PolicyArn=arn)
+
     def replace_role(self) -> None:
         """Let the function's role look like one that was deleted and made again."""
         self.cloud.lambda_.tag_resource(Resource=self._function_arn, Tags={ROLE_ID_TAG: "another"})

@@ -24,7 +24,7 @@ from typer.testing import Result
 
 from ordernotify import verify
 from ordernotify.aws import Cloud
-from ordernotify.config import STACK_TAG, ApiKind, Names
+from ordernotify.config import ApiKind, Names
 from ordernotify.resources import log_group
 from tests.e2e.cloud import EmbeddedCloud, running_cloud
 from tests.e2e.policy_scenarios import Disturbance
@@ -60,8 +60,11 @@ UNCHECKED = {
 }
 """Actions that AWS checks and MiniStack does not, with the reason."""
 UNCHECKED_IN_SETUP = {"lambda:ListTags": "GetFunction tells the tags to everybody"}
-OF_LIVE_TAILS = ("logs:StartLiveTail", "logs:DescribeLogGroups")
-"""Without them following goes on by another way; they have a test of their own."""
+UNCHECKED_IN_OPERATION = {"sqs:TagQueue": "making a queue checks none of the tags given with it"}
+OF_LIVE_TAILS = {"logs:StartLiveTail"}
+"""Without it following goes on by another way; it has a test of its own."""
+FOR_A_QUESTION = {"dynamodb:Scan"}
+"""Only needed where a person is asked; it has a test of its own."""
 UNCHECKED_OF_FUNCTION = {"logs:CreateLogStream", "logs:PutLogEvents"}
 """MiniStack writes a function's log itself, not as its role."""
 
@@ -207,7 +210,13 @@ class Trial:
             return self.rights
         services: dict[str, list[Right]] = {}
         for right in self.rights:
-            if right.action not in {*UNCHECKED, *UNCHECKED_IN_SETUP, *OF_LIVE_TAILS, *SLOW}:
+            if right.action not in {
+                *UNCHECKED,
+                *UNCHECKED_IN_SETUP,
+                *UNCHECKED_IN_OPERATION,
+                *OF_LIVE_TAILS,
+                *SLOW,
+            }:
                 services.setdefault(right.service, []).append(right)
         half = list(services.values())[list(ApiKind).index(self.kind) :: len(ApiKind)]
         return [rights[len(rights) // 2] for rights in half]
@@ -221,8 +230,12 @@ class Trial:
 
     def assert_all_needed(self, unchecked: Iterable[str], *attempts: Callable[[Right], Result]) -> None:
         """Take each right away, and check that an attempt fails saying so; but for what is not checked."""
-        not_needed = {right.action for right in self.chosen if not self._is_needed(right, attempts)}
-        assert not_needed == set(unchecked) & {right.action for right in self.chosen}
+        not_needed = [right for right in self.chosen if not self._is_needed(right, attempts)]
+        assert [right for right in not_needed if right.action not in set(unchecked)] == []
+        listed = {right.action for right in self.chosen} & set(unchecked)
+        assert {right.action for right in not_needed} == listed, (
+            "some are checked now: take them off the list"
+        )
 
     def _is_needed(self, right: Right, attempts: Iterable[Callable[[Right], Result]]) -> bool:
         for attempt in attempts:
@@ -284,9 +297,8 @@ class SetupAttempts:
         """Plan where there is a stack of the other kind, with all that this one is to have no more."""
         if "otherwise" not in self.trial.shared:
             other = ApiKind.HTTP if self.trial.kind is ApiKind.REST else ApiKind.REST
-            stack = self.trial.shared["otherwise"] = self._made(OPTIONS[other])
-            queue = f"{Names().for_stack(stack).verify_queue_prefix}0123abcd"
-            self.cloud.sqs.create_queue(QueueName=queue, tags={STACK_TAG: stack})
+            self.trial.shared["otherwise"] = self._made(OPTIONS[other])
+            Disturbance(self.cloud, self.trial.shared["otherwise"], other).leave_behind()
         return self._set_up(right, self.trial.shared["otherwise"], "--dry-run")
 
     def make(self, right: Right) -> Result:
@@ -320,15 +332,35 @@ class SetupAttempts:
 
 def test_teardown_needs_every_right_of_its_policy(trial_of: Callable[[str], Trial]) -> None:
     trial, stack = trial_of("teardown"), stack_name()
-    queue = f"{Names().for_stack(stack).verify_queue_prefix}0123abcd"
+    disturbance = Disturbance(trial.root.embedded.cloud(), stack, trial.kind)
 
     def tear_down(right: Right) -> Result:
-        trial.root.embedded.cloud().sqs.create_queue(QueueName=queue, tags={STACK_TAG: stack})
         succeeded(trial.root.run("setup", "--stack", stack, *trial.options, "--yes"))
+        disturbance.leave_behind()
+        disturbance.attach_policy()
         trial.take_away(right, stack)
         return trial.user.run("teardown", "--stack", stack, "--yes", "--delete-orders")
 
-    trial.assert_all_needed(UNCHECKED, tear_down)
+    trial.assert_all_needed(FOR_A_QUESTION, tear_down)
+
+
+def test_teardown_counts_the_orders_before_it_asks(root: Person, user: Person) -> None:
+    stack = stack_name()
+    succeeded(root.run("setup", "--stack", stack, "--yes"))
+    rights = rights_in(root.printed("teardown", "--stack", stack))
+    [counting] = [right for right in rights if right.action in FOR_A_QUESTION]
+    user.may(right for right in rights if right != counting)
+    arguments = [sys.executable, "-m", "ordernotify", "teardown", "--stack", stack]
+    terminal, its_other_end = os.openpty()
+    try:
+        done = subprocess.run(
+            arguments, env=user.environ, stdin=its_other_end, capture_output=True, text=True, timeout=30
+        )
+    finally:
+        os.close(its_other_end)
+        os.close(terminal)
+    assert done.returncode == 1
+    assert_denied(done.stderr, counting)
 
 
 def test_the_daily_commands_need_every_right_of_their_policy(
@@ -336,6 +368,7 @@ def test_the_daily_commands_need_every_right_of_their_policy(
 ) -> None:
     trial, stack = trial_of("operate"), stack_name()
     succeeded(trial.root.run("setup", "--stack", stack, *trial.options, "--yes"))
+    Disturbance(trial.root.embedded.cloud(), stack, trial.kind).leave_behind()
 
     def run_until_one_fails(right: Right) -> Result:
         trial.take_away(right, stack)
@@ -347,10 +380,10 @@ def test_the_daily_commands_need_every_right_of_their_policy(
                 break
         return done
 
-    trial.assert_all_needed({*UNCHECKED, *OF_LIVE_TAILS}, run_until_one_fails)
+    trial.assert_all_needed({*UNCHECKED_IN_OPERATION, *OF_LIVE_TAILS}, run_until_one_fails)
 
 
-@pytest.mark.parametrize("action", OF_LIVE_TAILS)
+@pytest.mark.parametrize("action", ["logs:StartLiveTail", "logs:DescribeLogGroups"])
 def test_a_live_tail_that_is_denied_says_so_and_the_lines_are_polled(
     root: Person, user: Person, action: str
 ) -> None:
