@@ -7,7 +7,7 @@ happens as it happens, so that the caller shows it.
 from __future__ import annotations
 
 import queue
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -269,7 +269,9 @@ def plan_teardown(resources: Sequence[Resource], *, delete_orders: bool) -> Plan
     return Plan(tuple(items))
 
 
-def apply(resources: Sequence[Resource], planned: Plan, clock: Clock | None = None) -> Iterator[Event]:
+def apply(
+    resources: Sequence[Resource], planned: Plan, clock: Clock | None = None
+) -> Generator[Event, None, None]:
     """Carry out a plan; independent items side by side. Yields what happens to each item.
 
     A failed step stops only those that depend on it. Raises ApplyError at the end if any failed. Closing the

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from contextlib import closing
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -128,7 +129,9 @@ def _apply(resources: tuple[Resource, ...], planned: Plan) -> Mapping[str, Live]
         if event.live is not None:
             live[event.item.key] = event.live
 
-    plans.show_progress(provision.apply(resources, planned), planned, remember)
+    # Closing is what calls the work off when Ctrl-C ends the display.
+    with closing(provision.apply(resources, planned)) as events:
+        plans.show_progress(events, planned, remember)
     return live
 
 
