@@ -241,7 +241,7 @@ def interrupt_at_first_wait(cloud: Cloud) -> float:
     events = provision.apply(resources, provision.plan(resources), SystemClock())
     next(event for event in events if event.state is State.WAITING)
     began = time.monotonic()
-    events.close()  # type: ignore[attr-defined]
+    events.close()
     return time.monotonic() - began
 
 

@@ -194,7 +194,7 @@ class Disturbance:
         for kind in ("DEFAULT_4XX", "DEFAULT_5XX"):
             c.put_gateway_response(
                 restApiId=api,
-                responseType=kind,  # type: ignore[arg-type]
+                responseType=kind,
                 responseParameters={"gatewayresponse.header.Vary": "'Cookie'"},
             )
         throttle = "/*/*/throttling/rateLimit"
