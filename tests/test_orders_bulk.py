@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from io import BytesIO
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -145,15 +144,30 @@ class TestSideBySide:
 
     def test_time_that_was_lost_is_not_caught_up_with_a_burst(self) -> None:
         sent: list[float] = []
+        clock = SteppingClock()
 
         def send(draft: Draft) -> Answer:
-            sent.append(time.monotonic())
+            sent.append(clock.now())
             if draft.line == 1:
-                time.sleep(0.2)
+                clock.time += 0.2
             return TAKEN
 
-        BulkRun(drafts(6), send, concurrency=1, rate=50).run()
-        assert all(later - earlier > 0.015 for earlier, later in pairwise(sent[1:]))
+        BulkRun(drafts(6), send, concurrency=1, rate=50, clock=clock).run()
+        assert sent == pytest.approx([0.0, 0.2, 0.22, 0.24, 0.26, 0.28])
+
+
+class SteppingClock(SystemClock):
+    """A clock whose sleep advances its time and takes none."""
+
+    time = 0.0
+
+    def now(self) -> float:
+        """Return the seconds slept so far."""
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        """Advance the time."""
+        self.time += seconds
 
 
 class TestEnding:

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from ordernotify.aws import Cloud, has_code, ignore_codes, is_throttled
 from ordernotify.config import ORDERS_PATH, STACK_TAG, ApiKind, Auth, Settings
 from ordernotify.permissions import Permissions, allow
-from ordernotify.resources.base import UNKNOWN, Attributes, Change, Live, Resource, Step
+from ordernotify.resources.base import UNKNOWN, Attributes, Change, Live, Resource, Step, Verb
 
 METHOD = "POST"
 NOT_FOUND = "NotFoundException"
@@ -279,3 +279,32 @@ class Api(Resource):
 def proxied_on_preflight(settings: Settings) -> bool:
     """Whether the function answers preflights: a REST API has no CORS of its own, an HTTP API has."""
     return settings.api is ApiKind.REST and bool(settings.cors_origins)
+
+
+class OldApi(Api):
+    """The API of the kind that the stack had before: found in order to be removed, and nothing else."""
+
+    kind = "old-api"
+    takes_place_of: ClassVar[str | None] = None
+    removed_when_unwanted = True
+    deleted_after: tuple[str, ...] = ("api", "permission", "preflight-permission", "usage-plan")
+
+    @property
+    def wanted(self) -> bool:
+        """Never."""
+        return False
+
+    @property
+    def permissions(self) -> Mapping[Verb, Permissions]:
+        """Only what finding and removing it calls."""
+        whole = super().permissions  # type: ignore[safe-super]  # of the kind that this is mixed with
+        return {Verb.FIND: lists_apis(self.api_kind), Verb.DELETE: whole[Verb.DELETE]}
+
+    def parts(self, api: FoundApi) -> Attributes:
+        """Read nothing that is in it: it is to be removed whole."""
+        return {}
+
+    def find(self) -> Live | None:
+        """Find it only if it is ours: others may have APIs of this name."""
+        live = super().find()
+        return live if live and live.owned else None

@@ -17,6 +17,7 @@ from ordernotify.resources.api_base import (
     NOT_FOUND,
     PREFLIGHT_SECONDS,
     FoundApi,
+    OldApi,
     api_arn,
     call_when_free,
     lists_apis,
@@ -239,29 +240,5 @@ def _cors_attribute(cors: Mapping[str, Any] | None) -> dict[str, Any] | None:
     return {**lists, "MaxAge": cors.get("MaxAge")}
 
 
-class OldHttpApi(HttpApi):
+class OldHttpApi(OldApi, HttpApi):
     """The HTTP API of a stack that is described with a REST API now."""
-
-    kind = "old-api"
-    takes_place_of = None
-    removed_when_unwanted = True
-    deleted_after: tuple[str, ...] = ("api", "permission", "preflight-permission", "usage-plan")
-
-    @property
-    def wanted(self) -> bool:
-        """Never: it is only found in order to be removed."""
-        return False
-
-    @property
-    def permissions(self) -> Mapping[Verb, Permissions]:
-        """Only what finding and removing it calls."""
-        return {Verb.FIND: lists_apis(self.api_kind), Verb.DELETE: super().permissions[Verb.DELETE]}
-
-    def parts(self, api: FoundApi) -> Attributes:
-        """Read nothing that is in it: it is to be removed whole."""
-        return {}
-
-    def find(self) -> Live | None:
-        """Find it only if it is ours: others may have APIs of this name."""
-        live = super().find()
-        return live if live and live.owned else None

@@ -14,6 +14,7 @@ from ordernotify.resources.api_base import (
     METHOD,
     NOT_FOUND,
     FoundApi,
+    OldApi,
     api_arn,
     call_when_free,
     lists_apis,
@@ -261,29 +262,5 @@ def _fingerprint(deployed: Mapping[str, Any]) -> str:
     return f"ordernotify {digest[:16]}"
 
 
-class OldRestApi(RestApi):
+class OldRestApi(OldApi, RestApi):
     """The REST API of a stack that is described with an HTTP API now."""
-
-    kind = "old-api"
-    takes_place_of = None
-    removed_when_unwanted = True
-    deleted_after: tuple[str, ...] = ("api", "permission", "preflight-permission", "usage-plan")
-
-    @property
-    def wanted(self) -> bool:
-        """Never: it is only found in order to be removed."""
-        return False
-
-    @property
-    def permissions(self) -> Mapping[Verb, Permissions]:
-        """Only what finding and removing it calls."""
-        return {Verb.FIND: lists_apis(self.api_kind), Verb.DELETE: super().permissions[Verb.DELETE]}
-
-    def parts(self, api: FoundApi) -> Attributes:
-        """Read nothing that is in it: it is to be removed whole."""
-        return {}
-
-    def find(self) -> Live | None:
-        """Find it only if it is ours: others may have APIs of this name."""
-        live = super().find()
-        return live if live and live.owned else None
