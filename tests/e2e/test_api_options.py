@@ -6,7 +6,7 @@ import json
 import stat
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from ordernotify.cli import app
 from ordernotify.cli import stack as _commands  # noqa: F401 - it registers them
 from ordernotify.config import ApiKind, Names
 from ordernotify.signing import signed_by_session
-from tests.e2e.cloud import EmbeddedCloud, command_environ, free_port, run_command, running_cloud
+from tests.e2e.cloud import EmbeddedCloud, command_environ, free_port, run_command
 
 pytestmark = pytest.mark.e2e
 
@@ -31,10 +31,9 @@ SHOP, ADMIN, STRANGER = "https://shop.example.com", "https://admin.example.com",
 http = urllib3.PoolManager(retries=False, timeout=20)
 
 
-@pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedCloud]:
-    with running_cloud(tmp_path_factory.mktemp("state")) as running:
-        yield running
+@pytest.fixture(scope="session")
+def cloud(embedded_cloud: EmbeddedCloud) -> EmbeddedCloud:
+    return embedded_cloud
 
 
 @dataclass(frozen=True, slots=True)
