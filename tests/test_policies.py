@@ -22,7 +22,8 @@ from ordernotify.config import ApiKind, Auth, Names, Settings
 from ordernotify.errors import AccessDeniedError
 from ordernotify.permissions import Allow, UndeclaredCallError, allow, methods_of
 from ordernotify.resources.base import Resource, Verb
-from tests.aws_answers import Call
+from ordernotify.subscribers import list_subscribers
+from tests.aws_answers import Call, refuse
 from tests.moto_account import ACCOUNT_ID, REGION, Account
 from tests.provision_support import ManualClock, set_up, tear_down
 
@@ -580,3 +581,16 @@ def test_a_denial_names_the_action_as_policies_have_it(operation: str, told: str
         raise error
     assert caught.value.message == f"could not read the queue q: your user or role may not call {named}"
     assert "`ordernotify policy setup`, `policy operate` and `policy teardown`" in caught.value.hint
+
+
+def test_who_may_not_read_a_subscription_is_told_and_takes_it_for_nobody_elses(
+    account: Account, cloud: Cloud, manual_clock: ManualClock
+) -> None:
+    set_up(Settings(emails=("you@example.com",)), cloud, manual_clock)
+    action = "SNS:GetSubscriptionAttributes"
+    denied = (
+        f"not authorized to perform: {action} because no identity-based policy allows the {action} action"
+    )
+    account.interfere = refuse("GetSubscriptionAttributes", "AuthorizationError", f"User: arn:u is {denied}")
+    with pytest.raises(AccessDeniedError, match="may not call sns:GetSubscriptionAttributes"):
+        list(list_subscribers(cloud, Names(), "default"))
