@@ -22,9 +22,9 @@ from unittest.mock import patch
 from botocore.awsrequest import AWSResponse
 
 from ordernotify import provision
-from ordernotify.config import Settings
 from ordernotify.provision import Event, Plan, State
 from ordernotify.resources.base import Resource
+from ordernotify.settings.model import Settings
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # the account in memory is the tests' own
 from tests.provision_support import Account, Call, Send, answer_json, changed_answer, refusal

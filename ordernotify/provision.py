@@ -14,25 +14,28 @@ from enum import StrEnum
 from graphlib import TopologicalSorter
 from typing import Any
 
-from ordernotify.aws import Clock, Cloud, Patience, SystemClock, map_botocore_errors
-from ordernotify.config import STACK_TAG, ApiKind, Settings, Subscription
+from ordernotify.aws.errors import map_botocore_errors
+from ordernotify.aws.session import Cloud
+from ordernotify.aws.waiting import Clock, Patience, SystemClock
 from ordernotify.errors import NotOursError, OrderNotifyError
-from ordernotify.resources.access_logs import ApiLogRole
 from ordernotify.resources.alarm import Alarm, watches
-from ordernotify.resources.api_key import ApiKey
-from ordernotify.resources.base import TAGS, Change, Live, Resource, Step, Verb
+from ordernotify.resources.api.access_logs import ApiLogRole
+from ordernotify.resources.api.http_api import HttpApi, OldHttpApi
+from ordernotify.resources.api.key import ApiKey
+from ordernotify.resources.api.permission import Permission, PreflightPermission
+from ordernotify.resources.api.rest_api import OldRestApi, RestApi
+from ordernotify.resources.api.usage_plan import UsagePlan
+from ordernotify.resources.base import TAGS, Change, Live, Resource, Step
 from ordernotify.resources.function import Function
-from ordernotify.resources.http_api import HttpApi, OldHttpApi
-from ordernotify.resources.listing import list_subscriptions
+from ordernotify.resources.listing import Subscription, list_subscriptions
 from ordernotify.resources.log_group import ApiLogGroup, LogGroup
-from ordernotify.resources.permission import Permission, PreflightPermission
 from ordernotify.resources.queue import InboxQueue, VerifyQueues
-from ordernotify.resources.rest_api import OldRestApi, RestApi
 from ordernotify.resources.role import ExistingRole, Role
 from ordernotify.resources.subscriptions import AlarmSubscriptions, Subscriptions
 from ordernotify.resources.table import Table
 from ordernotify.resources.topic import AlarmTopic, Topic
-from ordernotify.resources.usage_plan import UsagePlan
+from ordernotify.settings.model import ApiKind, Settings
+from ordernotify.settings.names import STACK_TAG
 
 PARALLEL_STEPS = 32
 
@@ -155,7 +158,7 @@ def find_all(resources: Iterable[Resource]) -> dict[str, Live | None]:
 
 def _find(resource: Resource) -> Live | None:
     with map_botocore_errors("read", resource.kind, resource.name):
-        return resource.limited_to(Verb.FIND).find()
+        return resource.find()
 
 
 def plan(resources: Sequence[Resource], *, adopt: bool = False) -> Plan:
@@ -293,7 +296,7 @@ def _have_rivals(resources: Iterable[Resource], ended: Iterable[Event]) -> bool:
 
 def _has_rival(resource: Resource, live: Live) -> bool:
     with map_botocore_errors("read", resource.kind, resource.name):
-        return resource.limited_to(Verb.FIND).has_rival(live)
+        return resource.has_rival(live)
 
 
 def _carry_out(
@@ -393,13 +396,13 @@ class _Run:
         needed = {key: self._live[key] for key in resource.needs if key in self._live}
         step = Step(needed, patience)
         if item.action is Action.DELETE:
-            resource.limited_to(Verb.DELETE).delete(_found(item), step)
+            resource.delete(_found(item), step)
             return None
         if item.action is Action.UPDATE:
-            return _update(resource.limited_to(Verb.UPDATE), _found(item), item.changes, step)
+            return _update(resource, _found(item), item.changes, step)
         if item.action is Action.REPLACE and item.live is not None:
-            resource.limited_to(Verb.DELETE).delete(item.live, step)
-        return resource.limited_to(Verb.CREATE).create(step)
+            resource.delete(item.live, step)
+        return resource.create(step)
 
 
 def _update(resource: Resource, live: Live, changes: Sequence[Change], step: Step) -> Live:
@@ -441,8 +444,7 @@ def report(
     )
     inbox = cloud.arn("sqs", settings.names.inbox_queue)
     with map_botocore_errors("list", "subscriptions"):
-        lister = cloud.only(Subscriptions(settings, cloud).permissions[Verb.FIND])
-        everybody = list_subscriptions(lister, cloud.arn("sns", settings.names.topic))
+        everybody = list_subscriptions(cloud, cloud.arn("sns", settings.names.topic))
     return Report(
         settings,
         cloud.target,

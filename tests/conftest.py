@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-from ordernotify.aws import Cloud
-from ordernotify.config import Target
+from ordernotify.aws.session import Cloud
+from ordernotify.settings.names import Target
 from tests.provision_support import Account, ManualClock, quick_retries
 
 __all__ = ["quick_retries"]

@@ -13,9 +13,10 @@ from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
-from ordernotify import local, local_process
-from ordernotify.local import LocalCloud
-from ordernotify.local_process import Host, Record
+from ordernotify.local import cloud as local
+from ordernotify.local import process as local_process
+from ordernotify.local.cloud import LocalCloud
+from ordernotify.local.process import Host, Record
 
 
 class FakeClock:

@@ -21,8 +21,8 @@ from botocore.model import OperationModel
 from moto import mock_aws
 from moto.core.models import botocore_stubber
 
-from ordernotify.aws import Cloud
-from ordernotify.config import Target
+from ordernotify.aws.session import Cloud
+from ordernotify.settings.names import Target
 from tests.aws_answers import Call, Interference, pass_through, refusal
 
 REGION = "us-east-1"

@@ -16,9 +16,10 @@ import boto3
 from boto3.dynamodb.types import TypeSerializer
 from moto import mock_aws
 
-from ordernotify.aws import Cloud, SystemClock
-from ordernotify.config import Names
+from ordernotify.aws.session import Cloud
+from ordernotify.aws.waiting import SystemClock
 from ordernotify.errors import CancelledError
+from ordernotify.settings.names import Names
 
 NAMES = Names()
 _SESSION = boto3.Session("testing", "testing", region_name="us-east-1")

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from ordernotify import provision
-from ordernotify.aws import Cloud, Patience
-from ordernotify.config import Settings
+from ordernotify.aws.session import Cloud
+from ordernotify.aws.waiting import Patience
 from ordernotify.provision import Action, Event, Plan
 from ordernotify.resources.base import Live, Resource, Step
+from ordernotify.settings.model import Settings
 from tests.aws_answers import (
     Call,
     Interference,

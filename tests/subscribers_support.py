@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from botocore.awsrequest import AWSResponse
 
-from ordernotify.aws import Cloud
-from ordernotify.config import STACK_TAG, Names
+from ordernotify.aws.session import Cloud
+from ordernotify.settings.names import STACK_TAG, Names
 from ordernotify.subscribers import (
     Listed,
     Outcome,

@@ -6,19 +6,15 @@ import pytest
 from botocore import exceptions as botocore_errors
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ordernotify.aws import (
-    Cloud,
-    Patience,
-    SystemClock,
-    aws_cloud,
+from ordernotify.aws.errors import (
     has_code,
     ignore_codes,
     is_throttled,
-    local_cloud,
     map_botocore_errors,
-    tag_list,
 )
-from ordernotify.config import Target
+from ordernotify.aws.session import Cloud, aws_cloud, local_cloud
+from ordernotify.aws.tags import tag_list
+from ordernotify.aws.waiting import Patience, SystemClock
 from ordernotify.errors import (
     AccessDeniedError,
     AwsError,
@@ -26,6 +22,7 @@ from ordernotify.errors import (
     CredentialsError,
     WaitTimeoutError,
 )
+from ordernotify.settings.names import Target
 from tests.provision_support import ACCOUNT_ID, Account, ManualClock, connection_reset, refuse
 
 

@@ -13,19 +13,19 @@ import pytest
 from botocore.awsrequest import AWSResponse
 
 from ordernotify import provision
-from ordernotify.aws import Cloud
-from ordernotify.config import Settings, Subscription
+from ordernotify.aws.session import Cloud
 from ordernotify.errors import NotOursError, OrderNotifyError, WaitTimeoutError
 from ordernotify.provision import Action, ApplyError, State
 from ordernotify.resources.base import Live, Resource
 from ordernotify.resources.function import Function
-from ordernotify.resources.listing import list_subscriptions
+from ordernotify.resources.listing import Subscription, list_subscriptions
 from ordernotify.resources.log_group import LogGroup
 from ordernotify.resources.queue import InboxQueue, VerifyQueues
 from ordernotify.resources.role import Role, function_policy
 from ordernotify.resources.subscriptions import Subscriptions
 from ordernotify.resources.table import Table
 from ordernotify.resources.topic import Topic
+from ordernotify.settings.model import Settings
 from ordernotify.subscribers import sandbox_notice
 from tests.provision_support import (
     ACCOUNT_ID,

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from ordernotify import local
 from ordernotify.cli import app
 from ordernotify.cli import local as commands
-from ordernotify.local_process import Host
+from ordernotify.local import cloud as local
+from ordernotify.local.process import Host
 from tests.e2e.cloud import command_environ, free_port
 from tests.local_support import another_program
 

@@ -4,11 +4,17 @@ from typing import Any
 
 import pytest
 
-from ordernotify.aws import Cloud
-from ordernotify.config import ApiKind, Auth, Names, Settings
-from ordernotify.endpoint import Endpoint, find_endpoint, recorded_settings, stacks_present
+from ordernotify.aws.session import Cloud
 from ordernotify.errors import AccessDeniedError, StackNotFoundError
-from ordernotify.resources.api_base import invoke_url
+from ordernotify.resources.api.base import invoke_url
+from ordernotify.settings.model import ApiKind, Auth, Settings
+from ordernotify.settings.names import Names
+from ordernotify.stack.discovery import (
+    Endpoint,
+    find_endpoint,
+    recorded_settings,
+    stacks_present,
+)
 from tests.provision_support import ACCOUNT_ID, Account, bring_about, refuse, set_up
 from tests.test_resource_http_api import http
 

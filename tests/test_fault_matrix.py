@@ -16,8 +16,9 @@ from enum import StrEnum
 import pytest
 from botocore.awsrequest import AWSResponse
 
-from ordernotify.config import ApiKind, Auth, Settings, Target
 from ordernotify.errors import OrderNotifyError
+from ordernotify.settings.model import ApiKind, Auth, Settings
+from ordernotify.settings.names import Target
 from tests.account_snapshot import READERS, is_empty, snapshot
 from tests.provision_support import (
     Account,

@@ -9,7 +9,7 @@ import pytest
 
 from ordernotify import handler
 from ordernotify.errors import UsageError
-from ordernotify.filter_policy import (
+from ordernotify.resources.filter_policy import (
     CannotEvaluateError,
     Scope,
     attribute_values,

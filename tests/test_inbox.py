@@ -10,13 +10,18 @@ from typing import Any
 import pytest
 
 from ordernotify import handler
-from ordernotify.aws import Cloud
-from ordernotify.aws import local_cloud as cloud_at
-from ordernotify.config import STACK_TAG, Names
+from ordernotify.aws.session import Cloud
+from ordernotify.aws.session import local_cloud as cloud_at
 from ordernotify.errors import LocalCloudError, StackNotFoundError
-from ordernotify.filter_policy import Scope
-from ordernotify.inbox import Delivery, Filter, peek_at_queue, read_inbox
+from ordernotify.local.inbox import (
+    Delivery,
+    Filter,
+    peek_at_queue,
+    read_inbox,
+)
+from ordernotify.resources.filter_policy import Scope
 from ordernotify.resources.subscriber import Subscriber
+from ordernotify.settings.names import STACK_TAG, Names
 from tests.provision_support import Account
 
 NAMES = Names()

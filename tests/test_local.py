@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from ordernotify import local, local_process
 from ordernotify.errors import LocalCloudError, UsageError
-from ordernotify.local_process import Host, Record
+from ordernotify.local import cloud as local
+from ordernotify.local import process as local_process
+from ordernotify.local.process import Host, Record
 from tests.e2e.cloud import command_environ, free_port
 from tests.local_support import (
     a_sleeper,

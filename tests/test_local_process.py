@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ordernotify import local_process
-from ordernotify.local_process import Record
+from ordernotify.local import process as local_process
+from ordernotify.local.process import Record
 from tests.local_support import a_sleeper, is_gone
 
 

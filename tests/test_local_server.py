@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ordernotify.local_server import guarded, is_refused
+from ordernotify.local.server import guarded, is_refused
 
 OURS = {b"host": b"127.0.0.1:4566"}
 PAGE = OURS | {b"origin": b"https://evil.example"}

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from ordernotify import aws
-from ordernotify.aws import Cloud
+from ordernotify.aws import waiting
+from ordernotify.aws.session import Cloud
 from ordernotify.cli import app
 from ordernotify.cli import logs as commands
-from ordernotify.config import Names
+from ordernotify.settings.names import Names
 from tests.test_trace import put
 
 REGISTERED = (commands.logs, commands.trace)
@@ -159,7 +159,7 @@ def interrupted(self: object, seconds: float) -> None:
 
 def test_ctrl_c_is_the_normal_end_of_following(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     log(cloud, "one", "two")
-    monkeypatch.setattr(aws.SystemClock, "sleep", interrupted)
+    monkeypatch.setattr(waiting.SystemClock, "sleep", interrupted)
 
     result = run("logs", "-f")
 
@@ -168,7 +168,7 @@ def test_ctrl_c_is_the_normal_end_of_following(cloud: Cloud, monkeypatch: pytest
 
 
 def test_following_waits_for_the_groups(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aws.SystemClock, "sleep", interrupted)
+    monkeypatch.setattr(waiting.SystemClock, "sleep", interrupted)
 
     result = run("logs", "-f", "--source", "function")
 
@@ -178,7 +178,7 @@ def test_following_waits_for_the_groups(cloud: Cloud, monkeypatch: pytest.Monkey
 
 def test_a_followed_order_is_chosen_while_following(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     log(cloud, *one_request(), "something else")
-    monkeypatch.setattr(aws.SystemClock, "sleep", interrupted)
+    monkeypatch.setattr(waiting.SystemClock, "sleep", interrupted)
 
     assert len(texts(run("logs", "-f", "--order", ORDER))) == 4
 

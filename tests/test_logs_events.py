@@ -11,11 +11,11 @@ from botocore.exceptions import EndpointConnectionError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ordernotify.config import Names
 from ordernotify.errors import AwsError, StackNotFoundError
 from ordernotify.logs import BackOff, GroupReader, LogEvent, LogReader, is_transient_or_offline, log_groups
 from ordernotify.logs.events import FULL_PAGE, GIVE_UP_SECONDS, Page, is_transient
 from ordernotify.logs.follow import in_order
+from ordernotify.settings.names import Names
 from tests.logs_fakes import FakeClock, FakeLogs, OnePage, Stored, client_error, event, ms
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from ordernotify.aws import SystemClock
+from ordernotify.aws.waiting import SystemClock
 from ordernotify.errors import OrderNotifyError, UsageError
 from ordernotify.orders import (
     Answer,
@@ -347,7 +347,7 @@ def test_under_faults_every_order_is_made_once(api: FakeApi) -> None:
 
 IMPORT = """
 import sys
-from ordernotify.aws import SystemClock
+from ordernotify.aws.waiting import SystemClock
 from ordernotify.orders import BulkRun, Format, OrderClient, Source
 url, file = sys.argv[1:]
 clock = SystemClock()
@@ -400,7 +400,6 @@ def test_the_memory_does_not_grow_with_the_file() -> None:
 
 STDIN = """
 import sys
-from ordernotify.aws import SystemClock
 from ordernotify.orders import Answer, BulkRun, Format, Source, open_orders
 with open_orders("-") as (opened, size):
     run = BulkRun(Source(opened, Format.JSONL), lambda draft: Answer(201, "ok", "id"), concurrency=3)
@@ -417,8 +416,8 @@ def test_ctrl_c_ends_a_run_whose_stdin_is_silent() -> None:
     assert process.stdout
     process.stdin.write(b'{"n": 1}\n{"n": 2}\n')
     process.stdin.flush()
-    while process.stdout.readline() != b"2\n":
-        pass
+    while (line := process.stdout.readline()) != b"2\n":
+        assert line, process.stderr and process.stderr.read()
     os.kill(process.pid, signal.SIGINT)
     assert process.wait(timeout=10) == 0  # its stdin is still open
     out, err = process.communicate()

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from ordernotify.aws import Cloud
+from ordernotify.aws.session import Cloud
 from ordernotify.cli import app, sending
 from ordernotify.cli import orders as _registers_the_commands  # noqa: F401
 from ordernotify.cli.access import Access

@@ -20,7 +20,7 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ordernotify.aws import Cloud
+from ordernotify.aws.session import Cloud
 from ordernotify.errors import AwsError, OrderNotifyError, StackNotFoundError
 from ordernotify.orders import Format, export_orders
 from ordernotify.orders.spreadsheet import (

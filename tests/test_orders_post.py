@@ -10,7 +10,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from ordernotify.aws import SystemClock
+from ordernotify.aws.waiting import SystemClock
 from ordernotify.errors import OrderNotifyError
 from ordernotify.orders import Answer, Draft, Fault, OrderClient
 from tests.orders_fakes import FakeApi, Reply, Script, TurnedClock, running_api

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from ordernotify.aws import Cloud
+from ordernotify.aws.session import Cloud
 from ordernotify.errors import AwsError, StackNotFoundError, UsageError
 from ordernotify.orders import OrderQuery, get_orders, list_orders
 from ordernotify.orders.query import sorted_orders

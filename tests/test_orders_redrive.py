@@ -14,7 +14,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from ordernotify import handler
-from ordernotify.aws import Cloud, Patience
+from ordernotify.aws.session import Cloud
+from ordernotify.aws.waiting import Patience
 from ordernotify.errors import StackNotFoundError
 from ordernotify.orders import Outcome, Redriven, find_pending, get_orders, redrive
 from tests.orders_fakes import NAMES, TurnedClock, mocked_cloud, put, put_many

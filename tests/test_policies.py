@@ -14,14 +14,20 @@ from botocore.exceptions import ClientError
 from botocore.model import StructureShape
 from typer.testing import CliRunner, Result
 
-from ordernotify import policies, provision
-from ordernotify.aws import Cloud, map_botocore_errors
+from ordernotify import provision
+from ordernotify.aws.errors import map_botocore_errors
+from ordernotify.aws.session import Cloud
 from ordernotify.cli import app
 from ordernotify.cli.policy import operate_permissions
-from ordernotify.config import ApiKind, Auth, Names, Settings
 from ordernotify.errors import AccessDeniedError
-from ordernotify.permissions import Allow, UndeclaredCallError, allow, methods_of
+from ordernotify.iam import policies
+from ordernotify.iam.calls import (
+    Allow,
+    allow,
+)
 from ordernotify.resources.base import Resource, Verb
+from ordernotify.settings.model import ApiKind, Auth, Settings
+from ordernotify.settings.names import Names
 from ordernotify.subscribers import list_subscribers
 from tests.aws_answers import Call, refuse
 from tests.moto_account import ACCOUNT_ID, REGION, Account
@@ -104,49 +110,6 @@ def rights(document: Mapping[str, Any]) -> set[tuple[str, str]]:
 
 def _list(value: str | list[str]) -> list[str]:
     return [value] if isinstance(value, str) else value
-
-
-# The clients that make the declared calls only.
-
-
-def test_a_declared_call_is_made_and_another_one_is_refused(cloud: Cloud) -> None:
-    limited = cloud.only([allow("sqs", "CreateQueue", "ListQueues")])
-    url = limited.sqs.create_queue(QueueName="queue")["QueueUrl"]
-    assert [page["QueueUrls"] for page in limited.sqs.get_paginator("list_queues").paginate()] == [[url]]
-    assert limited.sqs.meta.region_name == REGION
-    with pytest.raises(UndeclaredCallError, match=r"^sqs.delete_queue is called, but not declared$"):
-        limited.sqs.delete_queue(QueueUrl=url)
-    with pytest.raises(UndeclaredCallError, match=r"sns.get_paginator"):
-        limited.sns.get_paginator("get_paginator")  # type: ignore[call-overload]
-    with pytest.raises(UndeclaredCallError, match=r"sns.list_topics"):
-        limited.sns.get_paginator("list_topics")
-    cloud.sqs.delete_queue(QueueUrl=url)
-
-
-def test_limiting_again_only_takes_away(cloud: Cloud) -> None:
-    limited = cloud.only([allow("sqs", "CreateQueue"), allow("sns", "Publish")])
-    narrower = limited.only([allow("sqs", "CreateQueue", "DeleteQueue"), allow("iam", "GetRole")])
-    assert narrower.sqs.create_queue(QueueName="queue")
-    for call in (
-        lambda: narrower.sqs.delete_queue,
-        lambda: narrower.sns.publish,
-        lambda: narrower.iam.get_role,
-    ):
-        with pytest.raises(UndeclaredCallError):
-            call()
-
-
-def test_the_account_is_known_to_every_limited_cloud(cloud: Cloud) -> None:
-    assert cloud.only([]).account == ACCOUNT_ID
-
-
-def test_a_resource_is_limited_to_one_verb(cloud: Cloud) -> None:
-    table = next(one for one in provision.declare(Settings(), cloud) if one.kind == "table")
-    assert table.limited_to(Verb.FIND).find() is None
-    with pytest.raises(UndeclaredCallError, match=r"dynamodb.delete_table"):
-        table.limited_to(Verb.CREATE).cloud.dynamodb.delete_table(TableName="FileMetadata")
-    with pytest.raises(ClientError, match="ResourceNotFoundException"):
-        table.limited_to(Verb.DELETE).cloud.dynamodb.delete_table(TableName="FileMetadata")
 
 
 def every_declaration(cloud: Cloud) -> Iterator[Allow]:
@@ -241,7 +204,6 @@ def test_what_is_optional_is_named_and_not_granted_unless_needed_elsewhere(cloud
     )
     assert rights(made.document) == {("sns:TagResource", "arn:t")}
     assert made.left_out == ("sns:UntagResource",)
-    assert methods_of([allow("sns", "UntagResource", optional=True)]) == {"sns": {"untag_resource"}}
 
 
 def test_the_size_is_counted_as_iam_does_without_white_space(cloud: Cloud) -> None:

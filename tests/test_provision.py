@@ -7,10 +7,12 @@ import pytest
 from botocore.awsrequest import AWSResponse
 
 from ordernotify import provision
-from ordernotify.aws import Cloud, SystemClock
-from ordernotify.config import ApiKind, Settings, Target
+from ordernotify.aws.session import Cloud
+from ordernotify.aws.waiting import SystemClock
 from ordernotify.errors import NotOursError, OrderNotifyError
 from ordernotify.provision import Action, ApplyError, Event, State
+from ordernotify.settings.model import ApiKind, Settings
+from ordernotify.settings.names import Target
 from tests.account_snapshot import snapshot
 from tests.provision_support import (
     Account,

@@ -3,9 +3,10 @@ from __future__ import annotations
 import pytest
 
 from ordernotify import provision
-from ordernotify.aws import Cloud
-from ordernotify.config import ApiKind, Settings, Target
+from ordernotify.aws.session import Cloud
 from ordernotify.provision import Action, ApplyError
+from ordernotify.settings.model import ApiKind, Settings
+from ordernotify.settings.names import Target
 from tests.account_snapshot import snapshot
 from tests.provision_support import (
     Account,

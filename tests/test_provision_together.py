@@ -14,10 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ordernotify import provision
-from ordernotify.aws import Cloud
-from ordernotify.config import ApiKind, Names, Settings, Target
+from ordernotify.aws.session import Cloud
 from ordernotify.errors import OrderNotifyError
 from ordernotify.provision import Event
+from ordernotify.settings.model import ApiKind, Settings
+from ordernotify.settings.names import Names, Target
 from tests.account_snapshot import snapshot
 from tests.provision_support import (
     Account,

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from ordernotify.logs import LogEvent
+from ordernotify.logs.trace import Step, Trace
 from ordernotify.render import json_text
 from ordernotify.render import logs as rendering
 from ordernotify.render.logs import LinePrinter, event_json, event_line, trace_json, trace_lines
-from ordernotify.trace import Step, Trace
 from tests.logs_fakes import event
 
 AT = 1_772_366_400_123

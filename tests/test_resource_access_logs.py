@@ -7,12 +7,17 @@ import pytest
 from moto.iam.models import AWSManagedPolicy, iam_backends
 
 from ordernotify import provision
-from ordernotify.aws import Cloud
-from ordernotify.config import ApiKind, Settings
+from ordernotify.aws.session import Cloud
 from ordernotify.errors import WaitTimeoutError
 from ordernotify.provision import Action
-from ordernotify.resources.access_logs import POLICY, ROLE_NAME, ROLE_TIMEOUT_SECONDS, ApiLogRole
-from ordernotify.resources.api_base import LOG_FORMATS
+from ordernotify.resources.api.access_logs import (
+    POLICY,
+    ROLE_NAME,
+    ROLE_TIMEOUT_SECONDS,
+    ApiLogRole,
+)
+from ordernotify.resources.api.base import LOG_FORMATS
+from ordernotify.settings.model import ApiKind, Settings
 from tests.provision_support import (
     ACCOUNT_ID,
     Account,

@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from ordernotify import provision
-from ordernotify.aws import Cloud
-from ordernotify.config import Settings
+from ordernotify.aws.session import Cloud
 from ordernotify.errors import NotOursError
 from ordernotify.resources.alarm import Alarm, watches
 from ordernotify.resources.base import Resource
+from ordernotify.settings.model import Settings
 from tests.provision_support import (
     ACCOUNT_ID,
     Account,

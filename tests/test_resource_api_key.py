@@ -6,15 +6,16 @@ from typing import Any
 import pytest
 
 from ordernotify import provision
-from ordernotify.aws import Cloud
-from ordernotify.config import Auth, Names, Settings
+from ordernotify.aws.session import Cloud
 from ordernotify.errors import NotOursError
 from ordernotify.provision import Action
 from ordernotify.render.plans import plan_lines
-from ordernotify.resources.api_key import ApiKey, find_api_keys
+from ordernotify.resources.api.key import ApiKey, find_api_keys
+from ordernotify.resources.api.rest_api import RestApi
+from ordernotify.resources.api.usage_plan import UsagePlan
 from ordernotify.resources.base import UNKNOWN, Resource
-from ordernotify.resources.rest_api import RestApi
-from ordernotify.resources.usage_plan import UsagePlan
+from ordernotify.settings.model import Auth, Settings
+from ordernotify.settings.names import Names
 from tests.provision_support import (
     Account,
     assert_deleted_twice,

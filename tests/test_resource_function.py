@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from ordernotify import provision
-from ordernotify.aws import Cloud
-from ordernotify.config import Settings
+from ordernotify.aws.session import Cloud
 from ordernotify.errors import NotOursError, OrderNotifyError
 from ordernotify.provision import Action
 from ordernotify.resources.base import Resource
 from ordernotify.resources.function import Function, code_sha256, function_zip
 from ordernotify.resources.log_group import LogGroup
 from ordernotify.resources.role import Role
+from ordernotify.settings.model import Settings
 from tests.provision_support import (
     ACCOUNT_ID,
     Account,

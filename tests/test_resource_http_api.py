@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 
 from ordernotify import provision
-from ordernotify.aws import Cloud
-from ordernotify.config import ApiKind, Auth, Settings
+from ordernotify.aws.session import Cloud
 from ordernotify.errors import AccessDeniedError, NotOursError
 from ordernotify.provision import Action, ApplyError
-from ordernotify.resources.api_base import LOG_FORMATS
+from ordernotify.resources.api.base import LOG_FORMATS
+from ordernotify.resources.api.http_api import HttpApi
+from ordernotify.resources.api.rest_api import OldRestApi
 from ordernotify.resources.base import UNKNOWN, Resource
-from ordernotify.resources.http_api import HttpApi
-from ordernotify.resources.rest_api import OldRestApi
+from ordernotify.settings.model import ApiKind, Auth, Settings
 from tests.account_snapshot import snapshot
 from tests.provision_support import (
     ACCOUNT_ID,

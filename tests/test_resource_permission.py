@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from ordernotify import provision
-from ordernotify.aws import Cloud
-from ordernotify.config import ApiKind, Settings
+from ordernotify.aws.session import Cloud
 from ordernotify.provision import Action
+from ordernotify.settings.model import ApiKind, Settings
 from tests.account_snapshot import snapshot
 from tests.provision_support import (
     ACCOUNT_ID,

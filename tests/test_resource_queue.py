@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 
 from ordernotify import provision
-from ordernotify.aws import Cloud
-from ordernotify.config import STACK_TAG, Settings
+from ordernotify.aws.session import Cloud
 from ordernotify.errors import NotOursError
 from ordernotify.resources.base import Resource
 from ordernotify.resources.queue import InboxQueue, VerifyQueues
 from ordernotify.resources.topic import Topic
+from ordernotify.settings.model import Settings
+from ordernotify.settings.names import STACK_TAG
 from tests.provision_support import (
     ACCOUNT_ID,
     Account,

@@ -7,13 +7,13 @@ import pytest
 from botocore.exceptions import ClientError
 
 from ordernotify import provision
-from ordernotify.aws import Cloud
-from ordernotify.config import ApiKind, Auth, Settings
+from ordernotify.aws.session import Cloud
 from ordernotify.errors import NotOursError, WaitTimeoutError
 from ordernotify.provision import Action, ApplyError
-from ordernotify.resources.api_base import LOG_FORMATS, QUOTA_TIMEOUT_SECONDS, is_api_busy
+from ordernotify.resources.api.base import LOG_FORMATS, QUOTA_TIMEOUT_SECONDS, is_api_busy
+from ordernotify.resources.api.rest_api import OldRestApi, RestApi
 from ordernotify.resources.base import UNKNOWN, Resource
-from ordernotify.resources.rest_api import OldRestApi, RestApi
+from ordernotify.settings.model import ApiKind, Auth, Settings
 from tests.provision_support import (
     ACCOUNT_ID,
     Account,

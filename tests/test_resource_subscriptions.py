@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 from botocore.awsrequest import AWSResponse
 
-from ordernotify.aws import Cloud
-from ordernotify.config import Settings, Subscription
+from ordernotify.aws.session import Cloud
 from ordernotify.resources.base import Resource
-from ordernotify.resources.listing import list_subscriptions
+from ordernotify.resources.listing import Subscription, list_subscriptions
 from ordernotify.resources.subscriptions import AlarmSubscriptions, Subscriptions
 from ordernotify.resources.topic import AlarmTopic, Topic
+from ordernotify.settings.model import Settings
 from tests.provision_support import (
     ACCOUNT_ID,
     Account,

@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 
 from ordernotify import provision
-from ordernotify.aws import Cloud
-from ordernotify.config import Settings, Target
+from ordernotify.aws.session import Cloud
 from ordernotify.errors import NotOursError, OrderNotifyError
 from ordernotify.resources.table import Table
+from ordernotify.settings.model import Settings
+from ordernotify.settings.names import Target
 from tests.provision_support import (
     Account,
     assert_deleted_twice,

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from ordernotify import provision
-from ordernotify.aws import Cloud
-from ordernotify.config import Settings, Target
+from ordernotify.aws.session import Cloud
 from ordernotify.errors import NotOursError
 from ordernotify.resources.topic import AlarmTopic, Topic
+from ordernotify.settings.model import Settings
+from ordernotify.settings.names import Target
 from tests.provision_support import (
     ACCOUNT_ID,
     Account,

@@ -6,16 +6,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ordernotify.config import (
-    Names,
+from ordernotify.errors import OrderNotifyError, UsageError
+from ordernotify.settings.file import (
+    OPTIONS,
+    read_settings,
+    save_settings,
+    settings_from_environment,
+)
+from ordernotify.settings.model import (
     Settings,
     describe,
     setting_from_tag,
     setting_tag_value,
     settings_default,
 )
-from ordernotify.errors import OrderNotifyError, UsageError
-from ordernotify.settings_file import OPTIONS, read_settings, save_settings, settings_from_environment
+from ordernotify.settings.names import Names
 
 
 def write(folder: Path, text: str) -> Path:

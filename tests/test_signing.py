@@ -8,20 +8,22 @@ from typing import Any
 import boto3
 import pytest
 
-from ordernotify.aws import Cloud
-from ordernotify.config import ApiKind, Auth, Names, Settings
-from ordernotify.endpoint import Endpoint
+from ordernotify.aws.session import Cloud
 from ordernotify.errors import CredentialsError, OrderNotifyError, StackNotFoundError, UsageError
-from ordernotify.signing import authorizer, given_key, read_api_key, signed_by_session, with_api_key
+from ordernotify.orders.signing import (
+    authorizer,
+    given_key,
+    read_api_key,
+    signed_by_session,
+    with_api_key,
+)
+from ordernotify.settings.model import Auth, Settings
+from ordernotify.settings.names import Names
 from tests.provision_support import Account, set_up
 
 URL = "https://a1.execute-api.us-east-1.amazonaws.com/prod/orders"
 KEY = "k" * 20
 HEADERS = {"Content-Type": "application/json", "Idempotency-Key": "one"}
-
-
-def endpoint(auth: Auth) -> Endpoint:
-    return Endpoint(URL, "prod", "a1", ApiKind.REST, auth)
 
 
 def key_file(folder: Path, text: str = KEY, mode: int = 0o600) -> Path:
@@ -32,13 +34,13 @@ def key_file(folder: Path, text: str = KEY, mode: int = 0o600) -> Path:
 
 
 def signed(cloud: Cloud, auth: Auth, **given: Any) -> dict[str, str]:
-    sign = authorizer(cloud, Names(), "default", endpoint(auth), **given)
+    sign = authorizer(cloud, Names(), "default", auth, **given)
     assert sign is not None
     return dict(sign("POST", URL, HEADERS, b"{}"))
 
 
 def test_a_public_api_needs_nothing(cloud: Cloud) -> None:
-    assert authorizer(cloud, Names(), "default", endpoint(Auth.NONE), key=KEY) is None
+    assert authorizer(cloud, Names(), "default", Auth.NONE, key=KEY) is None
 
 
 def test_the_stacks_own_key_is_read_from_the_account(account: Account, cloud: Cloud) -> None:

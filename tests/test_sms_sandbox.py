@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from botocore.awsrequest import AWSResponse
 
-from ordernotify.aws import Cloud
-from ordernotify.config import Target
+from ordernotify.aws.session import Cloud
+from ordernotify.settings.names import Target
 from ordernotify.subscribers import (
     sandbox_notice,
 )

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from ordernotify.cli import app
 from ordernotify.cli import subscribers as commands
 from ordernotify.errors import UsageError
-from ordernotify.filter_policy import Scope
+from ordernotify.resources.filter_policy import Scope
 from ordernotify.subscribers import (
     Endpoint,
     Wanted,

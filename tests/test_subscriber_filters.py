@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from ordernotify.aws import Cloud
-from ordernotify.filter_policy import Scope
+from ordernotify.aws.session import Cloud
+from ordernotify.resources.filter_policy import Scope
 from ordernotify.subscribers import (
     Action,
 )

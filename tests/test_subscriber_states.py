@@ -8,10 +8,10 @@ from datetime import timedelta
 import pytest
 from botocore.awsrequest import AWSResponse
 
-from ordernotify.aws import Cloud
-from ordernotify.config import STACK_TAG
+from ordernotify.aws.session import Cloud
 from ordernotify.render.subscribers import outcome_document, show_list, show_outcome
 from ordernotify.resources.subscriber import MAX_REQUEST_TAGS, REQUEST_TAG_PREFIX, request_tag
+from ordernotify.settings.names import STACK_TAG
 from ordernotify.subscribers import (
     Action,
     remember_requests,

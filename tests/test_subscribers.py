@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from ordernotify.aws import Cloud
-from ordernotify.config import STACK_TAG
+from ordernotify.aws.session import Cloud
 from ordernotify.errors import NotOursError, StackNotFoundError, UsageError
 from ordernotify.resources.delivery import queue_statement, statement_id
+from ordernotify.settings.names import STACK_TAG
 from ordernotify.subscribers import (
     Action,
     release_receivers,

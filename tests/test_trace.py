@@ -10,11 +10,16 @@ from typing import Any
 
 import pytest
 
-from ordernotify.aws import Cloud
-from ordernotify.config import Names
+from ordernotify.aws.session import Cloud
 from ordernotify.errors import StackNotFoundError
 from ordernotify.logs import LogEvent
-from ordernotify.trace import Step, get_item, tell_story, trace_order
+from ordernotify.logs.trace import (
+    Step,
+    get_item,
+    tell_story,
+    trace_order,
+)
+from ordernotify.settings.names import Names
 from tests.logs_fakes import event
 
 AT = 1_772_366_400_000

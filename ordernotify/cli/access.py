@@ -12,8 +12,8 @@ import typer
 from ordernotify.cli.run import Run
 
 if TYPE_CHECKING:
-    from ordernotify.aws import Cloud
-    from ordernotify.signing import Sign
+    from ordernotify.aws.session import Cloud
+    from ordernotify.orders.signing import Sign
 
 KeyFileOption = Annotated[
     Path | None,
@@ -38,9 +38,9 @@ class Access:
 
 def find_access(run: Run, cloud: Cloud, key_file: Path | None) -> Access:
     """Find the stack's API, and read the key or the credentials if it asks for them."""
-    from ordernotify.endpoint import find_endpoint
-    from ordernotify.signing import KEY_VARIABLE, authorizer, given_key
+    from ordernotify.orders.signing import KEY_VARIABLE, authorizer, given_key
+    from ordernotify.stack.discovery import find_endpoint
 
     key = given_key(os.environ.get(KEY_VARIABLE), key_file)
     endpoint = find_endpoint(cloud, run.names, run.stack)
-    return Access(endpoint.url, authorizer(cloud, run.names, run.stack, endpoint, key=key))
+    return Access(endpoint.url, authorizer(cloud, run.names, run.stack, endpoint.auth, key=key))

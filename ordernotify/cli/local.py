@@ -12,7 +12,7 @@ from ordernotify.cli.run import JsonOption, with_errors_shown
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ordernotify.local import LocalCloud
+    from ordernotify.local.cloud import LocalCloud
 
 local = typer.Typer(
     help="Start, stop and look at the embedded cloud on this machine. "
@@ -31,7 +31,7 @@ def start(as_json: JsonOption = False) -> None:
 
     Example: ordernotify local start
     """
-    from ordernotify import local as cloud
+    from ordernotify.local import cloud
 
     _show(cloud.start, as_json)
 
@@ -44,7 +44,7 @@ def stop(as_json: JsonOption = False) -> None:
 
     Example: ordernotify local stop
     """
-    from ordernotify import local as cloud
+    from ordernotify.local import cloud
 
     _show(cloud.stop, as_json)
 
@@ -57,7 +57,7 @@ def status(as_json: JsonOption = False) -> None:
 
     Example: ordernotify local status --json
     """
-    from ordernotify import local as cloud
+    from ordernotify.local import cloud
 
     _show(cloud.status, as_json)
 

@@ -14,7 +14,7 @@ from ordernotify.cli.run import JsonOption, Run, command
 from ordernotify.errors import EXIT_FAILED, UsageError
 
 if TYPE_CHECKING:
-    from ordernotify.aws import Cloud
+    from ordernotify.aws.session import Cloud
     from ordernotify.logs import LogEvent, LogReader
 
 FOLLOW_SINCE = "10m"
@@ -184,10 +184,10 @@ def _range(
 
 
 def _reader(run: Run, cloud: Cloud, source: Source | None) -> LogReader:
-    from ordernotify.aws import SystemClock
-    from ordernotify.logs import BackOff, GroupReader, LogReader, log_groups, permissions
+    from ordernotify.aws.waiting import SystemClock
+    from ordernotify.logs import BackOff, GroupReader, LogReader, log_groups
 
-    clock, client = SystemClock(), cloud.only(permissions(cloud, run.names)).logs
+    clock, client = SystemClock(), cloud.logs
     groups = {name: group for name, group in log_groups(run.names).items() if source in (None, name)}
     readers = [GroupReader(client, name, group, BackOff(clock)) for name, group in groups.items()]
     return LogReader(readers, run.stack)
@@ -195,7 +195,7 @@ def _reader(run: Run, cloud: Cloud, source: Source | None) -> LogReader:
 
 def _followed(run: Run, cloud: Cloud, source: Source | None, start: int, live: bool) -> Iterator[LogEvent]:
     from ordernotify import render
-    from ordernotify.aws import SystemClock
+    from ordernotify.aws.waiting import SystemClock
     from ordernotify.logs import (
         BackOff,
         Follower,
@@ -204,10 +204,9 @@ def _followed(run: Run, cloud: Cloud, source: Source | None, start: int, live: b
         follow_live,
         is_transient_or_offline,
         log_groups,
-        permissions,
     )
 
-    clock, client = SystemClock(), cloud.only(permissions(cloud, run.names)).logs
+    clock, client = SystemClock(), cloud.logs
     groups = {name: group for name, group in log_groups(run.names).items() if source in (None, name)}
     readers = [
         GroupReader(client, name, group, BackOff(clock, is_transient_or_offline, None, render.note))
@@ -268,9 +267,9 @@ def trace(
         raise UsageError("the order id is empty", "Give the id that the answer to the order had.")
     start = _times(since, None)[0] if since else None
     from ordernotify.logs import find_order_events
+    from ordernotify.logs.trace import trace_order
     from ordernotify.render import json_document
     from ordernotify.render.logs import show_trace, trace_json
-    from ordernotify.trace import trace_order
 
     _write_any_character()
     cloud = run.cloud()

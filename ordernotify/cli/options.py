@@ -7,7 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
-from ordernotify.config import ARCHITECTURES, RUNTIMES, ApiKind, Auth, settings_default
+from ordernotify.settings.model import (
+    ARCHITECTURES,
+    RUNTIMES,
+    ApiKind,
+    Auth,
+    settings_default,
+)
 
 _SUBSCRIBERS = "Subscribers"
 _API = "API"

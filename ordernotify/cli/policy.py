@@ -13,14 +13,15 @@ import typer
 from ordernotify.cli import app
 from ordernotify.cli.options import SETTING_OPTIONS
 from ordernotify.cli.run import Run, command
-from ordernotify.config import Settings, Target, describe
 from ordernotify.errors import AccessDeniedError, UsageError
-from ordernotify.settings_file import settings_from_environment
+from ordernotify.settings.file import settings_from_environment
+from ordernotify.settings.model import Settings, describe
+from ordernotify.settings.names import Target
 
 if TYPE_CHECKING:
-    from ordernotify.aws import Cloud
-    from ordernotify.permissions import Permissions
-    from ordernotify.policies import Policy
+    from ordernotify.aws.session import Cloud
+    from ordernotify.iam.calls import Permissions
+    from ordernotify.iam.policies import Policy
 
 policy_app = typer.Typer(
     name="policy",
@@ -52,7 +53,8 @@ def setup(run: Run) -> None:
     && aws iam put-user-policy --user-name deployer --policy-name setup --policy-document file://setup.json
     """
     cloud = run.cloud()
-    from ordernotify import policies, provision, subscribers
+    from ordernotify import provision, subscribers
+    from ordernotify.iam import policies
 
     settings = _described(run, None)
     more = (
@@ -71,7 +73,8 @@ def operate(run: Run, receiver: ReceiverOption = None) -> None:
     Example: ordernotify policy operate --stack dev --auth iam
     """
     cloud = run.cloud()
-    from ordernotify import policies, provision
+    from ordernotify import provision
+    from ordernotify.iam import policies
 
     settings = _described(run, cloud)
     more = operate_permissions(cloud, settings, _receivers(receiver))
@@ -85,7 +88,10 @@ def teardown(run: Run, receiver: ReceiverOption = None) -> None:
     Example: ordernotify policy teardown --stack dev
     """
     cloud = run.cloud()
-    from ordernotify import endpoint, overview, policies, provision, subscribers
+    from ordernotify import provision, subscribers
+    from ordernotify.iam import policies
+    from ordernotify.stack import discovery as endpoint
+    from ordernotify.stack import health as overview
 
     settings = _described(run, cloud)
     more = (
@@ -103,14 +109,20 @@ def function(run: Run) -> None:
     Example: ordernotify policy function --stack dev
     """
     cloud = run.cloud()
-    from ordernotify import policies
+    from ordernotify.iam import policies
 
     _show(policies.role_policy(_described(run, None), cloud))
 
 
 def operate_permissions(cloud: Cloud, settings: Settings, receivers: Sequence[str]) -> Permissions:
     """List what the commands between setup and teardown call, beside what `status` reads of the resources."""
-    from ordernotify import endpoint, inbox, logs, orders, overview, signing, subscribers, trace, verify
+    from ordernotify import logs, orders, subscribers
+    from ordernotify.local import inbox
+    from ordernotify.logs import trace
+    from ordernotify.orders import signing
+    from ordernotify.stack import discovery as endpoint
+    from ordernotify.stack import health as overview
+    from ordernotify.stack import verify
 
     names = settings.names
     return (
@@ -144,7 +156,7 @@ def _described(run: Run, cloud: Cloud | None) -> Settings:
     """Describe the stack: flags win over environment and file, and these over what `setup` recorded."""
     recorded = {}
     if cloud is not None:
-        from ordernotify.endpoint import recorded_settings
+        from ordernotify.stack.discovery import recorded_settings
 
         # The stack need not exist, and who prints a policy need not be allowed to look.
         with suppress(AccessDeniedError):
@@ -156,7 +168,7 @@ def _described(run: Run, cloud: Cloud | None) -> Settings:
 def _show(policy: Policy) -> None:
     import json
 
-    from ordernotify.policies import INLINE_CHARACTERS, MANAGED_CHARACTERS
+    from ordernotify.iam.policies import INLINE_CHARACTERS, MANAGED_CHARACTERS
     from ordernotify.render import note
 
     sys.stdout.write(json.dumps(policy.document, indent=2) + "\n")

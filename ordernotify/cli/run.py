@@ -13,12 +13,18 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
-from ordernotify.config import DEFAULT_STACK, Names, Settings, Target, check_stack_name, describe
 from ordernotify.errors import EXIT_FAILED, EXIT_INTERRUPTED, OrderNotifyError, UsageError
-from ordernotify.settings_file import DEFAULT_FILE, read_settings, settings_from_environment
+from ordernotify.settings.file import DEFAULT_FILE, read_settings, settings_from_environment
+from ordernotify.settings.model import Settings, describe
+from ordernotify.settings.names import (
+    DEFAULT_STACK,
+    Names,
+    Target,
+    check_stack_name,
+)
 
 if TYPE_CHECKING:
-    from ordernotify.aws import Cloud
+    from ordernotify.aws.session import Cloud
 
 _COMMON = "Common options"
 _NAMES = "Names"
@@ -187,10 +193,10 @@ class Run:
         Starts the embedded cloud if it is needed and not running.
         """
         from ordernotify import render
-        from ordernotify.aws import aws_cloud, local_cloud
+        from ordernotify.aws.session import aws_cloud, local_cloud
 
         if self.target is Target.LOCAL:
-            from ordernotify import local
+            from ordernotify.local import cloud as local
 
             cloud = local_cloud(local.ensure_running(tell=render.note).endpoint, self.region)
         else:

@@ -206,7 +206,7 @@ def _send_all(
     total: int,
     position: Callable[[], int] | None = None,
 ) -> None:
-    from ordernotify.aws import SystemClock
+    from ordernotify.aws.waiting import SystemClock
     from ordernotify.orders import BulkRun, OrderClient
 
     clock = SystemClock()

@@ -13,14 +13,15 @@ from ordernotify.cli import app
 from ordernotify.cli.access import KeyFileOption, find_access
 from ordernotify.cli.options import SETTING_OPTIONS
 from ordernotify.cli.run import JsonOption, Run, command
-from ordernotify.config import Names, Settings, Target, describe
 from ordernotify.errors import EXIT_DIFFERENCES, EXIT_FAILED, OrderNotifyError, StackNotFoundError, UsageError
+from ordernotify.settings.model import Settings, describe
+from ordernotify.settings.names import Names, Target
 
 if TYPE_CHECKING:
-    from ordernotify.aws import Cloud
-    from ordernotify.overview import Health
+    from ordernotify.aws.session import Cloud
     from ordernotify.provision import Plan
     from ordernotify.resources.base import Live, Resource
+    from ordernotify.stack.health import Health
 
 LAST_ERRORS_SECONDS = 24 * 3600
 """How far back `status` looks for errors."""
@@ -98,7 +99,7 @@ def _tell_of_subscribers(cloud: Cloud, settings: Settings, planned: Plan) -> Non
 
 def _save(run: Run) -> None:
     from ordernotify.render import note
-    from ordernotify.settings_file import OPTIONS, save_settings
+    from ordernotify.settings.file import OPTIONS, save_settings
 
     given = {name: value for name, value in run.given().items() if name in OPTIONS}
     save_settings(run.config, {n: list(v) if isinstance(v, tuple) else v for n, v in given.items()})
@@ -150,9 +151,9 @@ def status(
     """
     cloud = run.cloud()
     from ordernotify import provision
-    from ordernotify.endpoint import recorded_settings
+    from ordernotify.orders.signing import read_api_key
     from ordernotify.render import plans
-    from ordernotify.signing import read_api_key
+    from ordernotify.stack.discovery import recorded_settings
 
     settings = run.settings(recorded_settings(cloud, run.names, run.stack))
     planned = provision.plan(provision.declare(settings, cloud))
@@ -177,7 +178,7 @@ def _health(cloud: Cloud, names: Names) -> Health:
     import time
     from concurrent.futures import ThreadPoolExecutor
 
-    from ordernotify import overview
+    from ordernotify.stack import health as overview
 
     since = int((time.time() - LAST_ERRORS_SECONDS) * 1000)
     with ThreadPoolExecutor(3) as pool:
@@ -194,9 +195,9 @@ def verify(run: Run, api_key_file: KeyFileOption = None, json: JsonOption = Fals
     Example: ordernotify verify
     """
     cloud = run.cloud()
-    from ordernotify import verify as procedure
     from ordernotify.orders import Draft, OrderClient, random_key
     from ordernotify.render import json_document, json_text, proof
+    from ordernotify.stack import verify as procedure
 
     access = find_access(run, cloud, api_key_file)
     client = OrderClient(access.url, sign=access.sign)
@@ -232,7 +233,7 @@ def inbox(run: Run, json: JsonOption = False) -> None:
             "On AWS the messages are in the subscribers' mailboxes and phones.",
         )
     cloud = run.cloud()
-    from ordernotify.inbox import read_inbox
+    from ordernotify.local.inbox import read_inbox
     from ordernotify.render import note, proof
 
     deliveries = read_inbox(cloud, run.names, tell=note)
@@ -262,8 +263,8 @@ def teardown(
     """
     cloud = run.cloud()
     from ordernotify import provision, subscribers
-    from ordernotify.endpoint import recorded_settings
     from ordernotify.render import json_document, plans
+    from ordernotify.stack.discovery import recorded_settings
 
     settings = Settings(run.stack, run.names, **recorded_settings(cloud, run.names, run.stack))
     resources = provision.declare(settings, cloud)
@@ -284,8 +285,8 @@ def teardown(
 
 def _confirm_teardown(cloud: Cloud, run: Run, planned: Plan, *, ask_for_orders: bool) -> bool:
     """Ask whether to go on; returns whether the orders are to be deleted after all."""
-    from ordernotify import overview
     from ordernotify.render import note
+    from ordernotify.stack import health as overview
 
     if not sys.stdin.isatty():
         raise OrderNotifyError("nobody is there to be asked", "Read the plan above, then add --yes.")
@@ -309,8 +310,8 @@ def _confirm_teardown(cloud: Cloud, run: Run, planned: Plan, *, ask_for_orders: 
 def _stop_unused_cloud(cloud: Cloud) -> None:
     """Stop the embedded cloud if no stack is left in it."""
     if cloud.target is Target.LOCAL:
-        from ordernotify import local
-        from ordernotify.endpoint import stacks_present
+        from ordernotify.local import cloud as local
+        from ordernotify.stack.discovery import stacks_present
 
         if not stacks_present(cloud):
             local.stop()

@@ -10,7 +10,7 @@ import typer
 from ordernotify.cli import app
 from ordernotify.cli.run import JsonOption, Run, command
 from ordernotify.errors import EXIT_FAILED
-from ordernotify.filter_policy import Scope
+from ordernotify.resources.filter_policy import Scope
 
 if TYPE_CHECKING:
     from ordernotify.subscribers import Outcome

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 
-from ordernotify.aws import Clock, Cloud, error_code, is_throttled, map_botocore_errors
-from ordernotify.config import Names
-from ordernotify.permissions import Permissions, allow
+from ordernotify.aws.errors import error_code, is_throttled, map_botocore_errors
+from ordernotify.aws.session import Cloud
+from ordernotify.aws.waiting import Clock
+from ordernotify.iam.calls import Permissions, allow
+from ordernotify.settings.names import Names
 
 if TYPE_CHECKING:
     from collections.abc import Callable

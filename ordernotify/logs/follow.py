@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from ordernotify.aws import Clock
+from ordernotify.aws.waiting import Clock
 from ordernotify.errors import StackNotFoundError
 from ordernotify.logs.events import GroupMissingError, LogEvent, Page, Pages
 

@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 from botocore.exceptions import ClientError
 from urllib3.exceptions import HTTPError
 
-from ordernotify.aws import Clock, error_code, map_botocore_errors
+from ordernotify.aws.errors import error_code, map_botocore_errors
+from ordernotify.aws.waiting import Clock
 from ordernotify.errors import AwsError
 from ordernotify.logs.events import BackOff, LogEvent, content_digest, is_transient_or_offline
 from ordernotify.logs.follow import DEEP_LOOK_BACK_SECONDS, POLL_SECONDS, Follower

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from ordernotify.aws import Clock, SystemClock
+from ordernotify.aws.waiting import Clock, SystemClock
 from ordernotify.errors import CancelledError, OrderNotifyError, UsageError
 from ordernotify.orders.latency import Histogram
 from ordernotify.orders.lines import Broken

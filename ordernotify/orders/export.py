@@ -11,13 +11,13 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from ordernotify.aws import Cloud
-from ordernotify.config import Names
+from ordernotify.aws.session import Cloud
 from ordernotify.errors import OrderNotifyError
 from ordernotify.orders.attributes import json_order
 from ordernotify.orders.formats import STDIO, Format
-from ordernotify.orders.scan import Page, read_permissions, scan_pages
+from ordernotify.orders.scan import Page, scan_pages
 from ordernotify.orders.spreadsheet import Header, csv_cells
+from ordernotify.settings.names import Names
 
 Progress = Callable[[int], None]
 Opener = Callable[[str], AbstractContextManager[BinaryIO]]
@@ -111,7 +111,6 @@ def export_orders(
 
     Raises OrderNotifyError when the file cannot be written, StackNotFoundError, AwsError.
     """
-    cloud = cloud.only(read_permissions(cloud, names))
     pages = scan_pages(cloud, names, segments=segments)
     with _writing(file), open_output(file) as out:
         if form is Format.JSONL:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import urllib3
 
-from ordernotify.aws import Clock, SystemClock
+from ordernotify.aws.waiting import Clock, SystemClock
 from ordernotify.errors import CancelledError, OrderNotifyError
 
 CONNECT_TIMEOUT_SECONDS = 5.0

@@ -10,13 +10,15 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from ordernotify import handler
-from ordernotify.aws import Cloud, Patience, ignore_codes, is_throttled, map_botocore_errors
-from ordernotify.config import Names
+from ordernotify.aws.errors import ignore_codes, is_throttled, map_botocore_errors
+from ordernotify.aws.session import Cloud
+from ordernotify.aws.waiting import Patience
 from ordernotify.errors import OrderNotifyError
+from ordernotify.iam.calls import Permissions, allow
 from ordernotify.orders.attributes import Order, plain_order
 from ordernotify.orders.parallel import in_parallel
 from ordernotify.orders.scan import TABLE_KEY, Condition, read_permissions, reading, scan_pages
-from ordernotify.permissions import Permissions, allow
+from ordernotify.settings.names import Names
 from ordernotify.times import ago, created_at_text
 
 OLDER_THAN = timedelta(minutes=1)
@@ -65,7 +67,6 @@ def find_pending(
     An order that has no time, because another program wrote it, counts as old. The sequence is random.
     Raises StackNotFoundError, AwsError.
     """
-    cloud = cloud.only(read_permissions(cloud, names))
     before = ago(now or datetime.now(UTC), older_than)
     condition = Condition(
         "#state = :pending AND (#created <= :before OR attribute_not_exists(#created))",
@@ -99,7 +100,6 @@ def redrive(
 
     Raises StackNotFoundError, AwsError when the table cannot be read; a failed publish is an outcome.
     """
-    cloud = cloud.only(redrive_permissions(cloud, names))
     topic = cloud.arn("sns", names.topic)
     sender = _Sender(cloud, names, topic, patience or Patience(), build_message)
     return in_parallel(find_pending(cloud, names, older_than, now=now), sender.send, concurrency=concurrency)

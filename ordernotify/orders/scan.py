@@ -7,12 +7,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ordernotify.aws import Clock, Cloud, map_botocore_errors
-from ordernotify.config import Names
+from ordernotify.aws.errors import map_botocore_errors
+from ordernotify.aws.session import Cloud
+from ordernotify.aws.waiting import Clock
 from ordernotify.errors import AwsError, StackNotFoundError
+from ordernotify.iam.calls import Permissions, allow
 from ordernotify.orders.attributes import Attributes, Order, plain_order
 from ordernotify.orders.parallel import merge
-from ordernotify.permissions import Permissions, allow
+from ordernotify.settings.names import Names
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import ScanInputTypeDef

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from ordernotify.aws import Cloud
+    from ordernotify.aws.session import Cloud
 
 _UNSAFE = r"\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff"
 """Control characters, line separators, direction marks, and halves of pairs, which cannot be written."""

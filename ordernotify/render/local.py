@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from ordernotify.local import LocalCloud
+from ordernotify.local.cloud import LocalCloud
 from ordernotify.render import clean, json_document, note, out
 
 

@@ -15,7 +15,7 @@ from ordernotify.render import clean, json_text, note, out
 
 if TYPE_CHECKING:
     from ordernotify.logs import LogEvent
-    from ordernotify.trace import Trace
+    from ordernotify.logs.trace import Trace
 
 _PLATFORM = re.compile(r"(START|END|REPORT|INIT_START|INIT_REPORT|EXTENSION|TELEMETRY|RESTORE_\w+)\b")
 _LINE_BREAK = re.compile(r"\r\n|\r|\n")

@@ -12,11 +12,12 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from ordernotify.config import Auth, Target
-from ordernotify.overview import Health
 from ordernotify.provision import Action, Event, Item, Plan, Report, State
 from ordernotify.render import clean, err, json_document, out
 from ordernotify.resources.base import Change
+from ordernotify.settings.model import Auth
+from ordernotify.settings.names import Target
+from ordernotify.stack.health import Health
 
 _SIGNS = {
     Action.CREATE: ("+", "green"),

@@ -7,9 +7,9 @@ from typing import Any
 
 from rich.text import Text
 
-from ordernotify.inbox import Delivery
+from ordernotify.local.inbox import Delivery
 from ordernotify.render import clean, json_lines, out
-from ordernotify.verify import Check
+from ordernotify.stack.verify import Check
 
 
 def show_check(check: Check) -> None:

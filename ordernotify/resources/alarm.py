@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from ordernotify.aws import Cloud, tag_list
-from ordernotify.config import ApiKind, Settings
+from ordernotify.aws.session import Cloud
+from ordernotify.aws.tags import tag_list
 from ordernotify.handler import METRIC_NAMESPACE, METRIC_NOTIFICATIONS_PENDING
-from ordernotify.permissions import Permissions, allow
+from ordernotify.iam.calls import Permissions, allow
 from ordernotify.resources.base import UNKNOWN, Attributes, Live, Resource, Step, Verb, tags_of
+from ordernotify.settings.model import ApiKind, Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch.type_defs import PutMetricAlarmInputTypeDef

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
-from ordernotify.aws import Cloud, Patience
-from ordernotify.config import STACK_TAG, Settings
-from ordernotify.permissions import Permissions
+from ordernotify.aws.session import Cloud
+from ordernotify.aws.waiting import Patience
+from ordernotify.iam.calls import Permissions
+from ordernotify.settings.model import Settings
+from ordernotify.settings.names import STACK_TAG
 
 TAGS = "tags"
 """The attribute that stands for the tags in a difference."""
@@ -120,13 +121,6 @@ class Resource(ABC):
     @abstractmethod
     def permissions(self) -> Mapping[Verb, Permissions]:
         """What each verb calls, and what AWS checks along with it; every verb may call what FIND may."""
-
-    def limited_to(self, verb: Verb) -> Self:
-        """The same resource with clients that make the declared calls of one verb and no others."""
-        declared = self.permissions
-        limited = copy.copy(self)
-        limited.cloud = self.cloud.only(declared.get(Verb.FIND, ()) + declared.get(verb, ()))
-        return limited
 
     @abstractmethod
     def find(self) -> Live | None:

@@ -11,10 +11,11 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from ordernotify.aws import Cloud, has_code, map_botocore_errors
+from ordernotify.aws.errors import has_code, map_botocore_errors
+from ordernotify.aws.session import Cloud
 from ordernotify.errors import AccessDeniedError, OrderNotifyError
-from ordernotify.permissions import Permissions
-from ordernotify.permissions import allow as allow_calls
+from ordernotify.iam.calls import Permissions
+from ordernotify.iam.calls import allow as allow_calls
 from ordernotify.resources.base import json_statements, policy_text
 
 SQS, LAMBDA = "sqs", "lambda"

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
 
-from ordernotify.aws import error_text, has_code, ignore_codes
-from ordernotify.config import SETTING_TAG_PREFIX
+from ordernotify.aws.errors import error_text, has_code, ignore_codes
 from ordernotify.errors import OrderNotifyError
-from ordernotify.permissions import Permissions, allow
-from ordernotify.resources.api_base import proxied_on_preflight
+from ordernotify.iam.calls import Permissions, allow
+from ordernotify.resources.api.base import proxied_on_preflight
 from ordernotify.resources.base import UNKNOWN, Attributes, Change, Live, Resource, Step, Verb
+from ordernotify.settings.model import SETTING_TAG_PREFIX
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda.type_defs import EnvironmentTypeDef

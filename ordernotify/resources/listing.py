@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from botocore.exceptions import ClientError
 
-from ordernotify.aws import Cloud, has_code
-from ordernotify.config import Subscription
+from ordernotify.aws.errors import has_code
+from ordernotify.aws.session import Cloud
 
 NO_TOPIC = ("NotFound", "NotFoundException")
 """The codes with which SNS says that a topic or a subscription does not exist."""
@@ -14,6 +16,20 @@ SUBSCRIPTIONS = "*"
 
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsns.html
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A subscriber of the topic; one without an ARN has not confirmed yet."""
+
+    protocol: str
+    endpoint: str
+    arn: str | None
+
+    @property
+    def state(self) -> str:
+        """`confirmed` or `pending`."""
+        return "confirmed" if self.arn else "pending"
 
 
 def list_subscriptions(cloud: Cloud, topic_arn: str) -> tuple[Subscription, ...]:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 
 from botocore.exceptions import ClientError
 
-from ordernotify.aws import has_code, ignore_codes
-from ordernotify.permissions import Permissions, allow
+from ordernotify.aws.errors import has_code, ignore_codes
+from ordernotify.iam.calls import Permissions, allow
 from ordernotify.resources.base import Attributes, Live, Resource, Step, Verb
 
 LATE_LINES_SECONDS = 1.0

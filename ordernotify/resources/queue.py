@@ -7,9 +7,8 @@ from collections.abc import Mapping
 
 from botocore.exceptions import ClientError
 
-from ordernotify.aws import has_code, ignore_codes
-from ordernotify.config import Target
-from ordernotify.permissions import Permissions, allow
+from ordernotify.aws.errors import has_code, ignore_codes
+from ordernotify.iam.calls import Permissions, allow
 from ordernotify.resources.base import (
     Attributes,
     Live,
@@ -20,6 +19,7 @@ from ordernotify.resources.base import (
     same_policy_text,
 )
 from ordernotify.resources.listing import NO_TOPIC, SUBSCRIPTIONS, list_subscriptions
+from ordernotify.settings.names import Target
 
 RETENTION_SECONDS = 14 * 24 * 3600
 _NO_QUEUE = ("QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue")

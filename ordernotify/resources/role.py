@@ -7,10 +7,11 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from ordernotify.aws import Cloud, has_code, ignore_codes, tag_list
-from ordernotify.config import Settings
+from ordernotify.aws.errors import has_code, ignore_codes
+from ordernotify.aws.session import Cloud
+from ordernotify.aws.tags import tag_list
 from ordernotify.errors import OrderNotifyError
-from ordernotify.permissions import Permissions, allow
+from ordernotify.iam.calls import Permissions, allow
 from ordernotify.resources.base import (
     Attributes,
     Change,
@@ -22,6 +23,7 @@ from ordernotify.resources.base import (
     same_policy_text,
     tags_of,
 )
+from ordernotify.settings.model import Settings
 
 POLICY_NAME = "ordernotify"
 _ABSENT = "NoSuchEntity"

@@ -12,10 +12,11 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ordernotify.aws import Cloud, error_text, has_code, tag_list
-from ordernotify.config import Subscription
-from ordernotify.filter_policy import Policy, Scope
-from ordernotify.resources.listing import NO_TOPIC
+from ordernotify.aws.errors import error_text, has_code
+from ordernotify.aws.session import Cloud
+from ordernotify.aws.tags import tag_list
+from ordernotify.resources.filter_policy import Policy, Scope
+from ordernotify.resources.listing import NO_TOPIC, Subscription
 
 PARALLEL_CALLS = 8
 PENDING_LIFETIME = timedelta(hours=48)

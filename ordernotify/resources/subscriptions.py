@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from ordernotify.aws import ignore_codes
-from ordernotify.permissions import Permissions, allow
+from ordernotify.aws.errors import ignore_codes
+from ordernotify.iam.calls import Permissions, allow
 from ordernotify.resources.base import Attributes, Live, Resource, Step, Verb
 from ordernotify.resources.listing import NO_TOPIC, SUBSCRIPTIONS, list_subscriptions
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 from botocore.exceptions import ClientError
 
-from ordernotify.aws import has_code, ignore_codes, tag_list
-from ordernotify.config import TABLE_KEY, Target
-from ordernotify.permissions import Permissions, allow
+from ordernotify.aws.errors import has_code, ignore_codes
+from ordernotify.aws.tags import tag_list
+from ordernotify.iam.calls import Permissions, allow
 from ordernotify.resources.base import Attributes, Live, Resource, Step, Verb, tags_of
+from ordernotify.settings.names import TABLE_KEY, Target
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TableDescriptionTypeDef

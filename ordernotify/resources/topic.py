@@ -7,10 +7,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from ordernotify.aws import has_code, tag_list
-from ordernotify.config import Target
+from ordernotify.aws.errors import has_code
+from ordernotify.aws.tags import tag_list
 from ordernotify.errors import NotOursError
-from ordernotify.permissions import Permissions, allow
+from ordernotify.iam.calls import Permissions, allow
 from ordernotify.resources.base import (
     Attributes,
     Live,
@@ -21,6 +21,7 @@ from ordernotify.resources.base import (
     same_policy_text,
     tags_of,
 )
+from ordernotify.settings.names import Target
 
 
 class Topic(Resource):

@@ -1,6 +1,6 @@
 """Who gets the notifications: subscribe, unsubscribe and list, by endpoint."""
 
-from ordernotify.filter_policy import Scope
+from ordernotify.resources.filter_policy import Scope
 from ordernotify.subscribers.change import Action, Outcome, change_permissions, subscribe, unsubscribe
 from ordernotify.subscribers.endpoints import Endpoint, Wanted, parse_endpoint, parse_wanted
 from ordernotify.subscribers.sandbox import SANDBOX_PERMISSIONS, sandbox_notice

@@ -9,15 +9,16 @@ from enum import StrEnum
 
 from botocore.exceptions import ClientError
 
-from ordernotify.aws import Cloud, has_code, map_botocore_errors
-from ordernotify.config import Names, Subscription
+from ordernotify.aws.errors import has_code, map_botocore_errors
+from ordernotify.aws.session import Cloud
 from ordernotify.errors import CredentialsError, OrderNotifyError, UsageError
-from ordernotify.filter_policy import Scope
-from ordernotify.permissions import Permissions, allow
+from ordernotify.iam.calls import Permissions, allow
 from ordernotify.resources import delivery, subscriber
 from ordernotify.resources.delivery import Grant
-from ordernotify.resources.listing import SUBSCRIPTIONS
+from ordernotify.resources.filter_policy import Scope
+from ordernotify.resources.listing import SUBSCRIPTIONS, Subscription
 from ordernotify.resources.subscriber import Subscriber
+from ordernotify.settings.names import Names
 from ordernotify.subscribers import notes
 from ordernotify.subscribers.endpoints import Endpoint, Wanted, parse_endpoint
 from ordernotify.subscribers.topic import (
@@ -81,7 +82,6 @@ def subscribe(
     A queue or function gets the permission first, so that no message is refused. Raises StackNotFoundError,
     NotOursError and UsageError before anything is changed, and CredentialsError.
     """
-    cloud = cloud.only(change_permissions(cloud, names))
     for endpoint in endpoints:
         _refuse_own(cloud, names, endpoint)
     topic = open_topic(cloud, names, stack)
@@ -102,7 +102,6 @@ def unsubscribe(cloud: Cloud, names: Names, stack: str, addresses: Sequence[str]
 
     Raises UsageError for what is no endpoint at all, StackNotFoundError, NotOursError, CredentialsError.
     """
-    cloud = cloud.only(change_permissions(cloud, names))
     topic = open_topic(cloud, names, stack)
     # Whatever has been subscribed in another way (a mobile push endpoint, say) can be removed too.
     protocols = {one.endpoint: one.protocol for one in topic.subscriptions}

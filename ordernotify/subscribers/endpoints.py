@@ -6,15 +6,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ordernotify.config import check_email, check_phone
 from ordernotify.errors import UsageError
-from ordernotify.filter_policy import (
+from ordernotify.resources.filter_policy import (
     CannotEvaluateError,
     Policy,
     Scope,
     matches_attributes,
     parse_filter_policy,
 )
+from ordernotify.settings.model import check_email, check_phone
 
 NOTIFICATION_ATTRIBUTES = {"eventType": "order.received", "orderId": ""}
 """The message attributes of every notification; each order has its own orderId."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ordernotify.aws import Cloud
+from ordernotify.aws.session import Cloud
 from ordernotify.resources import delivery
 from ordernotify.resources.delivery import Grant, Receiver
 from ordernotify.resources.subscriber import PENDING_LIFETIME, Subscriber

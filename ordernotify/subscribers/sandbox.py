@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ordernotify.aws import Cloud
-from ordernotify.config import Target
-from ordernotify.permissions import Permissions, allow
+from ordernotify.aws.session import Cloud
+from ordernotify.iam.calls import Permissions, allow
+from ordernotify.settings.names import Target
 
 SANDBOX_URL = "https://docs.aws.amazon.com/sns/latest/dg/sns-sms-sandbox.html"
 # NotImplementedError: moto, inside this process.
@@ -27,7 +27,6 @@ def sandbox_notice(cloud: Cloud, phones: Sequence[str]) -> str | None:
     """
     if not phones or cloud.target is Target.LOCAL:
         return None
-    cloud = cloud.only(SANDBOX_PERMISSIONS)
     try:
         if not cloud.sns.get_sms_sandbox_account_status()["IsInSandbox"]:
             return None

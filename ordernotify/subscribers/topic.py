@@ -8,14 +8,15 @@ from datetime import UTC, datetime
 
 from botocore.exceptions import ClientError
 
-from ordernotify.aws import Cloud, has_code, map_botocore_errors
-from ordernotify.config import STACK_TAG, Names, Subscription
+from ordernotify.aws.errors import has_code, map_botocore_errors
+from ordernotify.aws.session import Cloud
 from ordernotify.errors import NotOursError, StackNotFoundError
-from ordernotify.permissions import Permissions, allow
+from ordernotify.iam.calls import Permissions, allow
 from ordernotify.resources import delivery, subscriber
 from ordernotify.resources.base import tags_of
-from ordernotify.resources.listing import SUBSCRIPTIONS, list_subscriptions
+from ordernotify.resources.listing import SUBSCRIPTIONS, Subscription, list_subscriptions
 from ordernotify.resources.subscriber import Subscriber
+from ordernotify.settings.names import STACK_TAG, Names
 
 _NO_TOPIC = ("NotFound", "NotFoundException", "ResourceNotFound", "ResourceNotFoundException")
 
@@ -86,7 +87,6 @@ def list_subscribers(cloud: Cloud, names: Names, stack: str, *, everything: bool
 
     The queues of `inbox` and `verify` are the stack's own and left out, unless `everything` is asked for.
     """
-    cloud = cloud.only(list_permissions(cloud, names))
     topic = open_topic(cloud, names, stack)
     shown = [s for s in topic.subscriptions if everything or not is_internal(cloud, names, s.endpoint)]
     with map_botocore_errors("list", "subscriptions of", names.topic):
@@ -105,14 +105,13 @@ def remember_requests(
     cloud: Cloud, names: Names, stack: str, asked: Sequence[tuple[str, str]], now: datetime | None = None
 ) -> None:
     """Keep when these (protocol, endpoint) were asked to confirm, where the caller may; for `setup`."""
-    cloud = cloud.only(request_permissions(cloud, names))
     topic = open_topic(cloud, names, stack)
     subscriber.remember_requests(cloud, topic.arn, topic.tags, asked, now or datetime.now(UTC))
 
 
 def release_receivers(cloud: Cloud, names: Names) -> None:
     """Remove what `subscribe` added to the policies of queues and functions, before the topic is deleted."""
-    cloud, arn = cloud.only(release_permissions(cloud, names)), cloud.arn("sns", names.topic)
+    arn = cloud.arn("sns", names.topic)
     with map_botocore_errors("list", "subscriptions of", names.topic):
         found = list_subscriptions(cloud, arn)
     for one in found:

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ordernotify import local
-from ordernotify.local_process import ADDRESS, Host
+from ordernotify.local import cloud as local
+from ordernotify.local.process import ADDRESS, Host
 
 if TYPE_CHECKING:
-    from ordernotify.aws import Cloud
+    from ordernotify.aws.session import Cloud
 
 COMMAND_SECONDS = 60.0
 
@@ -36,7 +36,7 @@ class EmbeddedCloud:
 
     def cloud(self) -> Cloud:
         """A session as the commands have it."""
-        from ordernotify.aws import local_cloud
+        from ordernotify.aws.session import local_cloud
 
         return local_cloud(self.endpoint)
 

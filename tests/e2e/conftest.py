@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ordernotify.config import STACK_TAG
+from ordernotify.settings.names import STACK_TAG
 from tests.e2e.cloud import EmbeddedCloud, running_cloud
 
 

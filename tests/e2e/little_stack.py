@@ -10,7 +10,7 @@ import zipfile
 from contextlib import suppress
 from typing import Any
 
-from ordernotify.aws import Cloud
+from ordernotify.aws.session import Cloud
 
 LAMBDA_TRUST = json.dumps(
     {

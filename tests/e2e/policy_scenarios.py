@@ -7,10 +7,11 @@ import json
 import zipfile
 from typing import Any
 
-from ordernotify.aws import Cloud
-from ordernotify.config import STACK_TAG, ApiKind, Names
-from ordernotify.overview import ALARMS
+from ordernotify.aws.session import Cloud
 from ordernotify.resources.function import ROLE_ID_TAG
+from ordernotify.settings.model import ApiKind
+from ordernotify.settings.names import STACK_TAG, Names
+from ordernotify.stack.health import ALARMS
 
 ANY_POLICY = json.dumps(
     {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sns:Publish", "Resource": "*"}]}

@@ -11,7 +11,7 @@ from typing import Any
 import boto3
 from typer.testing import CliRunner, Result
 
-from ordernotify.aws import Cloud
+from ordernotify.aws.session import Cloud
 from ordernotify.cli import app, logs, orders, policy, stack, subscribers
 from tests.e2e.cloud import EmbeddedCloud, run_command
 

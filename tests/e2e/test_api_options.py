@@ -16,11 +16,12 @@ import pytest
 import urllib3
 from typer.testing import CliRunner
 
-from ordernotify.aws import Cloud
+from ordernotify.aws.session import Cloud
 from ordernotify.cli import app
 from ordernotify.cli import stack as _commands  # noqa: F401 - it registers them
-from ordernotify.config import ApiKind, Names
-from ordernotify.signing import signed_by_session
+from ordernotify.orders.signing import signed_by_session
+from ordernotify.settings.model import ApiKind
+from ordernotify.settings.names import Names
 from tests.e2e.cloud import EmbeddedCloud, command_environ, free_port, run_command
 
 pytestmark = pytest.mark.e2e

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from ordernotify import local
-from ordernotify.aws import local_cloud
-from ordernotify.local import LocalCloud
-from ordernotify.local_process import Host
+from ordernotify.aws.session import local_cloud
+from ordernotify.local import cloud as local
+from ordernotify.local.cloud import LocalCloud
+from ordernotify.local.process import Host
 from tests.e2e.cloud import command_environ, free_port
 from tests.e2e.little_stack import LittleStack
 

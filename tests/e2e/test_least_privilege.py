@@ -25,10 +25,11 @@ import urllib3
 from botocore.exceptions import ClientError
 from typer.testing import Result
 
-from ordernotify import verify
-from ordernotify.aws import Cloud
-from ordernotify.config import ApiKind, Names
+from ordernotify.aws.session import Cloud
 from ordernotify.resources import log_group
+from ordernotify.settings.model import ApiKind
+from ordernotify.settings.names import Names
+from ordernotify.stack import verify
 from tests.e2e.cloud import EmbeddedCloud, running_cloud
 from tests.e2e.policy_scenarios import Disturbance
 from tests.e2e.policy_user import (

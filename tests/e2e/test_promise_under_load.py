@@ -12,13 +12,14 @@ from pathlib import Path
 import pytest
 
 from ordernotify import handler, provision
-from ordernotify.aws import Cloud
-from ordernotify.config import Names, Settings
-from ordernotify.endpoint import find_endpoint
-from ordernotify.inbox import peek_at_queue
+from ordernotify.aws.session import Cloud
+from ordernotify.local.inbox import peek_at_queue
 from ordernotify.orders import Answer, Draft, OrderClient, OrderQuery, list_orders
 from ordernotify.orders.redrive import Outcome, redrive
 from ordernotify.resources.role import POLICY_NAME
+from ordernotify.settings.model import Settings
+from ordernotify.settings.names import Names
+from ordernotify.stack.discovery import find_endpoint
 from tests.e2e.cloud import EmbeddedCloud, run_command, running_cloud
 
 ORDERS = 2000

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from ordernotify.config import Names, Settings
 from ordernotify.resources.role import Role, function_policy
+from ordernotify.settings.model import Settings
+from ordernotify.settings.names import Names
 from tests.e2e.cloud import EmbeddedCloud, run_command
 
 ACCOUNT = "000000000000"

@@ -14,7 +14,7 @@ import pytest
 import urllib3
 from typer.testing import CliRunner, Result
 
-from ordernotify.aws import Cloud
+from ordernotify.aws.session import Cloud
 from ordernotify.cli import app
 from ordernotify.cli import stack as _stack
 from ordernotify.cli import subscribers as _subscribers

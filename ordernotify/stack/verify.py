@@ -13,12 +13,19 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from ordernotify.aws import Clock, Cloud, SystemClock, has_code, map_botocore_errors
-from ordernotify.config import STACK_TAG, TABLE_KEY, Names, Target
+from ordernotify.aws.errors import has_code, map_botocore_errors
+from ordernotify.aws.session import Cloud
+from ordernotify.aws.waiting import Clock, SystemClock
 from ordernotify.errors import OrderNotifyError
-from ordernotify.permissions import Permissions, allow
+from ordernotify.iam.calls import Permissions, allow
 from ordernotify.resources.listing import SUBSCRIPTIONS
 from ordernotify.resources.queue import queue_policy
+from ordernotify.settings.names import (
+    STACK_TAG,
+    TABLE_KEY,
+    Names,
+    Target,
+)
 
 NOTIFICATION_SECONDS = 30.0
 LOG_LINES_SECONDS = 60.0
@@ -74,7 +81,6 @@ def verify(
     subscribed to the topic meanwhile and removed again, whatever happens.
     """
     clock = clock or SystemClock()
-    cloud = cloud.only(permissions(cloud, names))
     with _temporary_queue(cloud, names, stack, clock) as queue_url:
         since = int(time.time() * 1000) - 5000
         began = clock.now()

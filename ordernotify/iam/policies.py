@@ -12,11 +12,11 @@ from typing import Any
 import botocore.session
 from botocore.model import ServiceModel
 
-from ordernotify.aws import Cloud
-from ordernotify.config import Settings
-from ordernotify.permissions import Allow
+from ordernotify.aws.session import Cloud
+from ordernotify.iam.calls import Allow
 from ordernotify.resources.base import Resource, Verb
 from ordernotify.resources.role import function_policy
+from ordernotify.settings.model import Settings
 
 INLINE_CHARACTERS = 2_048
 MANAGED_CHARACTERS = 6_144

@@ -56,7 +56,7 @@ class Host:
     """What is taken from the machine; tests give their own. Times are in seconds."""
 
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
-    command: tuple[str, ...] = (sys.executable, "-m", "ordernotify.local_server")
+    command: tuple[str, ...] = (sys.executable, "-m", "ordernotify.local.server")
     platform: str = sys.platform
     is_installed: Callable[[], bool] = lambda: importlib.util.find_spec("ministack") is not None
     now: Callable[[], float] = time.monotonic

@@ -7,11 +7,11 @@ from typing import ClassVar
 
 from botocore.exceptions import ClientError
 
-from ordernotify.aws import has_code, ignore_codes
-from ordernotify.config import ORDERS_PATH
-from ordernotify.permissions import Permissions, allow
-from ordernotify.resources.api_base import METHOD, proxied_on_preflight
+from ordernotify.aws.errors import has_code, ignore_codes
+from ordernotify.iam.calls import Permissions, allow
+from ordernotify.resources.api.base import METHOD, proxied_on_preflight
 from ordernotify.resources.base import UNKNOWN, Attributes, Live, Resource, Step, Verb, json_statements
+from ordernotify.settings.names import ORDERS_PATH
 
 _PRINCIPAL = "apigateway.amazonaws.com"
 _ABSENT = "ResourceNotFoundException"

@@ -9,20 +9,26 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from ordernotify.aws import Cloud, has_code, map_botocore_errors
-from ordernotify.config import (
+from ordernotify.aws.errors import has_code, map_botocore_errors
+from ordernotify.aws.session import Cloud
+from ordernotify.errors import StackNotFoundError
+from ordernotify.iam.calls import Permissions, allow
+from ordernotify.resources.api.base import (
+    FoundApi,
+    find_apis,
+    invoke_url,
+    list_apis,
+    lists_apis,
+)
+from ordernotify.settings.model import (
     RECORDED,
     SETTING_TAG_PREFIX,
-    STACK_TAG,
     ApiKind,
     Auth,
-    Names,
     setting_from_tag,
     settings_default,
 )
-from ordernotify.errors import StackNotFoundError
-from ordernotify.permissions import Permissions, allow
-from ordernotify.resources.api_base import FoundApi, find_apis, invoke_url, list_apis, lists_apis
+from ordernotify.settings.names import STACK_TAG, Names
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +55,6 @@ def find_endpoint(cloud: Cloud, names: Names, stack: str) -> Endpoint:
     Between the making of an API of the other kind and the end of the old one, the described kind wins.
     """
 
-    cloud = cloud.only(permissions(cloud, names))
-
     def find(kind: ApiKind) -> list[FoundApi]:
         with map_botocore_errors("find", "API", names.api):
             return find_apis(cloud, kind, names.api, stack)
@@ -76,7 +80,6 @@ def recorded_settings(cloud: Cloud, names: Names, stack: str) -> dict[str, Any]:
     The function's tags hold it: they are read with one call and can be changed everywhere. Empty without a
     function of this stack.
     """
-    cloud = cloud.only(permissions(cloud, names))
     with map_botocore_errors("read", "function", names.function):
         try:
             arn = cloud.arn("lambda", f"function:{names.function}")

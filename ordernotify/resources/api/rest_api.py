@@ -7,10 +7,9 @@ import json
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
-from ordernotify.aws import ignore_codes
-from ordernotify.config import ORDERS_PATH, Auth
-from ordernotify.permissions import Permissions, allow
-from ordernotify.resources.api_base import (
+from ordernotify.aws.errors import ignore_codes
+from ordernotify.iam.calls import Permissions, allow
+from ordernotify.resources.api.base import (
     METHOD,
     NOT_FOUND,
     FoundApi,
@@ -20,8 +19,10 @@ from ordernotify.resources.api_base import (
     lists_apis,
     proxied_on_preflight,
 )
+from ordernotify.resources.api.rest_stage import STAGE_CALLS, DeployedApi
 from ordernotify.resources.base import Attributes, Live, Step, Verb
-from ordernotify.resources.rest_stage import STAGE_CALLS, DeployedApi
+from ordernotify.settings.model import Auth
+from ordernotify.settings.names import ORDERS_PATH
 
 PREFLIGHT = "OPTIONS"
 GATEWAY_RESPONSES: tuple[Literal["DEFAULT_4XX", "DEFAULT_5XX"], ...] = ("DEFAULT_4XX", "DEFAULT_5XX")

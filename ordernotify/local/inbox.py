@@ -17,14 +17,20 @@ from urllib.parse import urlencode
 import urllib3
 from botocore.exceptions import ClientError
 
-from ordernotify.aws import Cloud, has_code, map_botocore_errors
-from ordernotify.config import Names
+from ordernotify.aws.errors import has_code, map_botocore_errors
+from ordernotify.aws.session import Cloud
 from ordernotify.errors import LocalCloudError, StackNotFoundError
-from ordernotify.filter_policy import CannotEvaluateError, Scope, attribute_values, matches_attributes
 from ordernotify.handler import texts
-from ordernotify.permissions import Permissions, allow
+from ordernotify.iam.calls import Permissions, allow
+from ordernotify.resources.filter_policy import (
+    CannotEvaluateError,
+    Scope,
+    attribute_values,
+    matches_attributes,
+)
 from ordernotify.resources.listing import SUBSCRIPTIONS, list_subscriptions
 from ordernotify.resources.subscriber import Subscriber, read_subscribers
+from ordernotify.settings.names import Names
 
 TIMEOUT_SECONDS = 10.0
 PROTOCOLS = ("email", "sms")
@@ -68,7 +74,6 @@ def read_inbox(
     cannot be evaluated (its messages are shown) or lets nothing through. `peek` reads the bodies of a queue.
     Raises StackNotFoundError if there is no inbox, LocalCloudError if the embedded cloud does not answer.
     """
-    cloud = cloud.only(permissions(cloud, names))
     with map_botocore_errors("read", "inbox", names.inbox_queue):
         try:
             url = cloud.sqs.get_queue_url(QueueName=names.inbox_queue)["QueueUrl"]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ordernotify.aws import ignore_codes
-from ordernotify.config import Auth
-from ordernotify.permissions import Permissions, allow
-from ordernotify.resources.api_base import NOT_FOUND, call_when_free
+from ordernotify.aws.errors import ignore_codes
+from ordernotify.iam.calls import Permissions, allow
+from ordernotify.resources.api.base import NOT_FOUND, call_when_free
 from ordernotify.resources.base import UNKNOWN, Attributes, Live, Resource, Step, Verb
+from ordernotify.settings.model import Auth
 
 
 class UsagePlan(Resource):

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ordernotify.config import DEFAULT_STACK, Names, describe
 from ordernotify.errors import OrderNotifyError, UsageError
+from ordernotify.settings.model import describe
+from ordernotify.settings.names import DEFAULT_STACK, Names
 
 DEFAULT_FILE = Path("ordernotify.toml")
 

@@ -10,10 +10,12 @@ from typing import Any, ClassVar, ParamSpec, TypeVar
 
 from botocore.exceptions import ClientError
 
-from ordernotify.aws import Cloud, has_code, ignore_codes, is_throttled
-from ordernotify.config import ORDERS_PATH, STACK_TAG, ApiKind, Auth, Settings
-from ordernotify.permissions import Permissions, allow
+from ordernotify.aws.errors import has_code, ignore_codes, is_throttled
+from ordernotify.aws.session import Cloud
+from ordernotify.iam.calls import Permissions, allow
 from ordernotify.resources.base import UNKNOWN, Attributes, Change, Live, Resource, Step, Verb
+from ordernotify.settings.model import ApiKind, Auth, Settings
+from ordernotify.settings.names import ORDERS_PATH, STACK_TAG
 
 METHOD = "POST"
 NOT_FOUND = "NotFoundException"

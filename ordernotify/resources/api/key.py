@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ordernotify.aws import Cloud, ignore_codes
-from ordernotify.config import Auth, Names
-from ordernotify.permissions import Permissions, allow
-from ordernotify.resources.api_base import NOT_FOUND, call_when_free
+from ordernotify.aws.errors import ignore_codes
+from ordernotify.aws.session import Cloud
+from ordernotify.iam.calls import Permissions, allow
+from ordernotify.resources.api.base import NOT_FOUND, call_when_free
 from ordernotify.resources.base import Attributes, Live, Resource, Step, Verb
+from ordernotify.settings.model import Auth
+from ordernotify.settings.names import Names
 
 
 def find_api_keys(cloud: Cloud, names: Names) -> list[dict[str, Any]]:

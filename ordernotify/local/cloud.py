@@ -15,9 +15,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from subprocess import Popen
 
-from ordernotify import local_process as process
 from ordernotify.errors import LocalCloudError, UsageError
-from ordernotify.local_process import Host
+from ordernotify.local import process
+from ordernotify.local.process import Host
 
 DEFAULT_PORT = 4566
 PORT_VARIABLE = "ORDERNOTIFY_LOCAL_PORT"

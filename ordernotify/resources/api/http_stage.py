@@ -7,11 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from ordernotify.aws import has_code, ignore_codes
-from ordernotify.config import ApiKind
+from ordernotify.aws.errors import has_code, ignore_codes
 from ordernotify.errors import AccessDeniedError
-from ordernotify.resources.api_base import NOT_FOUND, Api, call_when_free, throttle_of
+from ordernotify.resources.api.base import (
+    NOT_FOUND,
+    Api,
+    call_when_free,
+    throttle_of,
+)
 from ordernotify.resources.base import Attributes, Step
+from ordernotify.settings.model import ApiKind
 
 if TYPE_CHECKING:
     from mypy_boto3_apigatewayv2.type_defs import StageTypeDef

@@ -1,6 +1,6 @@
 """The embedded cloud's program: MiniStack, closed to web pages, and able to stop on Python 3.12 and later.
 
-    python -m ordernotify.local_server
+    python -m ordernotify.local.server
 
 MiniStack answers everybody who reaches its port. It listens on 127.0.0.1 only, but a browser on this machine
 reaches that address too: without the guard here any web page could empty the cloud by one POST, or make

@@ -9,9 +9,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from ordernotify.aws import Cloud, has_code, map_botocore_errors
-from ordernotify.config import Names
-from ordernotify.permissions import Permissions, allow
+from ordernotify.aws.errors import has_code, map_botocore_errors
+from ordernotify.aws.session import Cloud
+from ordernotify.iam.calls import Permissions, allow
+from ordernotify.settings.names import Names
 
 COUNTED_PAGES = 20
 """A table is read to at most this many pages of 1 MB to count it; beyond, the counts are a lower bound."""
@@ -71,7 +72,6 @@ def count_permissions(cloud: Cloud, names: Names) -> Permissions:
 
 def read_alarms(cloud: Cloud, names: Names) -> tuple[AlarmState, ...]:
     """Read the states of the stack's alarms, by name."""
-    cloud = cloud.only(permissions(cloud, names))
     found = []
     with map_botocore_errors("read", "alarms", names.alarm("*")):
         pages = cloud.cloudwatch.get_paginator("describe_alarms")
@@ -98,7 +98,6 @@ def count_orders(cloud: Cloud, names: Names, pages: int = COUNTED_PAGES) -> Orde
         "ExpressionAttributeValues": {":pending": {"S": "pending"}},
         "ConsistentRead": True,
     }
-    cloud = cloud.only(count_permissions(cloud, names))
     with map_botocore_errors("count the orders in", "table", names.table):
         try:
             for _ in range(pages):
@@ -118,7 +117,7 @@ def count_orders(cloud: Cloud, names: Names, pages: int = COUNTED_PAGES) -> Orde
 def last_errors(cloud: Cloud, names: Names, since_ms: int, most: int = 3) -> tuple[ErrorLine, ...]:
     """Return the last errors that the function logged since then, oldest first."""
     found: list[ErrorLine] = []
-    pages = cloud.only(permissions(cloud, names)).logs.get_paginator("filter_log_events")
+    pages = cloud.logs.get_paginator("filter_log_events")
     with map_botocore_errors("read", "log group", names.log_group):
         try:
             for page in pages.paginate(

@@ -8,11 +8,11 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from ordernotify.aws import has_code, ignore_codes
-from ordernotify.config import ApiKind
-from ordernotify.permissions import Permissions, allow
-from ordernotify.resources.api_base import call_when_free
+from ordernotify.aws.errors import has_code, ignore_codes
+from ordernotify.iam.calls import Permissions, allow
+from ordernotify.resources.api.base import call_when_free
 from ordernotify.resources.base import Attributes, Live, Resource, Step, Verb
+from ordernotify.settings.model import ApiKind
 
 ROLE_NAME = "ordernotify-apigateway-logs"
 POLICY = "service-role/AmazonAPIGatewayPushToCloudWatchLogs"

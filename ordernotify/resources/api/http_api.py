@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from botocore.exceptions import ClientError
 
-from ordernotify.aws import has_code, ignore_codes
-from ordernotify.config import ORDERS_PATH
-from ordernotify.permissions import Permissions, allow
-from ordernotify.resources.api_base import (
+from ordernotify.aws.errors import has_code, ignore_codes
+from ordernotify.iam.calls import Permissions, allow
+from ordernotify.resources.api.base import (
     ALLOWED_HEADERS,
     EXPOSED_HEADERS,
     METHOD,
@@ -22,8 +21,9 @@ from ordernotify.resources.api_base import (
     call_when_free,
     lists_apis,
 )
+from ordernotify.resources.api.http_stage import LOG_DELIVERY_CALLS, DeployingApi
 from ordernotify.resources.base import Attributes, Live, Step, Verb
-from ordernotify.resources.http_stage import LOG_DELIVERY_CALLS, DeployingApi
+from ordernotify.settings.names import ORDERS_PATH
 
 if TYPE_CHECKING:
     from mypy_boto3_apigatewayv2.type_defs import CorsTypeDef, IntegrationTypeDef, RouteTypeDef

@@ -11,13 +11,14 @@ from pathlib import Path
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 
-from ordernotify.aws import Cloud, map_botocore_errors
-from ordernotify.config import ORDERS_PATH, STACK_TAG, Auth, Names, Settings
-from ordernotify.endpoint import Endpoint
+from ordernotify.aws.errors import map_botocore_errors
+from ordernotify.aws.session import Cloud
 from ordernotify.errors import CredentialsError, OrderNotifyError, StackNotFoundError, UsageError
-from ordernotify.permissions import Permissions, allow
-from ordernotify.resources.api_base import METHOD
-from ordernotify.resources.api_key import find_api_keys, lists_api_keys
+from ordernotify.iam.calls import Permissions, allow
+from ordernotify.resources.api.base import METHOD
+from ordernotify.resources.api.key import find_api_keys, lists_api_keys
+from ordernotify.settings.model import Auth, Settings
+from ordernotify.settings.names import ORDERS_PATH, STACK_TAG, Names
 
 KEY_VARIABLE = "ORDERNOTIFY_API_KEY"
 KEY_HEADER = "x-api-key"
@@ -44,7 +45,7 @@ def authorizer(
     cloud: Cloud,
     names: Names,
     stack: str,
-    endpoint: Endpoint,
+    auth: Auth,
     *,
     key: str | None = None,
     key_file: Path | None = None,
@@ -55,9 +56,9 @@ def authorizer(
     For IAM: the session's credentials, for the service `execute-api`. Raises UsageError for a key or a file
     that cannot be, StackNotFoundError if the stack has no key, and CredentialsError without credentials.
     """
-    if endpoint.auth is Auth.API_KEY:
+    if auth is Auth.API_KEY:
         return with_api_key(given_key(key, key_file) or read_api_key(cloud, names, stack))
-    if endpoint.auth is Auth.IAM:
+    if auth is Auth.IAM:
         return signed_by_session(cloud)
     return None
 
@@ -100,7 +101,6 @@ def signed_by_session(cloud: Cloud) -> Sign:
 
 def read_api_key(cloud: Cloud, names: Names, stack: str) -> str:
     """Read the value of the stack's API key; raises StackNotFoundError if it has none."""
-    cloud = cloud.only(_READS_KEY)
     with map_botocore_errors("read", "API key", names.api_key):
         for found in find_api_keys(cloud, names):
             if found.get("tags", {}).get(STACK_TAG) == stack:

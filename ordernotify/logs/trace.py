@@ -10,10 +10,11 @@ from typing import Any, Protocol
 from boto3.dynamodb.types import TypeDeserializer
 from botocore.exceptions import ClientError
 
-from ordernotify.aws import Cloud, has_code, map_botocore_errors
-from ordernotify.config import Names
+from ordernotify.aws.errors import has_code, map_botocore_errors
+from ordernotify.aws.session import Cloud
 from ordernotify.errors import StackNotFoundError
-from ordernotify.permissions import Permissions, allow
+from ordernotify.iam.calls import Permissions, allow
+from ordernotify.settings.names import Names
 
 BEFORE_CREATION_MS = 60_000
 """How long before the item's createdAt its request may have begun."""
@@ -92,7 +93,7 @@ def trace_order(
     The logs are read from `since` (ms since 1970); without it from a minute before the order was created,
     or from `default_since` if the table does not hold it. Raises StackNotFoundError if there is no table.
     """
-    item = get_item(cloud.only(permissions(cloud, names)), names.table, order_id)
+    item = get_item(cloud, names.table, order_id)
     created = _milliseconds(item.get("createdAt")) if item else None
     if since is None:
         since = default_since if created is None else int(created) - BEFORE_CREATION_MS

@@ -1,0 +1,211 @@
+"""One boto3 session, its endpoint, and the clients made from it."""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import boto3
+import botocore.session
+from botocore.config import Config
+
+from ordernotify.errors import (
+    AwsError,
+    CredentialsError,
+)
+from ordernotify.settings.names import LOCAL_REGION, Target
+
+if TYPE_CHECKING:
+    from botocore.credentials import Credentials
+    from mypy_boto3_apigateway import APIGatewayClient
+    from mypy_boto3_apigatewayv2 import ApiGatewayV2Client
+    from mypy_boto3_cloudwatch import CloudWatchClient
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_iam import IAMClient
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_sns import SNSClient
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sts import STSClient
+from ordernotify.aws.errors import CREDENTIALS_HINT, map_botocore_errors
+
+CONNECT_TIMEOUT_SECONDS = 5
+READ_TIMEOUT_SECONDS = 60
+MAX_ATTEMPTS = 6
+IDENTITY_ATTEMPTS = 3
+"""Who is calling is asked first of all: a closed endpoint is to be told soon."""
+MAX_POOL_CONNECTIONS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where a stack lives, as every command reports it on stderr."""
+
+    target: Target
+    account: str
+    region: str
+    endpoint: str | None = None
+    """The endpoint in place of AWS's own: the embedded cloud's, or another emulator's."""
+
+    @property
+    def partition(self) -> str:
+        """The ARN partition of the region (`aws`, `aws-cn`, `aws-us-gov`)."""
+        return boto3.Session(region_name=self.region).get_partition_for_region(self.region)
+
+
+class Cloud:
+    """A boto3 session, its endpoint, and the clients made from it (thread-safe)."""
+
+    def __init__(
+        self, session: boto3.Session, target: Target = Target.AWS, endpoint: str | None = None
+    ) -> None:
+        """Take the session as it is; no call is made until a client or the location is asked for."""
+        self.target = target
+        self.endpoint = endpoint
+        self._session = session
+        self._clients: dict[str, Any] = {}
+        self._lock = threading.RLock()
+        self._account: str | None = None
+
+    @property
+    def region(self) -> str:
+        """The session's region; never empty."""
+        return self._session.region_name
+
+    @property
+    def account(self) -> str:
+        """The account's number, asked of STS once."""
+        with self._lock:
+            if self._account is None:
+                with map_botocore_errors("identify", "account"):
+                    # AWS never denies this call.
+                    self._account = self._client("sts").get_caller_identity()["Account"]
+            return self._account
+
+    @property
+    def partition(self) -> str:
+        """The ARN partition of the region (`aws`, `aws-cn`, `aws-us-gov`)."""
+        return self._session.get_partition_for_region(self.region)
+
+    def arn(self, service: str, resource: str, *, region: bool = True) -> str:
+        """Compute an ARN from the account, the region and the resource part; IAM's have no region."""
+        return f"arn:{self.partition}:{service}:{self.region if region else ''}:{self.account}:{resource}"
+
+    def endpoint_for(self, service: str) -> str:
+        """The URL that calls to `service` go to, as botocore resolved it."""
+        return cast(str, self._client(service).meta.endpoint_url)
+
+    def _client(self, service: str) -> Any:
+        # boto3 sessions are not thread-safe while they make clients; the clients themselves are.
+        with self._lock:
+            if service not in self._clients:
+                # A proxy of the person's must not stand between this machine and itself.
+                direct = Config(proxies={}) if self.target is Target.LOCAL else Config()
+                config = _client_config(IDENTITY_ATTEMPTS if service == "sts" else MAX_ATTEMPTS).merge(direct)
+                self._clients[service] = self._session.client(  # type: ignore[call-overload]
+                    service, endpoint_url=self.endpoint, config=config
+                )
+            return self._clients[service]
+
+    @property
+    def apigateway(self) -> APIGatewayClient:
+        """The client for REST APIs."""
+        return cast("APIGatewayClient", self._client("apigateway"))
+
+    @property
+    def apigatewayv2(self) -> ApiGatewayV2Client:
+        """The client for HTTP APIs."""
+        return cast("ApiGatewayV2Client", self._client("apigatewayv2"))
+
+    @property
+    def credentials(self) -> Credentials | None:
+        """The session's credentials, which refresh themselves; None if there are none."""
+        with self._lock:
+            return self._session.get_credentials()
+
+    @property
+    def cloudwatch(self) -> CloudWatchClient:
+        """The client for alarms and metrics."""
+        return cast("CloudWatchClient", self._client("cloudwatch"))
+
+    @property
+    def dynamodb(self) -> DynamoDBClient:
+        """The client for the table."""
+        return cast("DynamoDBClient", self._client("dynamodb"))
+
+    @property
+    def iam(self) -> IAMClient:
+        """The client for the role."""
+        return cast("IAMClient", self._client("iam"))
+
+    @property
+    def lambda_(self) -> LambdaClient:
+        """The client for the function."""
+        return cast("LambdaClient", self._client("lambda"))
+
+    @property
+    def logs(self) -> CloudWatchLogsClient:
+        """The client for log groups and their events."""
+        return cast("CloudWatchLogsClient", self._client("logs"))
+
+    @property
+    def sns(self) -> SNSClient:
+        """The client for the topic and its subscriptions."""
+        return cast("SNSClient", self._client("sns"))
+
+    @property
+    def sqs(self) -> SQSClient:
+        """The client for queues: the local inbox, and verify's temporary one."""
+        return cast("SQSClient", self._client("sqs"))
+
+    @property
+    def sts(self) -> STSClient:
+        """The client that tells who is calling."""
+        return cast("STSClient", self._client("sts"))
+
+
+def _client_config(attempts: int) -> Config:
+    return Config(
+        connect_timeout=CONNECT_TIMEOUT_SECONDS,
+        read_timeout=READ_TIMEOUT_SECONDS,
+        max_pool_connections=MAX_POOL_CONNECTIONS,
+        retries={"mode": "standard", "total_max_attempts": attempts},
+        user_agent_extra="ordernotify",
+    )
+
+
+def local_cloud(endpoint: str, region: str | None = None) -> Cloud:
+    """The embedded cloud at `endpoint`, whatever AWS configuration the person has.
+
+    The fixed credentials are those of the emulator's root user; they open nothing else.
+    """
+    # Without this, an AWS_PROFILE that does not exist would stop local commands too.
+    core = botocore.session.Session(session_vars={"profile": (None, None, None, None)})
+    session = boto3.Session(
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        region_name=region or LOCAL_REGION,
+        botocore_session=core,
+    )
+    return Cloud(session, Target.LOCAL, endpoint)
+
+
+def aws_cloud(region: str | None = None, profile: str | None = None) -> Cloud:
+    """The account that boto3's ordinary configuration points to.
+
+    Raises CredentialsError without credentials or with an unknown profile, AwsError without a region.
+    """
+    with map_botocore_errors("open", "session"):
+        # botocore reads AWS_DEFAULT_REGION only; the AWS command line and Lambda also know AWS_REGION.
+        region = region or os.environ.get("AWS_REGION")
+        session = boto3.Session(region_name=region, profile_name=profile)
+        if not session.region_name:
+            raise AwsError(
+                "no AWS region is set",
+                "Give --region, set AWS_REGION, or put a region into the profile.",
+            )
+        if session.get_credentials() is None:
+            raise CredentialsError("there are no AWS credentials", CREDENTIALS_HINT, code="NoCredentials")
+        return Cloud(session, Target.AWS)

@@ -1,0 +1,21 @@
+"""Tags in AWS's list form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, TypedDict
+
+if TYPE_CHECKING:
+    pass
+
+
+class Tag(TypedDict):
+    """A tag in the form that most services take."""
+
+    Key: str
+    Value: str
+
+
+def tag_list(tags: Mapping[str, str]) -> list[Tag]:
+    """Tags in the `[{"Key": …, "Value": …}]` form that most services take."""
+    return [{"Key": key, "Value": value} for key, value in tags.items()]

@@ -1,0 +1,127 @@
+"""Bounded waiting: the clock, retries filtered by code and message, and polling."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from botocore.exceptions import ClientError
+
+from ordernotify.errors import (
+    CancelledError,
+    WaitTimeoutError,
+)
+
+if TYPE_CHECKING:
+    pass
+from ordernotify.aws.errors import error_text, is_throttled
+
+FIRST_STEP_SECONDS = 0.25
+STEP_SHARE = 0.05
+"""Between two looks passes this share of the time waited so far: neither looks nor time are wasted."""
+LONGEST_STEP_SECONDS = 5.0
+Result = TypeVar("Result")
+
+
+class Clock(Protocol):
+    """The time, and waiting for it; tests pass one of their own."""
+
+    def now(self) -> float:
+        """Seconds of a clock that never goes back."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Wait; raises CancelledError when the work is called off meanwhile."""
+        ...
+
+
+@dataclass(slots=True)
+class SystemClock:
+    """The machine's clock; `cancelled` wakes every sleeper."""
+
+    cancelled: threading.Event = field(default_factory=threading.Event)
+
+    def now(self) -> float:
+        """Seconds of the monotonic clock."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, unless called off."""
+        if self.cancelled.wait(seconds):
+            raise CancelledError("interrupted")
+
+
+def _tell_nobody(_message: str) -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Bounded waiting for AWS: what is waited for is told while it lasts and named when it fails."""
+
+    clock: Clock = field(default_factory=SystemClock)
+    tell: Callable[[str], None] = _tell_nobody
+
+    def retry(
+        self,
+        call: Callable[[], Result],
+        *,
+        when: Callable[[ClientError], bool],
+        waiting_for: str,
+        timeout: float = 120.0,
+        step: float = FIRST_STEP_SECONDS,
+    ) -> Result:
+        """Make the call again while it fails with an error for which `when` is true.
+
+        `timeout` and `step` (between two attempts, at least) are seconds. Raises WaitTimeoutError naming
+        `waiting_for` when the time is up, and any other error at once.
+        """
+        started = self.clock.now()
+        while True:
+            try:
+                return call()
+            except ClientError as error:
+                if not when(error):
+                    raise
+                cause = error
+            self._pause(started, timeout, step, waiting_for, cause)
+
+    def until(
+        self,
+        reached: Callable[[], bool],
+        *,
+        waiting_for: str,
+        timeout: float = 120.0,
+        step: float = FIRST_STEP_SECONDS,
+    ) -> None:
+        """Ask until `reached` is true; raises WaitTimeoutError after `timeout` seconds.
+
+        An answer that AWS refused to give for asking too often is "not yet" (AWS-FACTS 21).
+        """
+        started = self.clock.now()
+        while True:
+            cause = None
+            try:
+                if reached():
+                    return
+            except ClientError as error:
+                if not is_throttled(error):
+                    raise
+                cause = error
+            self._pause(started, timeout, step, waiting_for, cause)
+
+    def _pause(
+        self, started: float, timeout: float, step: float, waiting_for: str, cause: ClientError | None
+    ) -> None:
+        waited = self.clock.now() - started
+        if waited >= timeout:
+            raise WaitTimeoutError(
+                f"waited {waited:.0f} s for {waiting_for}" + (f": {error_text(cause)}" if cause else ""),
+                "Run the same command again; it continues where it stopped.",
+            ) from cause
+        self.tell(f"waiting for {waiting_for}, {waited:.0f} s")
+        pause = max(step, min(waited * STEP_SHARE, LONGEST_STEP_SECONDS))
+        self.clock.sleep(min(pause, max(timeout - waited, 0.05)))

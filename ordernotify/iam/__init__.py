@@ -1,0 +1,1 @@
+"""What each part of the code may call, and the IAM policies written from it."""

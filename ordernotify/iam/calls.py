@@ -1,0 +1,42 @@
+"""What each part of the code may call, declared beside the calls.
+
+`ordernotify policy` writes the IAM policies from these declarations; the tests hold that nothing else is
+called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Allow:
+    """Operations of one service on the resources `on`, in IAM's words.
+
+    API Gateway's are given without resources: IAM knows them by HTTP verb and path, which the operation
+    tells. What AWS checks along with a call (`iam:PassRole`, tagging) is declared like a call.
+    """
+
+    service: str
+    """The name of boto3's client, which is the prefix of IAM's actions too."""
+    operations: tuple[str, ...]
+    on: tuple[str, ...] = ()
+    when: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """IAM's condition."""
+    optional: bool = False
+    """The code does without it, and says or leaves out what it could not find out; no policy has it."""
+
+
+Permissions = tuple[Allow, ...]
+
+
+def allow(
+    service: str,
+    *operations: str,
+    on: str | Iterable[str] = (),
+    when: Mapping[str, Mapping[str, str]] | None = None,
+    optional: bool = False,
+) -> Allow:
+    """Declare operations, for example `allow("sns", "Publish", on=topic_arn)`."""
+    return Allow(service, operations, (on,) if isinstance(on, str) else tuple(on), when or {}, optional)
