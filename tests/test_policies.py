@@ -18,7 +18,7 @@ from ordernotify import provision
 from ordernotify.aws.errors import map_botocore_errors
 from ordernotify.aws.session import Cloud
 from ordernotify.cli import app
-from ordernotify.cli.policy import operate_permissions
+from ordernotify.cli.policy import operate_calls
 from ordernotify.errors import AccessDeniedError
 from ordernotify.iam import policies
 from ordernotify.iam.calls import (
@@ -89,7 +89,7 @@ def setup_policy(settings: Settings, cloud: Cloud) -> policies.Policy:
 
 def operate_policy(settings: Settings, cloud: Cloud) -> policies.Policy:
     resources = provision.declare(settings, cloud)
-    return policies.operate_policy(resources, operate_permissions(cloud, settings, ()), cloud)
+    return policies.operate_policy(resources, operate_calls(cloud, settings, ()), cloud)
 
 
 def teardown_policy(settings: Settings, cloud: Cloud) -> policies.Policy:
@@ -114,10 +114,10 @@ def _list(value: str | list[str]) -> list[str]:
 
 def every_declaration(cloud: Cloud) -> Iterator[Allow]:
     for settings in VARIANTS:
-        yield from operate_permissions(cloud, settings, ["arn:aws:sqs:us-east-1:123456789012:orders"])
+        yield from operate_calls(cloud, settings, ["arn:aws:sqs:us-east-1:123456789012:orders"])
         for resource in provision.declare(settings, cloud):
-            for permissions in resource.permissions.values():
-                yield from permissions
+            for calls in resource.calls.values():
+                yield from calls
 
 
 def test_every_declared_operation_exists(account: Account, cloud: Cloud) -> None:
@@ -133,8 +133,8 @@ def test_every_declared_operation_exists(account: Account, cloud: Cloud) -> None
 # How declarations become a document.
 
 
-def statements(cloud: Cloud, *permissions: Allow) -> Any:
-    return policies.policy(permissions, cloud).document["Statement"]
+def statements(cloud: Cloud, *calls: Allow) -> Any:
+    return policies.policy(calls, cloud).document["Statement"]
 
 
 def test_actions_on_the_same_resources_share_a_statement(cloud: Cloud) -> None:
@@ -520,7 +520,7 @@ def test_every_resource_kind_declares_what_finding_it_calls(cloud: Cloud) -> Non
 
 
 def _finds(resource: Resource) -> bool:
-    return bool(resource.permissions.get(Verb.FIND))
+    return bool(resource.calls.get(Verb.FIND))
 
 
 # What a denied person reads.

@@ -20,7 +20,7 @@ from ordernotify.settings.names import Target
 
 if TYPE_CHECKING:
     from ordernotify.aws.session import Cloud
-    from ordernotify.iam.calls import Permissions
+    from ordernotify.iam.calls import Calls
     from ordernotify.iam.policies import Policy
 
 policy_app = typer.Typer(
@@ -58,8 +58,8 @@ def setup(run: Run) -> None:
 
     settings = _described(run, None)
     more = (
-        *subscribers.request_permissions(cloud, run.names),
-        *(subscribers.SANDBOX_PERMISSIONS if settings.phones else ()),
+        *subscribers.request_calls(cloud, run.names),
+        *(subscribers.SANDBOX_CALLS if settings.phones else ()),
     )
     _show(policies.setup_policy(provision.declare(settings, cloud), more, cloud))
 
@@ -77,7 +77,7 @@ def operate(run: Run, receiver: ReceiverOption = None) -> None:
     from ordernotify.iam import policies
 
     settings = _described(run, cloud)
-    more = operate_permissions(cloud, settings, _receivers(receiver))
+    more = operate_calls(cloud, settings, _receivers(receiver))
     _show(policies.operate_policy(provision.declare(settings, cloud), more, cloud))
 
 
@@ -95,9 +95,9 @@ def teardown(run: Run, receiver: ReceiverOption = None) -> None:
 
     settings = _described(run, cloud)
     more = (
-        *endpoint.permissions(cloud, run.names),
-        *overview.count_permissions(cloud, run.names),
-        *subscribers.release_permissions(cloud, run.names, _receivers(receiver)),
+        *endpoint.calls(cloud, run.names),
+        *overview.count_calls(cloud, run.names),
+        *subscribers.release_calls(cloud, run.names, _receivers(receiver)),
     )
     _show(policies.teardown_policy(provision.declare(settings, cloud), more, cloud))
 
@@ -114,7 +114,7 @@ def function(run: Run) -> None:
     _show(policies.role_policy(_described(run, None), cloud))
 
 
-def operate_permissions(cloud: Cloud, settings: Settings, receivers: Sequence[str]) -> Permissions:
+def operate_calls(cloud: Cloud, settings: Settings, receivers: Sequence[str]) -> Calls:
     """List what the commands between setup and teardown call, beside what `status` reads of the resources."""
     from ordernotify import logs, orders, subscribers
     from ordernotify.local import inbox
@@ -126,16 +126,16 @@ def operate_permissions(cloud: Cloud, settings: Settings, receivers: Sequence[st
 
     names = settings.names
     return (
-        *endpoint.permissions(cloud, names),
-        *signing.permissions(cloud, settings),
-        *overview.permissions(cloud, names),
-        *orders.redrive_permissions(cloud, names),
-        *logs.permissions(cloud, names),
-        *trace.permissions(cloud, names),
-        *verify.permissions(cloud, names),
-        *subscribers.change_permissions(cloud, names, receivers),
-        *subscribers.SANDBOX_PERMISSIONS,
-        *(inbox.permissions(cloud, names) if cloud.target is Target.LOCAL else ()),
+        *endpoint.calls(cloud, names),
+        *signing.calls(cloud, settings),
+        *overview.calls(cloud, names),
+        *orders.redrive_calls(cloud, names),
+        *logs.calls(cloud, names),
+        *trace.calls(cloud, names),
+        *verify.calls(cloud, names),
+        *subscribers.change_calls(cloud, names, receivers),
+        *subscribers.SANDBOX_CALLS,
+        *(inbox.calls(cloud, names) if cloud.target is Target.LOCAL else ()),
     )
 
 

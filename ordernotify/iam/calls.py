@@ -28,7 +28,7 @@ class Allow:
     """The code does without it, and says or leaves out what it could not find out; no policy has it."""
 
 
-Permissions = tuple[Allow, ...]
+Calls = tuple[Allow, ...]
 
 
 def allow(

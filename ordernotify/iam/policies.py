@@ -49,9 +49,9 @@ class _Right:
     condition: str
 
 
-def policy(permissions: Iterable[Allow], cloud: Cloud) -> Policy:
+def policy(calls: Iterable[Allow], cloud: Cloud) -> Policy:
     """Write the least policy that grants what is declared."""
-    declared = list(permissions)
+    declared = list(calls)
     needed = {right for one in declared if not one.optional for right in _rights(one, cloud)}
     optional = {right for one in declared if one.optional for right in _rights(one, cloud)}
     left_out = {right.action for right in optional if not any(_covers(other, right) for other in needed)}
@@ -64,18 +64,18 @@ def setup_policy(resources: Sequence[Resource], more: Iterable[Allow], cloud: Cl
     Removing what is described no longer is teardown's. `more` is what the command calls besides.
     """
     made = (Verb.CREATE, Verb.UPDATE)
-    declared = [*more, *_permissions(resources, Verb.FIND)]
-    return policy([*declared, *_permissions([one for one in resources if one.wanted], *made)], cloud)
+    declared = [*more, *_calls(resources, Verb.FIND)]
+    return policy([*declared, *_calls([one for one in resources if one.wanted], *made)], cloud)
 
 
 def teardown_policy(resources: Sequence[Resource], more: Iterable[Allow], cloud: Cloud) -> Policy:
     """Write what removing the stack takes, whatever options it was made with."""
-    return policy([*more, *_permissions(resources, Verb.FIND, Verb.DELETE)], cloud)
+    return policy([*more, *_calls(resources, Verb.FIND, Verb.DELETE)], cloud)
 
 
 def operate_policy(resources: Sequence[Resource], more: Iterable[Allow], cloud: Cloud) -> Policy:
     """Write what `status` takes, and `more`: what the other commands call."""
-    return policy([*more, *_permissions(resources, Verb.FIND)], cloud)
+    return policy([*more, *_calls(resources, Verb.FIND)], cloud)
 
 
 def role_policy(settings: Settings, cloud: Cloud) -> Policy:
@@ -83,9 +83,9 @@ def role_policy(settings: Settings, cloud: Cloud) -> Policy:
     return Policy(function_policy(settings, cloud))
 
 
-def _permissions(resources: Iterable[Resource], *verbs: Verb) -> Iterator[Allow]:
+def _calls(resources: Iterable[Resource], *verbs: Verb) -> Iterator[Allow]:
     for resource in resources:
-        declared = resource.permissions
+        declared = resource.calls
         for verb in verbs:
             yield from declared.get(verb, ())
 

@@ -21,7 +21,7 @@ from ordernotify.aws.errors import has_code, map_botocore_errors
 from ordernotify.aws.session import Cloud
 from ordernotify.errors import LocalCloudError, StackNotFoundError
 from ordernotify.handler import texts
-from ordernotify.iam.calls import Permissions, allow
+from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.filter_policy import (
     CannotEvaluateError,
     Scope,
@@ -48,7 +48,7 @@ class Delivery:
     received_at: str
 
 
-def permissions(cloud: Cloud, names: Names) -> Permissions:
+def calls(cloud: Cloud, names: Names) -> Calls:
     """What reading the inbox calls, beside what the embedded cloud tells everybody on this machine."""
     return (
         allow("sqs", "GetQueueUrl", on=cloud.arn("sqs", names.inbox_queue)),

@@ -5,9 +5,9 @@ from ordernotify.logs.events import (
     BackOff,
     GroupReader,
     LogEvent,
+    calls,
     is_transient_or_offline,
     log_groups,
-    permissions,
 )
 from ordernotify.logs.filters import ErrorLines, OrderLines, TextLines, find_order_events
 from ordernotify.logs.follow import Follower, LogReader
@@ -24,9 +24,9 @@ __all__ = [
     "LogReader",
     "OrderLines",
     "TextLines",
+    "calls",
     "find_order_events",
     "follow_live",
     "is_transient_or_offline",
     "log_groups",
-    "permissions",
 ]

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 from ordernotify.aws.errors import error_code, is_throttled, map_botocore_errors
 from ordernotify.aws.session import Cloud
 from ordernotify.aws.waiting import Clock
-from ordernotify.iam.calls import Permissions, allow
+from ordernotify.iam.calls import Calls, allow
 from ordernotify.settings.names import Names
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def log_groups(names: Names) -> Mapping[str, str]:
     return {"function": names.log_group, "api": names.api_log_group}
 
 
-def permissions(cloud: Cloud, names: Names) -> Permissions:
+def calls(cloud: Cloud, names: Names) -> Calls:
     """What reading the log groups calls, and what a live tail does; listing the groups has no resource."""
     groups = [cloud.arn("logs", f"log-group:{group}:*") for group in log_groups(names).values()]
     return (

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from ordernotify.aws.errors import has_code, map_botocore_errors
 from ordernotify.aws.session import Cloud
 from ordernotify.errors import StackNotFoundError
-from ordernotify.iam.calls import Permissions, allow
+from ordernotify.iam.calls import Calls, allow
 from ordernotify.settings.names import Names
 
 BEFORE_CREATION_MS = 60_000
@@ -80,7 +80,7 @@ class Trace:
         return self.item is not None or self.lines > 0
 
 
-def permissions(cloud: Cloud, names: Names) -> Permissions:
+def calls(cloud: Cloud, names: Names) -> Calls:
     """What reading the order calls; the log events come from the caller."""
     return (allow("dynamodb", "GetItem", on=cloud.arn("dynamodb", f"table/{names.table}")),)
 

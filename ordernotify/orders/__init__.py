@@ -11,7 +11,7 @@ from ordernotify.orders.redrive import (
     Redriven,
     find_pending,
     redrive,
-    redrive_permissions,
+    redrive_calls,
 )
 from ordernotify.orders.send import (
     Rejects,
@@ -52,6 +52,6 @@ __all__ = [
     "random_key",
     "reason_of",
     "redrive",
-    "redrive_permissions",
+    "redrive_calls",
     "repeated",
 ]

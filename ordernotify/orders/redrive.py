@@ -14,10 +14,10 @@ from ordernotify.aws.errors import ignore_codes, is_throttled, map_botocore_erro
 from ordernotify.aws.session import Cloud
 from ordernotify.aws.waiting import Patience
 from ordernotify.errors import OrderNotifyError
-from ordernotify.iam.calls import Permissions, allow
+from ordernotify.iam.calls import Calls, allow
 from ordernotify.orders.attributes import Order, plain_order
 from ordernotify.orders.parallel import in_parallel
-from ordernotify.orders.scan import TABLE_KEY, Condition, read_permissions, reading, scan_pages
+from ordernotify.orders.scan import TABLE_KEY, Condition, read_calls, reading, scan_pages
 from ordernotify.settings.names import Names
 from ordernotify.times import ago, created_at_text
 
@@ -49,11 +49,11 @@ class Redriven:
     reason: str = ""
 
 
-def redrive_permissions(cloud: Cloud, names: Names) -> Permissions:
+def redrive_calls(cloud: Cloud, names: Names) -> Calls:
     """What redriving calls."""
     table = cloud.arn("dynamodb", f"table/{names.table}")
     return (
-        *read_permissions(cloud, names),
+        *read_calls(cloud, names),
         allow("dynamodb", "GetItem", "UpdateItem", on=table),
         allow("sns", "Publish", on=cloud.arn("sns", names.topic)),
     )

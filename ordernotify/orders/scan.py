@@ -11,7 +11,7 @@ from ordernotify.aws.errors import map_botocore_errors
 from ordernotify.aws.session import Cloud
 from ordernotify.aws.waiting import Clock
 from ordernotify.errors import AwsError, StackNotFoundError
-from ordernotify.iam.calls import Permissions, allow
+from ordernotify.iam.calls import Calls, allow
 from ordernotify.orders.attributes import Attributes, Order, plain_order
 from ordernotify.orders.parallel import merge
 from ordernotify.settings.names import Names
@@ -45,7 +45,7 @@ class Condition:
 ANY = Condition()
 
 
-def read_permissions(cloud: Cloud, names: Names) -> Permissions:
+def read_calls(cloud: Cloud, names: Names) -> Calls:
     """What querying and exporting orders calls."""
     table = cloud.arn("dynamodb", f"table/{names.table}")
     return (allow("dynamodb", "DescribeTable", "Scan", "BatchGetItem", on=table),)

@@ -14,7 +14,7 @@ from botocore.awsrequest import AWSRequest
 from ordernotify.aws.errors import map_botocore_errors
 from ordernotify.aws.session import Cloud
 from ordernotify.errors import CredentialsError, OrderNotifyError, StackNotFoundError, UsageError
-from ordernotify.iam.calls import Permissions, allow
+from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.api.base import METHOD
 from ordernotify.resources.api.key import find_api_keys, lists_api_keys
 from ordernotify.settings.model import Auth, Settings
@@ -31,7 +31,7 @@ Sign = Callable[[str, str, Mapping[str, str], bytes], Mapping[str, str]]
 """Gives the headers to send for a method, URL, headers and body."""
 
 
-def permissions(cloud: Cloud, settings: Settings) -> Permissions:
+def calls(cloud: Cloud, settings: Settings) -> Calls:
     """What sending an order takes: reading the API key, or invoking the API, whose id AWS chooses."""
     if settings.auth is Auth.API_KEY:
         return _READS_KEY

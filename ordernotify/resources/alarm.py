@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from ordernotify.aws.session import Cloud
 from ordernotify.aws.tags import tag_list
 from ordernotify.handler import METRIC_NAMESPACE, METRIC_NOTIFICATIONS_PENDING
-from ordernotify.iam.calls import Permissions, allow
+from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.base import UNKNOWN, Attributes, Live, Resource, Step, Verb, tags_of
 from ordernotify.settings.model import ApiKind, Settings
 
@@ -103,7 +103,7 @@ class Alarm(Resource):
         return self.cloud.arn("cloudwatch", f"alarm:{self.name}")
 
     @property
-    def permissions(self) -> Mapping[Verb, Permissions]:
+    def calls(self) -> Mapping[Verb, Calls]:
         """DescribeAlarms lists, whatever names it is given; TagResource is also checked for a new alarm."""
         put = (allow("cloudwatch", "PutMetricAlarm", "TagResource", on=self.arn),)
         return {

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from ordernotify.aws.session import Cloud
 from ordernotify.aws.waiting import Patience
-from ordernotify.iam.calls import Permissions
+from ordernotify.iam.calls import Calls
 from ordernotify.settings.model import Settings
 from ordernotify.settings.names import STACK_TAG
 
@@ -119,7 +119,7 @@ class Resource(ABC):
 
     @property
     @abstractmethod
-    def permissions(self) -> Mapping[Verb, Permissions]:
+    def calls(self) -> Mapping[Verb, Calls]:
         """What each verb calls, and what AWS checks along with it; every verb may call what FIND may."""
 
     @abstractmethod

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from ordernotify.aws.errors import has_code, map_botocore_errors
 from ordernotify.aws.session import Cloud
 from ordernotify.errors import AccessDeniedError, OrderNotifyError
-from ordernotify.iam.calls import Permissions
+from ordernotify.iam.calls import Calls
 from ordernotify.iam.calls import allow as allow_calls
 from ordernotify.resources.base import json_statements, policy_text
 
@@ -72,7 +72,7 @@ def queue_statement(queue_arn: str, topic_arn: str) -> dict[str, Any]:
     }
 
 
-def permissions(arns: Iterable[str]) -> Permissions:
+def calls(arns: Iterable[str]) -> Calls:
     """What changing the policies of these queues and functions, and reading them, calls."""
     receivers = [parse_receiver(arn) for arn in arns]
     queues = [one.arn for one in receivers if one.service == SQS]

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 
 from ordernotify.aws.errors import error_text, has_code, ignore_codes
 from ordernotify.errors import OrderNotifyError
-from ordernotify.iam.calls import Permissions, allow
+from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.api.base import proxied_on_preflight
 from ordernotify.resources.base import UNKNOWN, Attributes, Change, Live, Resource, Step, Verb
 from ordernotify.settings.model import SETTING_TAG_PREFIX
@@ -86,7 +86,7 @@ class Function(Resource):
         return self.cloud.arn("lambda", f"function:{self.name}")
 
     @property
-    def permissions(self) -> Mapping[Verb, Permissions]:
+    def calls(self) -> Mapping[Verb, Calls]:
         """Beside the calls: passing the role, and ListTags, without which GetFunction leaves the tags out.
 
         https://docs.aws.amazon.com/lambda/latest/api/API_GetFunction.html. An update may be a replacement.

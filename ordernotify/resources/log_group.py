@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from botocore.exceptions import ClientError
 
 from ordernotify.aws.errors import has_code, ignore_codes
-from ordernotify.iam.calls import Permissions, allow
+from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.base import Attributes, Live, Resource, Step, Verb
 
 LATE_LINES_SECONDS = 1.0
@@ -31,7 +31,7 @@ class LogGroup(Resource):
         return self.cloud.arn("logs", f"log-group:{self.name}")
 
     @property
-    def permissions(self) -> Mapping[Verb, Permissions]:
+    def calls(self) -> Mapping[Verb, Calls]:
         """IAM knows the group with `:*`, but without it where tags are concerned; listing has no resource.
 
         https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/iam-access-control-overview-cwl.html

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from botocore.exceptions import ClientError
 
 from ordernotify.aws.errors import has_code, ignore_codes
-from ordernotify.iam.calls import Permissions, allow
+from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.base import (
     Attributes,
     Live,
@@ -67,7 +67,7 @@ class InboxQueue(Resource):
         return self.cloud.target is Target.LOCAL
 
     @property
-    def permissions(self) -> Mapping[Verb, Permissions]:
+    def calls(self) -> Mapping[Verb, Calls]:
         """TagQueue is also checked when a queue is made with tags."""
         if not self.wanted:
             return {}
@@ -187,7 +187,7 @@ class VerifyQueues(Resource):
         return ""
 
     @property
-    def permissions(self) -> Mapping[Verb, Permissions]:
+    def calls(self) -> Mapping[Verb, Calls]:
         """Listing queues is a permission without a resource."""
         queues = self.cloud.arn("sqs", f"{self.name}*")
         return {

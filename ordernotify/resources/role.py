@@ -11,7 +11,7 @@ from ordernotify.aws.errors import has_code, ignore_codes
 from ordernotify.aws.session import Cloud
 from ordernotify.aws.tags import tag_list
 from ordernotify.errors import OrderNotifyError
-from ordernotify.iam.calls import Permissions, allow
+from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.base import (
     Attributes,
     Change,
@@ -76,7 +76,7 @@ class Role(Resource):
         return self.cloud.arn("iam", f"role/{self.name}", region=False)
 
     @property
-    def permissions(self) -> Mapping[Verb, Permissions]:
+    def calls(self) -> Mapping[Verb, Calls]:
         """Everything is on the role; TagRole is also checked when a role is made with tags."""
         calls = {
             Verb.FIND: ("GetRole", "GetRolePolicy"),
@@ -204,7 +204,7 @@ class ExistingRole(Resource):
         return self.settings.role_arn is not None
 
     @property
-    def permissions(self) -> Mapping[Verb, Permissions]:
+    def calls(self) -> Mapping[Verb, Calls]:
         """Reading the role, and simulating its policies where the caller may."""
         if not self.wanted:
             return {}

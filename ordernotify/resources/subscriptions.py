@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from ordernotify.aws.errors import ignore_codes
-from ordernotify.iam.calls import Permissions, allow
+from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.base import Attributes, Live, Resource, Step, Verb
 from ordernotify.resources.listing import NO_TOPIC, SUBSCRIPTIONS, list_subscriptions
 
@@ -33,7 +33,7 @@ class Subscriptions(Resource):
         return ""
 
     @property
-    def permissions(self) -> Mapping[Verb, Permissions]:
+    def calls(self) -> Mapping[Verb, Calls]:
         """SNS checks the topic, but Unsubscribe on no resource."""
         subscribe = (allow("sns", "Subscribe", on=self._topic_arn),)
         return {

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from ordernotify.aws.errors import has_code, ignore_codes
 from ordernotify.aws.tags import tag_list
-from ordernotify.iam.calls import Permissions, allow
+from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.base import Attributes, Live, Resource, Step, Verb, tags_of
 from ordernotify.settings.names import TABLE_KEY, Target
 
@@ -41,7 +41,7 @@ class Table(Resource):
         return self.cloud.arn("dynamodb", f"table/{self.name}")
 
     @property
-    def permissions(self) -> Mapping[Verb, Permissions]:
+    def calls(self) -> Mapping[Verb, Calls]:
         """Everything is on the table; TagResource is also checked when a table is made with tags."""
         calls = {
             Verb.FIND: ("DescribeTable", "ListTagsOfResource", "DescribeContinuousBackups"),

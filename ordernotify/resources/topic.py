@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from ordernotify.aws.errors import has_code
 from ordernotify.aws.tags import tag_list
 from ordernotify.errors import NotOursError
-from ordernotify.iam.calls import Permissions, allow
+from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.base import (
     Attributes,
     Live,
@@ -41,7 +41,7 @@ class Topic(Resource):
         return self.cloud.arn("sns", self.name)
 
     @property
-    def permissions(self) -> Mapping[Verb, Permissions]:
+    def calls(self) -> Mapping[Verb, Calls]:
         """Everything is on the topic; TagResource is also checked when a topic is made with tags."""
         calls = {
             Verb.FIND: ("GetTopicAttributes", "ListTagsForResource"),

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from ordernotify.aws.errors import has_code, map_botocore_errors
 from ordernotify.aws.session import Cloud
 from ordernotify.errors import StackNotFoundError
-from ordernotify.iam.calls import Permissions, allow
+from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.api.base import (
     FoundApi,
     find_apis,
@@ -42,7 +42,7 @@ class Endpoint:
     auth: Auth
 
 
-def permissions(cloud: Cloud, names: Names) -> Permissions:
+def calls(cloud: Cloud, names: Names) -> Calls:
     """What finding the API and the recorded settings calls."""
     function = cloud.arn("lambda", f"function:{names.function}")
     listings = (allowed for kind in ApiKind for allowed in lists_apis(kind))

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from ordernotify.aws.errors import has_code, map_botocore_errors
 from ordernotify.aws.session import Cloud
-from ordernotify.iam.calls import Permissions, allow
+from ordernotify.iam.calls import Calls, allow
 from ordernotify.settings.names import Names
 
 COUNTED_PAGES = 20
@@ -56,16 +56,16 @@ class Health:
     errors: tuple[ErrorLine, ...]
 
 
-def permissions(cloud: Cloud, names: Names) -> Permissions:
+def calls(cloud: Cloud, names: Names) -> Calls:
     """What reading the alarms, the orders' number and the errors calls."""
     return (
-        *count_permissions(cloud, names),
+        *count_calls(cloud, names),
         allow("cloudwatch", "DescribeAlarms", on=cloud.arn("cloudwatch", "alarm:*")),
         allow("logs", "FilterLogEvents", on=cloud.arn("logs", f"log-group:{names.log_group}:*")),
     )
 
 
-def count_permissions(cloud: Cloud, names: Names) -> Permissions:
+def count_calls(cloud: Cloud, names: Names) -> Calls:
     """What counting the orders calls."""
     return (allow("dynamodb", "Scan", on=cloud.arn("dynamodb", f"table/{names.table}")),)
 

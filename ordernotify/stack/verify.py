@@ -17,7 +17,7 @@ from ordernotify.aws.errors import has_code, map_botocore_errors
 from ordernotify.aws.session import Cloud
 from ordernotify.aws.waiting import Clock, SystemClock
 from ordernotify.errors import OrderNotifyError
-from ordernotify.iam.calls import Permissions, allow
+from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.listing import SUBSCRIPTIONS
 from ordernotify.resources.queue import queue_policy
 from ordernotify.settings.names import (
@@ -56,7 +56,7 @@ class Check:
     seconds: float
 
 
-def permissions(cloud: Cloud, names: Names) -> Permissions:
+def calls(cloud: Cloud, names: Names) -> Calls:
     """What the procedure calls; TagQueue is also checked for a queue made with tags."""
     queues = cloud.arn("sqs", f"{names.verify_queue_prefix}*")
     return (

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from ordernotify.aws.errors import has_code, map_botocore_errors
 from ordernotify.aws.session import Cloud
 from ordernotify.errors import CredentialsError, OrderNotifyError, UsageError
-from ordernotify.iam.calls import Permissions, allow
+from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources import delivery, subscriber
 from ordernotify.resources.delivery import Grant
 from ordernotify.resources.filter_policy import Scope
@@ -24,9 +24,9 @@ from ordernotify.subscribers.endpoints import Endpoint, Wanted, parse_endpoint
 from ordernotify.subscribers.topic import (
     Topic,
     is_internal,
-    list_permissions,
+    list_calls,
     open_topic,
-    request_permissions,
+    request_calls,
 )
 
 _INVALID = ("InvalidParameter", "InvalidParameterException")
@@ -63,14 +63,14 @@ class Outcome:
         return self.action in {Action.FAILED, Action.STILL_PENDING}
 
 
-def change_permissions(cloud: Cloud, names: Names, receivers: Iterable[str] = ()) -> Permissions:
+def change_calls(cloud: Cloud, names: Names, receivers: Iterable[str] = ()) -> Calls:
     """What subscribing and unsubscribing calls; `receivers` are ARNs of queues and functions."""
     return (
-        *list_permissions(cloud, names),
-        *request_permissions(cloud, names),
+        *list_calls(cloud, names),
+        *request_calls(cloud, names),
         allow("sns", "Subscribe", on=cloud.arn("sns", names.topic)),
         allow("sns", "SetSubscriptionAttributes", "Unsubscribe", on=SUBSCRIPTIONS),
-        *delivery.permissions(receivers),
+        *delivery.calls(receivers),
     )
 
 

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ordernotify.aws.session import Cloud
-from ordernotify.iam.calls import Permissions, allow
+from ordernotify.iam.calls import Calls, allow
 from ordernotify.settings.names import Target
 
 SANDBOX_URL = "https://docs.aws.amazon.com/sns/latest/dg/sns-sms-sandbox.html"
 # NotImplementedError: moto, inside this process.
-SANDBOX_PERMISSIONS: Permissions = (
+SANDBOX_CALLS: Calls = (
     allow("sns", "GetSMSSandboxAccountStatus", "ListSMSSandboxPhoneNumbers", on="*", optional=True),
 )
 """What the check calls; SNS has no resource-level permissions for it."""

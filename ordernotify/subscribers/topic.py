@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from ordernotify.aws.errors import has_code, map_botocore_errors
 from ordernotify.aws.session import Cloud
 from ordernotify.errors import NotOursError, StackNotFoundError
-from ordernotify.iam.calls import Permissions, allow
+from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources import delivery, subscriber
 from ordernotify.resources.base import tags_of
 from ordernotify.resources.listing import SUBSCRIPTIONS, Subscription, list_subscriptions
@@ -38,7 +38,7 @@ class Listed:
     requested_at: datetime | None
 
 
-def list_permissions(cloud: Cloud, names: Names) -> Permissions:
+def list_calls(cloud: Cloud, names: Names) -> Calls:
     """What listing the subscribers calls."""
     return (
         allow("sns", "ListTagsForResource", "ListSubscriptionsByTopic", on=cloud.arn("sns", names.topic)),
@@ -46,7 +46,7 @@ def list_permissions(cloud: Cloud, names: Names) -> Permissions:
     )
 
 
-def request_permissions(cloud: Cloud, names: Names) -> Permissions:
+def request_calls(cloud: Cloud, names: Names) -> Calls:
     """What keeping when subscribers were asked calls; it is a help that the commands do without."""
     topic = cloud.arn("sns", names.topic)
     return (
@@ -55,10 +55,10 @@ def request_permissions(cloud: Cloud, names: Names) -> Permissions:
     )
 
 
-def release_permissions(cloud: Cloud, names: Names, receivers: Iterable[str] = ()) -> Permissions:
+def release_calls(cloud: Cloud, names: Names, receivers: Iterable[str] = ()) -> Calls:
     """What releasing these receivers calls: ARNs of queues and functions."""
     listing = allow("sns", "ListSubscriptionsByTopic", on=cloud.arn("sns", names.topic))
-    return (listing, *delivery.permissions(receivers))
+    return (listing, *delivery.calls(receivers))
 
 
 def open_topic(cloud: Cloud, names: Names, stack: str) -> Topic:

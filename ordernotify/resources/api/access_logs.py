@@ -9,7 +9,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from ordernotify.aws.errors import has_code, ignore_codes
-from ordernotify.iam.calls import Permissions, allow
+from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.api.base import call_when_free
 from ordernotify.resources.base import Attributes, Live, Resource, Step, Verb
 from ordernotify.settings.model import ApiKind
@@ -56,7 +56,7 @@ class ApiLogRole(Resource):
         return self.cloud.arn("iam", f"role/{ROLE_NAME}", region=False)
 
     @property
-    def permissions(self) -> Mapping[Verb, Permissions]:
+    def calls(self) -> Mapping[Verb, Calls]:
         """Making the role, with AWS's own policy and no other, and passing it to API Gateway."""
         if not self.wanted:
             return {}

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from ordernotify.aws.errors import has_code, ignore_codes, is_throttled
 from ordernotify.aws.session import Cloud
-from ordernotify.iam.calls import Permissions, allow
+from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.base import UNKNOWN, Attributes, Change, Live, Resource, Step, Verb
 from ordernotify.settings.model import ApiKind, Auth, Settings
 from ordernotify.settings.names import ORDERS_PATH, STACK_TAG
@@ -111,7 +111,7 @@ def list_apis(cloud: Cloud, kind: ApiKind) -> list[FoundApi]:
     ]
 
 
-def lists_apis(kind: ApiKind) -> Permissions:
+def lists_apis(kind: ApiKind) -> Calls:
     """What `list_apis` and `find_apis` call."""
     if kind is ApiKind.REST:
         return (allow("apigateway", "GetRestApis", "GetTags"),)
@@ -297,9 +297,9 @@ class OldApi(Api):
         return False
 
     @property
-    def permissions(self) -> Mapping[Verb, Permissions]:
+    def calls(self) -> Mapping[Verb, Calls]:
         """Only what finding and removing it calls."""
-        whole = super().permissions  # type: ignore[safe-super]  # of the kind that this is mixed with
+        whole = super().calls  # type: ignore[safe-super]  # of the kind that this is mixed with
         return {Verb.FIND: lists_apis(self.api_kind), Verb.DELETE: whole[Verb.DELETE]}
 
     def parts(self, api: FoundApi) -> Attributes:

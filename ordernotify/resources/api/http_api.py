@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from botocore.exceptions import ClientError
 
 from ordernotify.aws.errors import has_code, ignore_codes
-from ordernotify.iam.calls import Permissions, allow
+from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.api.base import (
     ALLOWED_HEADERS,
     EXPOSED_HEADERS,
@@ -59,9 +59,9 @@ class HttpApi(DeployingApi):
     takes_place_of: ClassVar[str | None] = "old-api"
 
     @property
-    def permissions(self) -> Mapping[Verb, Permissions]:
+    def calls(self) -> Mapping[Verb, Calls]:
         """TagResource is also checked for a new API, as an action of its own on the listing."""
-        change: Permissions = (allow("apigatewayv2", *_CHANGING_CALLS, "TagResource"),)
+        change: Calls = (allow("apigatewayv2", *_CHANGING_CALLS, "TagResource"),)
         if self.settings.access_logs:
             change += (allow("logs", *LOG_DELIVERY_CALLS, on="*"),)
         listing = api_arn(self.cloud, self.api_kind, "").rstrip("/")

@@ -7,7 +7,7 @@ from typing import Any
 
 from ordernotify.aws.errors import ignore_codes
 from ordernotify.aws.session import Cloud
-from ordernotify.iam.calls import Permissions, allow
+from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.api.base import NOT_FOUND, call_when_free
 from ordernotify.resources.base import Attributes, Live, Resource, Step, Verb
 from ordernotify.settings.model import Auth
@@ -32,7 +32,7 @@ def find_api_keys(cloud: Cloud, names: Names) -> list[dict[str, Any]]:
     return sorted(named, key=lambda key: (key["createdDate"].timestamp(), key["id"]))
 
 
-def lists_api_keys() -> Permissions:
+def lists_api_keys() -> Calls:
     """What `find_api_keys` calls."""
     return (allow("apigateway", "GetApiKeys"),)
 
@@ -54,7 +54,7 @@ class ApiKey(Resource):
         return ""
 
     @property
-    def permissions(self) -> Mapping[Verb, Permissions]:
+    def calls(self) -> Mapping[Verb, Calls]:
         """TagResource is also checked for a new key."""
         change = (allow("apigateway", "UpdateApiKey", "DeleteApiKey", "TagResource"),)
         return {

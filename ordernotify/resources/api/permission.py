@@ -8,7 +8,7 @@ from typing import ClassVar
 from botocore.exceptions import ClientError
 
 from ordernotify.aws.errors import has_code, ignore_codes
-from ordernotify.iam.calls import Permissions, allow
+from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.api.base import METHOD, proxied_on_preflight
 from ordernotify.resources.base import UNKNOWN, Attributes, Live, Resource, Step, Verb, json_statements
 from ordernotify.settings.names import ORDERS_PATH
@@ -37,7 +37,7 @@ class Permission(Resource):
         return ""
 
     @property
-    def permissions(self) -> Mapping[Verb, Permissions]:
+    def calls(self) -> Mapping[Verb, Calls]:
         """Everything is on the function."""
         put = ("AddPermission", "RemovePermission")
         calls = {

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 from ordernotify.aws.errors import ignore_codes
-from ordernotify.iam.calls import Permissions, allow
+from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.api.base import (
     METHOD,
     NOT_FOUND,
@@ -48,7 +48,7 @@ class RestApi(DeployedApi):
     takes_place_of: ClassVar[str | None] = "old-api"
 
     @property
-    def permissions(self) -> Mapping[Verb, Permissions]:
+    def calls(self) -> Mapping[Verb, Calls]:
         """TagResource is also checked for a new API; for an old one, so is changing it.
 
         https://github.com/iann0036/iam-dataset/pull/39

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ordernotify.aws.errors import ignore_codes
-from ordernotify.iam.calls import Permissions, allow
+from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.api.base import NOT_FOUND, call_when_free
 from ordernotify.resources.base import UNKNOWN, Attributes, Live, Resource, Step, Verb
 from ordernotify.settings.model import Auth
@@ -32,7 +32,7 @@ class UsagePlan(Resource):
         return ""
 
     @property
-    def permissions(self) -> Mapping[Verb, Permissions]:
+    def calls(self) -> Mapping[Verb, Calls]:
         """TagResource is also checked for a new plan."""
         put_key = ("CreateUsagePlanKey", "DeleteUsagePlanKey")
         change = ("UpdateUsagePlan", "DeleteUsagePlan", "TagResource", *put_key)
