@@ -61,7 +61,7 @@ def setup(run: Run) -> None:
         *subscribers.request_calls(cloud, run.names),
         *(subscribers.SANDBOX_CALLS if settings.phones else ()),
     )
-    _show(policies.setup_policy(provision.declare(settings, cloud), more, cloud))
+    _show(policies.policy((*provision.setup_calls(provision.declare(settings, cloud)), *more), cloud))
 
 
 @command(policy_app, "operate", SETTING_OPTIONS)
@@ -78,7 +78,7 @@ def operate(run: Run, receiver: ReceiverOption = None) -> None:
 
     settings = _described(run, cloud)
     more = operate_calls(cloud, settings, _receivers(receiver))
-    _show(policies.operate_policy(provision.declare(settings, cloud), more, cloud))
+    _show(policies.policy((*provision.status_calls(provision.declare(settings, cloud)), *more), cloud))
 
 
 @command(policy_app, "teardown", SETTING_OPTIONS)
@@ -99,7 +99,7 @@ def teardown(run: Run, receiver: ReceiverOption = None) -> None:
         *overview.count_calls(cloud, run.names),
         *subscribers.release_calls(cloud, run.names, _receivers(receiver)),
     )
-    _show(policies.teardown_policy(provision.declare(settings, cloud), more, cloud))
+    _show(policies.policy((*provision.teardown_calls(provision.declare(settings, cloud)), *more), cloud))
 
 
 @command(policy_app, "function", SETTING_OPTIONS)

@@ -14,8 +14,7 @@ from botocore.model import ServiceModel
 
 from ordernotify.aws.session import Cloud
 from ordernotify.iam.calls import Allow
-from ordernotify.resources.base import Resource, Verb
-from ordernotify.resources.role import function_policy
+from ordernotify.iam.function_policy import function_policy
 from ordernotify.settings.model import Settings
 
 INLINE_CHARACTERS = 2_048
@@ -58,36 +57,9 @@ def policy(calls: Iterable[Allow], cloud: Cloud) -> Policy:
     return Policy({"Version": "2012-10-17", "Statement": _statements(needed)}, tuple(sorted(left_out)))
 
 
-def setup_policy(resources: Sequence[Resource], more: Iterable[Allow], cloud: Cloud) -> Policy:
-    """Write what making and updating the stack as described takes.
-
-    Removing what is described no longer is teardown's. `more` is what the command calls besides.
-    """
-    made = (Verb.CREATE, Verb.UPDATE)
-    declared = [*more, *_calls(resources, Verb.FIND)]
-    return policy([*declared, *_calls([one for one in resources if one.wanted], *made)], cloud)
-
-
-def teardown_policy(resources: Sequence[Resource], more: Iterable[Allow], cloud: Cloud) -> Policy:
-    """Write what removing the stack takes, whatever options it was made with."""
-    return policy([*more, *_calls(resources, Verb.FIND, Verb.DELETE)], cloud)
-
-
-def operate_policy(resources: Sequence[Resource], more: Iterable[Allow], cloud: Cloud) -> Policy:
-    """Write what `status` takes, and `more`: what the other commands call."""
-    return policy([*more, *_calls(resources, Verb.FIND)], cloud)
-
-
 def role_policy(settings: Settings, cloud: Cloud) -> Policy:
     """Write what the function takes: the policy that setup gives to its role."""
     return Policy(function_policy(settings, cloud))
-
-
-def _calls(resources: Iterable[Resource], *verbs: Verb) -> Iterator[Allow]:
-    for resource in resources:
-        declared = resource.calls
-        for verb in verbs:
-            yield from declared.get(verb, ())
 
 
 def _rights(allowed: Allow, cloud: Cloud) -> Iterator[_Right]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, fields
 from enum import Enum, auto
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeAlias, TypeVar
 
 from ordernotify.aws.session import Cloud
 from ordernotify.aws.waiting import Patience
@@ -15,43 +15,77 @@ from ordernotify.iam.calls import Calls
 from ordernotify.settings.model import Settings
 from ordernotify.settings.names import STACK_TAG
 
-TAGS = "tags"
-"""The attribute that stands for the tags in a difference."""
-UNKNOWN = "(known after apply)"
-"""An attribute whose value depends on a resource that does not exist yet."""
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
-Attributes = Mapping[str, Any]
-"""What is compared: plain values by name. Live and described ones have the same names."""
+TAGS = "tags"
+"""The label of a difference in the tags."""
+UNKNOWN = "(known after apply)"
+"""A value that depends on a resource that does not exist yet."""
+_LABEL = "label"
+
+State = TypeVar("State", bound="DataclassInstance")
+"""A kind's frozen dataclass: what `find` reads and `described` wants.
+
+A field with `compare=False` is never described: it holds what AWS chose, such as an id.
+"""
+
+
+def shown_as(label: str) -> Mapping[str, str]:
+    """Return a field's metadata: what the plan calls the field, where its name will not do."""
+    return {_LABEL: label}
 
 
 @dataclass(frozen=True, slots=True)
-class Live:
+class Live(Generic[State]):
     """A resource as it was found or left in the account."""
 
     arn: str
-    attributes: Attributes
+    state: State
     owned: bool = True
     """Whether it carries the stack's tag; what cannot carry tags belongs to what it is part of."""
     tags: Mapping[str, str] | None = None
     """The tags as found; None where the resource cannot carry any."""
-    ids: Mapping[str, str] = field(default_factory=dict)
-    """Identifiers that AWS chose and that others need, such as the API's."""
+
+
+AnyLive: TypeAlias = Live[Any]
+Needed: TypeAlias = Mapping[str, AnyLive]
+"""The resources that another one needs, by key, as far as they exist."""
+
+
+def needed_state(needed: Needed, state: type[State]) -> State | None:
+    """Return the state of this type among the needed resources; None if that resource does not exist yet."""
+    return next((live.state for live in needed.values() if isinstance(live.state, state)), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One attribute that is not as described."""
+    """A part of a resource that is not as described."""
 
-    attribute: str
+    label: str
     before: Any
     after: Any
+
+
+def differences(found: State, wanted: State) -> tuple[Change, ...]:
+    """Compare two states field by field."""
+    compared = [
+        (field, getattr(found, field.name), getattr(wanted, field.name))
+        for field in fields(wanted)
+        if field.compare
+    ]
+    return tuple(
+        Change(field.metadata.get(_LABEL, field.name.replace("_", " ")), before, after)
+        for field, before, after in compared
+        if before != after
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """What a changing verb works with: the resources it needs, and bounded waiting."""
 
-    needed: Mapping[str, Live]
+    needed: Needed
     patience: Patience
 
 
@@ -64,17 +98,13 @@ class Verb(Enum):
     DELETE = auto()
 
 
-class Resource(ABC):
+class Resource(ABC, Generic[State]):
     """One resource of a stack. All verbs may be repeated; each continues what an earlier one left undone.
 
     The verbs raise botocore's errors as they come; whoever calls them translates those.
     """
 
     kind: ClassVar[str]
-    replaced_by: ClassVar[frozenset[str]] = frozenset()
-    """Attributes that cannot be updated: a difference means delete and create."""
-    refused: ClassVar[Mapping[str, str]] = {}
-    """Attributes that are never changed, with the reason: a difference stops the plan."""
     needs: tuple[str, ...] = ()
     """Keys of the resources that must exist first."""
     deleted_after: tuple[str, ...] = ()
@@ -123,70 +153,73 @@ class Resource(ABC):
         """What each verb calls, and what AWS checks along with it; every verb may call what FIND may."""
 
     @abstractmethod
-    def find(self) -> Live | None:
+    def find(self) -> Live[State] | None:
         """Read the resource; None only if AWS says that it does not exist."""
 
     @abstractmethod
-    def described(self, needed: Mapping[str, Live]) -> Attributes:
-        """Return the attributes that it is to have; UNKNOWN where a needed resource is missing."""
+    def described(self, needed: Needed) -> State:
+        """Return the state that it is to have; UNKNOWN where a needed resource is missing."""
 
-    def diff(self, live: Live, needed: Mapping[str, Live]) -> tuple[Change, ...]:
+    def diff(self, live: Live[State], needed: Needed) -> tuple[Change, ...]:
         """Return what is not as described; empty when nothing is to be done."""
-        return tuple(
-            Change(name, live.attributes.get(name), value)
-            for name, value in self.described(needed).items()
-            if live.attributes.get(name) != value
-        ) + self._missing_tags(live)
+        return differences(live.state, self.described(needed)) + self._missing_tags(live)
 
-    def _missing_tags(self, live: Live) -> tuple[Change, ...]:
+    def _missing_tags(self, live: Live[State]) -> tuple[Change, ...]:
         # Tags that somebody else added are left alone.
         wanted = self.settings.all_tags
         if live.tags is None or all(live.tags.get(key) == value for key, value in wanted.items()):
             return ()
         return (Change(TAGS, {key: live.tags.get(key) for key in wanted}, wanted),)
 
-    def must_replace(self, changes: tuple[Change, ...]) -> bool:
-        """Whether the changes can only be had by deleting the resource and making it again."""
-        return any(change.attribute in self.replaced_by for change in changes)
+    def refuse(self, found: State, wanted: State) -> None:
+        """Raise OrderNotifyError for a difference that setup must not mend; the error says what to do."""
 
-    def replacement(self, old: Live) -> tuple[Change, ...]:
-        """Return what becomes different when this one takes the place of `old`, see `takes_place_of`."""
+    def must_replace(self, found: State, wanted: State) -> bool:
+        """Whether only deleting the resource and making it again leads from `found` to `wanted`."""
+        return False
+
+    def replacement(self, old: AnyLive) -> tuple[Change, ...]:
+        """Return what changes when this one takes the place of `old`, see `takes_place_of`."""
         return ()
 
-    def removal_notice(self, live: Live) -> str:
+    def removal_notice(self, live: Live[State]) -> str:
         """Say what the person should know before it is removed; the plan of teardown shows it."""
         return ""
 
-    def has_rival(self, live: Live) -> bool:
-        """Whether another of ours has the name of the one just made, where AWS lets several have it.
+    def notes_after(self) -> tuple[str, ...]:
+        """Say what the person should know once it was made or updated."""
+        return ()
+
+    def has_rival(self, live: Live[State]) -> bool:
+        """Whether the stack has another one of this name, where AWS lets several have it.
 
         Another setup made it at the same moment, or a create that was cut off was repeated (AWS-FACTS 21).
         """
         return False
 
     @abstractmethod
-    def create(self, step: Step) -> Live:
-        """Make the resource, or complete one that an interrupted create of ours left behind."""
+    def create(self, step: Step) -> Live[State]:
+        """Make the resource, or complete the one that an interrupted create left behind."""
 
     @abstractmethod
-    def update(self, live: Live, changed: frozenset[str], step: Step) -> Live:
-        """Change the attributes named in `changed` to what is described."""
+    def update(self, live: Live[State], step: Step) -> Live[State]:
+        """Change what differs between `live.state` and what is described."""
 
-    def put_tags(self, live: Live) -> None:
+    def put_tags(self, live: Live[State]) -> None:
         """Add the stack's tags and the person's; only for kinds whose `find` reads tags."""
         raise NotImplementedError(self.kind)
 
     @abstractmethod
-    def delete(self, live: Live, step: Step) -> None:
+    def delete(self, live: Live[State], step: Step) -> None:
         """Delete the resource and wait until it is gone; succeeds if it is gone already."""
 
     def owns(self, tags: Mapping[str, str]) -> bool:
         """Whether the tags say that the resource belongs to this stack."""
         return tags.get(STACK_TAG) == self.settings.stack
 
-    def live(self, attributes: Attributes, tags: Mapping[str, str], **ids: str) -> Live:
+    def live(self, state: State, tags: Mapping[str, str]) -> Live[State]:
         """Build what `find` returns for a resource with a computed ARN."""
-        return Live(self.arn, attributes, self.owns(tags), tags, ids)
+        return Live(self.arn, state, self.owns(tags), tags)
 
 
 def tags_of(listing: Any) -> dict[str, str]:

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from botocore.exceptions import ClientError
 
 from ordernotify.aws.errors import has_code, ignore_codes
 from ordernotify.iam.calls import Calls, allow
-from ordernotify.resources.base import Attributes, Live, Resource, Step, Verb
+from ordernotify.resources.base import Live, Needed, Resource, Step, Verb
 
 LATE_LINES_SECONDS = 1.0
 """How long teardown waits before it looks whether a late invocation made the group again."""
 
 
-class LogGroup(Resource):
+@dataclass(frozen=True, slots=True)
+class LogGroupState:
+    """How long a group keeps its lines, in days; 0: forever."""
+
+    retention: int = 0
+
+
+class LogGroup(Resource[LogGroupState]):
     """A log group with a retention in days."""
 
     kind = "log-group"
@@ -47,21 +55,21 @@ class LogGroup(Resource):
             Verb.DELETE: (allow("logs", "DeleteLogGroup", on=f"{self.arn}:*"),),
         }
 
-    def described(self, needed: Mapping[str, Live]) -> Attributes:
-        """Return the retention in days."""
-        return {"retention": self.settings.log_retention}
+    def described(self, needed: Needed) -> LogGroupState:
+        """Return the retention that the settings give."""
+        return LogGroupState(self.settings.log_retention)
 
-    def find(self) -> Live | None:
+    def find(self) -> Live[LogGroupState] | None:
         """Find the group by its exact name: listings match by prefix (AWS-FACTS 20)."""
         pages = self.cloud.logs.get_paginator("describe_log_groups")
         for page in pages.paginate(logGroupNamePrefix=self.name):
             for group in page["logGroups"]:
                 if group["logGroupName"] == self.name:
                     tags = self.cloud.logs.list_tags_for_resource(resourceArn=self.arn)["tags"]
-                    return self.live({"retention": group.get("retentionInDays", 0)}, tags)
+                    return self.live(LogGroupState(group.get("retentionInDays", 0)), tags)
         return None
 
-    def create(self, step: Step) -> Live:
+    def create(self, step: Step) -> Live[LogGroupState]:
         """Create the group with its tag, then set its retention."""
         try:
             self._retry(step, self._create)
@@ -70,24 +78,24 @@ class LogGroup(Resource):
             found = self.find() if has_code(error, "ResourceAlreadyExistsException") else None
             if found is None or not found.owned:
                 raise
-        return self.update(Live(self.arn, {}), frozenset({"retention"}), step)
+        return self.update(Live(self.arn, LogGroupState()), step)
 
-    def update(self, live: Live, changed: frozenset[str], step: Step) -> Live:
+    def update(self, live: Live[LogGroupState], step: Step) -> Live[LogGroupState]:
         """Set the retention."""
         wanted = self.described(step.needed)
         self._retry(
             step,
             lambda: self.cloud.logs.put_retention_policy(
-                logGroupName=self.name, retentionInDays=wanted["retention"]
+                logGroupName=self.name, retentionInDays=wanted.retention
             ),
         )
         return Live(self.arn, wanted)
 
-    def put_tags(self, live: Live) -> None:
+    def put_tags(self, live: Live[LogGroupState]) -> None:
         """Add the tags."""
         self.cloud.logs.tag_resource(resourceArn=self.arn, tags=self.settings.all_tags)
 
-    def delete(self, live: Live, step: Step) -> None:
+    def delete(self, live: Live[LogGroupState], step: Step) -> None:
         """Delete the group, and look again: a late line can bring it back (AWS-FACTS 11)."""
         self._delete(step)
         step.patience.clock.sleep(LATE_LINES_SECONDS)

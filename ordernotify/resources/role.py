@@ -8,10 +8,10 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from ordernotify.aws.errors import has_code, ignore_codes
-from ordernotify.aws.session import Cloud
 from ordernotify.aws.tags import tag_list
 from ordernotify.errors import OrderNotifyError
 from ordernotify.iam.calls import Calls, allow
+from ordernotify.iam.function_policy import function_policy
 from ordernotify.resources.base import (
     Attributes,
     Change,
@@ -23,34 +23,9 @@ from ordernotify.resources.base import (
     same_policy_text,
     tags_of,
 )
-from ordernotify.settings.model import Settings
 
 POLICY_NAME = "ordernotify"
 _ABSENT = "NoSuchEntity"
-
-
-def function_policy(settings: Settings, cloud: Cloud) -> dict[str, Any]:
-    """Build the function's policy document: PutItem, Publish, and writing to its own log group.
-
-    Without logs:CreateLogGroup, so that a late log line cannot bring a deleted group back (AWS-FACTS 11).
-    """
-    names = settings.names
-    statements = [
-        ("StoreOrders", ["dynamodb:PutItem"], cloud.arn("dynamodb", f"table/{names.table}")),
-        ("PublishNotifications", ["sns:Publish"], cloud.arn("sns", names.topic)),
-        (
-            "WriteLogs",
-            ["logs:CreateLogStream", "logs:PutLogEvents"],
-            cloud.arn("logs", f"log-group:{names.log_group}:*"),
-        ),
-    ]
-    return {
-        "Version": "2012-10-17",
-        "Statement": [
-            {"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resource}
-            for sid, actions, resource in statements
-        ],
-    }
 
 
 class Role(Resource):

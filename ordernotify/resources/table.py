@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
 
 from botocore.exceptions import ClientError
 
 from ordernotify.aws.errors import has_code, ignore_codes
 from ordernotify.aws.tags import tag_list
+from ordernotify.errors import OrderNotifyError
 from ordernotify.iam.calls import Calls, allow
-from ordernotify.resources.base import Attributes, Live, Resource, Step, Verb, tags_of
+from ordernotify.resources.base import Live, Needed, Resource, Step, Verb, shown_as, tags_of
 from ordernotify.settings.names import TABLE_KEY, Target
 
 if TYPE_CHECKING:
@@ -20,14 +22,22 @@ ACTIVE_TIMEOUT_SECONDS = 300.0
 DELETED_TIMEOUT_SECONDS = 600.0
 
 
-class Table(Resource):
+@dataclass(frozen=True, slots=True)
+class TableState:
+    """What a table is; `status` is DynamoDB's, but ACTIVE for a table that serves while it is updated."""
+
+    key: str
+    billing: Literal["PAY_PER_REQUEST", "PROVISIONED"]
+    deletion_protection: bool
+    recovery: bool = field(metadata=shown_as("point-in-time recovery"))
+    status: str = field(metadata=shown_as("state"))
+
+
+class Table(Resource[TableState]):
     """An on-demand table with the key `FileName`; protected and backed up on AWS."""
 
     kind = "table"
     keeps_orders = True
-    refused: ClassVar[Mapping[str, str]] = {
-        "key": "a table's key cannot be changed, and replacing the table would delete the orders in it"
-    }
     deleted_after: tuple[str, ...] = ("function",)
 
     @property
@@ -51,18 +61,27 @@ class Table(Resource):
         }
         return {verb: (allow("dynamodb", *names, on=self.arn),) for verb, names in calls.items()}
 
-    def described(self, needed: Mapping[str, Live]) -> Attributes:
+    def described(self, needed: Needed) -> TableState:
         """Return the key, on-demand billing and, on AWS, protection and point-in-time recovery."""
         careful = self.cloud.target is Target.AWS
-        return {
-            "key": f"{TABLE_KEY} (S)",
-            "billing": "PAY_PER_REQUEST",
-            "deletion protection": careful,
-            "point-in-time recovery": careful,
-            "state": "ACTIVE",
-        }
+        return TableState(
+            key=f"{TABLE_KEY} (S)",
+            billing="PAY_PER_REQUEST",
+            deletion_protection=careful,
+            recovery=careful,
+            status="ACTIVE",
+        )
 
-    def find(self) -> Live | None:
+    def refuse(self, found: TableState, wanted: TableState) -> None:
+        """Refuse a table with another key: only a new table could have the right one."""
+        if found.key != wanted.key:
+            raise OrderNotifyError(
+                f"the table {self.name} has the key {found.key} and not {wanted.key}: a table's key cannot "
+                "be changed, and replacing the table would delete the orders in it",
+                "Export the orders and remove the table by hand, or choose another name.",
+            )
+
+    def find(self) -> Live[TableState] | None:
         """Read the table, its tags and its backups; a table that is being deleted does not exist."""
         table = self._describe()
         if table is None or table["TableStatus"] == "DELETING":
@@ -73,17 +92,16 @@ class Table(Resource):
             tags.update(tags_of(page["Tags"]))
         types = {item["AttributeName"]: item["AttributeType"] for item in table["AttributeDefinitions"]}
         keys = [f"{item['AttributeName']} ({types[item['AttributeName']]})" for item in table["KeySchema"]]
-        attributes = {
-            "key": ", ".join(keys),
-            "billing": table.get("BillingModeSummary", {}).get("BillingMode", "PROVISIONED"),
-            "deletion protection": table.get("DeletionProtectionEnabled", False),
-            "point-in-time recovery": self._recovery_enabled(),
-            # A table serves while it is updated.
-            "state": "ACTIVE" if table["TableStatus"] == "UPDATING" else table["TableStatus"],
-        }
-        return self.live(attributes, tags)
+        state = TableState(
+            key=", ".join(keys),
+            billing=table.get("BillingModeSummary", {}).get("BillingMode", "PROVISIONED"),
+            deletion_protection=table.get("DeletionProtectionEnabled", False),
+            recovery=self._recovery_enabled(),
+            status="ACTIVE" if table["TableStatus"] == "UPDATING" else table["TableStatus"],
+        )
+        return self.live(state, tags)
 
-    def create(self, step: Step) -> Live:
+    def create(self, step: Step) -> Live[TableState]:
         """Create the table, wait until it is active, then turn recovery on."""
         # AWS-FACTS 15: a table of this name may still be on its way out.
         step.patience.retry(
@@ -94,34 +112,34 @@ class Table(Resource):
         )
         self._wait_until_active(step)
         wanted = self.described(step.needed)
-        if wanted["point-in-time recovery"]:
+        if wanted.recovery:
             self._set_recovery(True, step)
         return Live(self.arn, wanted)
 
-    def update(self, live: Live, changed: frozenset[str], step: Step) -> Live:
+    def update(self, live: Live[TableState], step: Step) -> Live[TableState]:
         """Change what differs, one after the other: a table takes one change at a time."""
-        wanted = self.described(step.needed)
+        found, wanted = live.state, self.described(step.needed)
         self._wait_until_active(step)
-        if "billing" in changed:
-            self.cloud.dynamodb.update_table(TableName=self.name, BillingMode=wanted["billing"])
+        if found.billing != wanted.billing:
+            self.cloud.dynamodb.update_table(TableName=self.name, BillingMode=wanted.billing)
             self._wait_until_active(step)
-        if "deletion protection" in changed:
-            self._set_protection(wanted["deletion protection"], step)
-        if "point-in-time recovery" in changed:
-            self._set_recovery(wanted["point-in-time recovery"], step)
+        if found.deletion_protection != wanted.deletion_protection:
+            self._set_protection(wanted.deletion_protection, step)
+        if found.recovery != wanted.recovery:
+            self._set_recovery(wanted.recovery, step)
         return Live(self.arn, wanted)
 
-    def put_tags(self, live: Live) -> None:
+    def put_tags(self, live: Live[TableState]) -> None:
         """Add the tags."""
         self.cloud.dynamodb.tag_resource(ResourceArn=self.arn, Tags=tag_list(self.settings.all_tags))
 
-    def delete(self, live: Live, step: Step) -> None:
+    def delete(self, live: Live[TableState], step: Step) -> None:
         """Turn the protection off and delete the table with all its orders."""
         with ignore_codes("ResourceNotFoundException"):
-            if live.attributes.get("state") != "ACTIVE":
+            if live.state.status != "ACTIVE":
                 self._wait_until_settled(step)
             # AWS-FACTS 16: the caller has made sure that the person agreed to lose the orders.
-            if live.attributes.get("deletion protection"):
+            if live.state.deletion_protection:
                 self._set_protection(False, step)
             self.cloud.dynamodb.delete_table(TableName=self.name)
         step.patience.until(

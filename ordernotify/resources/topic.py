@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -12,8 +13,8 @@ from ordernotify.aws.tags import tag_list
 from ordernotify.errors import NotOursError
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.base import (
-    Attributes,
     Live,
+    Needed,
     Resource,
     Step,
     Verb,
@@ -24,7 +25,14 @@ from ordernotify.resources.base import (
 from ordernotify.settings.names import Target
 
 
-class Topic(Resource):
+@dataclass(frozen=True, slots=True)
+class TopicState:
+    """A topic's access policy, as `policy_text` writes it; empty: none of its own."""
+
+    policy: str = ""
+
+
+class Topic(Resource[TopicState]):
     """A Standard topic to which only the account publishes."""
 
     kind = "topic"
@@ -51,11 +59,11 @@ class Topic(Resource):
         }
         return {verb: (allow("sns", *names, on=self.arn),) for verb, names in calls.items()}
 
-    def described(self, needed: Mapping[str, Live]) -> Attributes:
-        """Return the topic's access policy."""
-        return {"policy": policy_text(self._policy())}
+    def described(self, needed: Needed) -> TopicState:
+        """Return the policy that lets only the account publish."""
+        return TopicState(policy_text(self._policy()))
 
-    def find(self) -> Live | None:
+    def find(self) -> Live[TopicState] | None:
         """Read the topic's policy and tags."""
         try:
             attributes = self.cloud.sns.get_topic_attributes(TopicArn=self.arn)["Attributes"]
@@ -66,9 +74,9 @@ class Topic(Resource):
             ):
                 return None
             raise
-        return self.live({"policy": same_policy_text(attributes.get("Policy"))}, tags)
+        return self.live(TopicState(same_policy_text(attributes.get("Policy"))), tags)
 
-    def create(self, step: Step) -> Live:
+    def create(self, step: Step) -> Live[TopicState]:
         """Create the topic with its tag, then set its policy."""
         try:
             # The tag goes with the call: a setup that dies right here must recognise its topic again.
@@ -83,21 +91,21 @@ class Topic(Resource):
                     "Choose another --topic-name or --stack.",
                 ) from error
             raise
-        return self.update(Live(self.arn, {}), frozenset({"policy"}), step)
+        return self.update(Live(self.arn, TopicState()), step)
 
-    def update(self, live: Live, changed: frozenset[str], step: Step) -> Live:
+    def update(self, live: Live[TopicState], step: Step) -> Live[TopicState]:
         """Put the policy over the old one."""
         wanted = self.described(step.needed)
         self.cloud.sns.set_topic_attributes(
-            TopicArn=self.arn, AttributeName="Policy", AttributeValue=wanted["policy"]
+            TopicArn=self.arn, AttributeName="Policy", AttributeValue=wanted.policy
         )
         return Live(self.arn, wanted)
 
-    def put_tags(self, live: Live) -> None:
+    def put_tags(self, live: Live[TopicState]) -> None:
         """Add the tags."""
         self.cloud.sns.tag_resource(ResourceArn=self.arn, Tags=tag_list(self.settings.all_tags))
 
-    def delete(self, live: Live, step: Step) -> None:
+    def delete(self, live: Live[TopicState], step: Step) -> None:
         """Delete the topic; SNS answers success when it is gone already."""
         self.cloud.sns.delete_topic(TopicArn=self.arn)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, ParamSpec, TypeVar
 
 from botocore.exceptions import ClientError
@@ -72,6 +72,15 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-variabl
 """
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiState:
+    """What others need of the stack's API; each kind adds what it compares."""
+
+    id: str = field(default="", compare=False)
+    url: str = field(default="", compare=False)
+    """The full address to POST orders to."""
 
 
 @dataclass(frozen=True, slots=True)

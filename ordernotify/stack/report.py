@@ -1,0 +1,52 @@
+"""What `setup` and `status` tell of a stack, from its plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from ordernotify.aws.errors import map_botocore_errors
+from ordernotify.aws.session import Cloud
+from ordernotify.executor import Action, Item, Plan
+from ordernotify.resources.api.base import ApiState
+from ordernotify.resources.base import AnyLive, needed_state
+from ordernotify.resources.listing import Subscription, list_subscriptions
+from ordernotify.settings.model import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What `setup` and `status` tell of a stack."""
+
+    settings: Settings
+    target: str
+    account: str
+    region: str
+    url: str | None
+    items: tuple[Item, ...]
+    subscriptions: tuple[Subscription, ...]
+
+
+def report(
+    settings: Settings, cloud: Cloud, planned: Plan, applied: Mapping[str, AnyLive] | None = None
+) -> Report:
+    """Sum up a stack from its plan and from what `apply` left; reads the subscriptions."""
+    live = {item.key: item.live for item in planned.items} | dict(applied or {})
+    api = needed_state({key: known for key, known in live.items() if known}, ApiState)
+    items = tuple(
+        replace(item, arn=known.arn) if (known := live.get(item.key)) and known.arn else item
+        for item in planned.items
+        if item.live or item.action is not Action.NONE
+    )
+    inbox = cloud.arn("sqs", settings.names.inbox_queue)
+    with map_botocore_errors("list", "subscriptions"):
+        everybody = list_subscriptions(cloud, cloud.arn("sns", settings.names.topic))
+    return Report(
+        settings,
+        cloud.target,
+        cloud.account,
+        cloud.region,
+        api.url if api else None,
+        items,
+        tuple(s for s in everybody if s.endpoint != inbox),
+    )
