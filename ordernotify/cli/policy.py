@@ -53,15 +53,11 @@ def setup(run: Run) -> None:
     && aws iam put-user-policy --user-name deployer --policy-name setup --policy-document file://setup.json
     """
     cloud = run.cloud()
-    from ordernotify import provision, subscribers
+    from ordernotify import provision
     from ordernotify.iam import policies
 
     settings = _described(run, None)
-    more = (
-        *subscribers.request_calls(cloud, run.names),
-        *(subscribers.SANDBOX_CALLS if settings.phones else ()),
-    )
-    _show(policies.policy((*provision.setup_calls(provision.declare(settings, cloud)), *more), cloud))
+    _show(policies.policy(provision.setup_calls(provision.declare(settings, cloud)), cloud))
 
 
 @command(policy_app, "operate", SETTING_OPTIONS)
@@ -88,8 +84,9 @@ def teardown(run: Run, receiver: ReceiverOption = None) -> None:
     Example: ordernotify policy teardown --stack dev
     """
     cloud = run.cloud()
-    from ordernotify import provision, subscribers
+    from ordernotify import provision
     from ordernotify.iam import policies
+    from ordernotify.resources import delivery
     from ordernotify.stack import discovery as endpoint
     from ordernotify.stack import health as overview
 
@@ -97,7 +94,7 @@ def teardown(run: Run, receiver: ReceiverOption = None) -> None:
     more = (
         *endpoint.calls(cloud, run.names),
         *overview.count_calls(cloud, run.names),
-        *subscribers.release_calls(cloud, run.names, _receivers(receiver)),
+        *delivery.calls(_receivers(receiver)),
     )
     _show(policies.policy((*provision.teardown_calls(provision.declare(settings, cloud)), *more), cloud))
 

@@ -19,8 +19,8 @@ from ordernotify.settings.names import Names, Target
 
 if TYPE_CHECKING:
     from ordernotify.aws.session import Cloud
-    from ordernotify.provision import Plan
-    from ordernotify.resources.base import Live, Resource
+    from ordernotify.executor import Event, Plan
+    from ordernotify.resources.base import AnyLive, Resource
     from ordernotify.stack.health import Health
 
 LAST_ERRORS_SECONDS = 24 * 3600
@@ -55,46 +55,33 @@ def setup(
     settings = describe(run.stack, run.names, run.told)
     cloud = run.cloud()
     from ordernotify import provision
-    from ordernotify.render import plans
+    from ordernotify.render import note, plans
+    from ordernotify.stack.report import report
 
     resources = provision.declare(settings, cloud)
     planned = provision.plan(resources, adopt=adopt)
     if dry_run:
         if json:
-            plans.show_report_json(provision.report(settings, cloud, planned))
+            plans.show_report_json(report(settings, cloud, planned))
         else:
             plans.show_plan(planned, to_stdout=True)
         if exit_code and planned.changes:
             raise typer.Exit(EXIT_DIFFERENCES)
         return
-    live: Mapping[str, Live] = {}
+    live: Mapping[str, AnyLive] = {}
     if planned.changes:
         plans.show_plan(planned)
         _confirm_changes(planned, yes)
         live = _apply(resources, planned)
     if save:
         _save(run)
-    _tell_of_subscribers(cloud, settings, planned)
-    report = provision.report(settings, cloud, planned, live)
+    for line in provision.notes_after(resources, planned):
+        note(line)
+    result = report(settings, cloud, planned, live)
     if json:
-        plans.show_report_json(report)
+        plans.show_report_json(result)
     else:
-        plans.show_setup_result(report, changed=bool(planned.changes))
-
-
-def _tell_of_subscribers(cloud: Cloud, settings: Settings, planned: Plan) -> None:
-    """Note when the new subscribers were asked, and say where text messages will not arrive."""
-    from ordernotify import subscribers
-    from ordernotify.render import note
-
-    for item in planned.changes:
-        if item.kind == "subscriptions":
-            kept = item.live.attributes if item.live else {}
-            asked = [("email", address) for address in settings.emails if f"email {address}" not in kept]
-            subscribers.remember_requests(cloud, settings.names, settings.stack, asked)
-            notice = subscribers.sandbox_notice(cloud, settings.phones)
-            if notice:
-                note(notice)
+        plans.show_setup_result(result, changed=bool(planned.changes))
 
 
 def _save(run: Run) -> None:
@@ -108,7 +95,7 @@ def _save(run: Run) -> None:
 
 def _confirm_changes(planned: Plan, yes: bool) -> None:
     """Ask before anything that exists is changed; making what is missing needs no question."""
-    from ordernotify.provision import Action
+    from ordernotify.executor import Action
 
     if yes or all(item.action is Action.CREATE for item in planned.changes):
         return
@@ -120,13 +107,13 @@ def _confirm_changes(planned: Plan, yes: bool) -> None:
     typer.confirm("Change what exists?", abort=True, err=True)
 
 
-def _apply(resources: tuple[Resource, ...], planned: Plan) -> Mapping[str, Live]:
+def _apply(resources: tuple[Resource[Any], ...], planned: Plan) -> Mapping[str, AnyLive]:
     from ordernotify import provision
     from ordernotify.render import plans
 
-    live: dict[str, Live] = {}
+    live: dict[str, AnyLive] = {}
 
-    def remember(event: provision.Event) -> None:
+    def remember(event: Event) -> None:
         if event.live is not None:
             live[event.item.key] = event.live
 
@@ -154,6 +141,7 @@ def status(
     from ordernotify.orders.signing import read_api_key
     from ordernotify.render import plans
     from ordernotify.stack.discovery import recorded_settings
+    from ordernotify.stack.report import report
 
     settings = run.settings(recorded_settings(cloud, run.names, run.stack))
     planned = provision.plan(provision.declare(settings, cloud))
@@ -162,13 +150,13 @@ def status(
             f"there is no stack {run.stack} here",
             "`ordernotify setup` makes it; --stack, --aws and --region choose another one.",
         )
-    report = provision.report(settings, cloud, planned)
+    found = report(settings, cloud, planned)
     health = _health(cloud, run.names)
     api_key = read_api_key(cloud, run.names, run.stack) if show_key else None
     if json:
-        plans.show_report_json(report, health, api_key)
+        plans.show_report_json(found, health, api_key)
     else:
-        plans.show_status(report, health, api_key)
+        plans.show_status(found, health, api_key)
     if exit_code and planned.changes:
         raise typer.Exit(EXIT_DIFFERENCES)
 
@@ -262,7 +250,7 @@ def teardown(
     Example: ordernotify teardown --yes --delete-orders
     """
     cloud = run.cloud()
-    from ordernotify import provision, subscribers
+    from ordernotify import provision
     from ordernotify.render import json_document, plans
     from ordernotify.stack.discovery import recorded_settings
 
@@ -273,8 +261,6 @@ def teardown(
         plans.show_plan(planned)
         if not yes and _confirm_teardown(cloud, run, planned, ask_for_orders=delete_orders is None):
             planned = provision.plan_teardown(resources, delete_orders=True)
-        if any(item.kind == "topic" for item in planned.changes):
-            subscribers.release_receivers(cloud, run.names)
         _apply(resources, planned)
     if json:
         json_document(plans.teardown_document(planned))

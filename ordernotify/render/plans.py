@@ -12,12 +12,13 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from ordernotify.provision import Action, Event, Item, Plan, Report, State
+from ordernotify.executor import Action, Event, Item, Plan, Progress
 from ordernotify.render import clean, err, json_document, out
 from ordernotify.resources.base import Change
 from ordernotify.settings.model import Auth
 from ordernotify.settings.names import Target
 from ordernotify.stack.health import Health
+from ordernotify.stack.report import Report
 
 _SIGNS = {
     Action.CREATE: ("+", "green"),
@@ -52,9 +53,9 @@ def plan_lines(plan: Plan) -> list[Text]:
 
 def _change_text(change: Change) -> str:
     if change.after is True and change.before is None:
-        return f"+ {clean(change.attribute)}"
+        return f"+ {clean(change.label)}"
     before, after = _distinct(_value_text(change.before), _value_text(change.after))
-    return f"{change.attribute}: {before} -> {after}"
+    return f"{change.label}: {before} -> {after}"
 
 
 def _value_text(value: Any) -> str:
@@ -96,9 +97,9 @@ def show_progress(events: Iterable[Event], plan: Plan, on_done: Callable[[Event]
         _show_live(events, plan, on_done)
         return
     for event in events:
-        if event.state is State.DONE:
+        if event.progress is Progress.DONE:
             on_done(event)
-        if event.state not in {State.STARTED, State.WAITING}:
+        if event.progress not in {Progress.STARTED, Progress.WAITING}:
             err.print(_event_line(event))
 
 
@@ -113,7 +114,7 @@ def _show_live(events: Iterable[Event], plan: Plan, on_done: Callable[[Event], N
             event = rows.get(item.key)
             if event is None:
                 grid.add_row(" ", Text(f"{item.kind:<13} {clean(item.name)}", "dim"))
-            elif event.state in {State.STARTED, State.WAITING}:
+            elif event.progress in {Progress.STARTED, Progress.WAITING}:
                 grid.add_row(spinners.setdefault(item.key, Spinner("dots")), _event_line(event))
             else:
                 grid.add_row(_mark(event), _event_line(event))
@@ -122,24 +123,24 @@ def _show_live(events: Iterable[Event], plan: Plan, on_done: Callable[[Event], N
     spinners: dict[str, Spinner] = {}
     with LiveDisplay(console=err, get_renderable=table, refresh_per_second=10) as display:
         for event in events:
-            if event.state is State.DONE:
+            if event.progress is Progress.DONE:
                 on_done(event)
             rows[event.item.key] = event
         display.refresh()
 
 
 def _mark(event: Event) -> Text:
-    marks = {State.DONE: ("✓", "green"), State.FAILED: ("✗", "red"), State.SKIPPED: ("·", "dim")}
-    return Text(*marks[event.state])
+    marks = {Progress.DONE: ("✓", "green"), Progress.FAILED: ("✗", "red"), Progress.SKIPPED: ("·", "dim")}
+    return Text(*marks[event.progress])
 
 
 def _event_line(event: Event) -> Text:
     name = f"{event.item.kind:<13} {clean(event.item.name)}"
-    if event.state is State.DONE:
+    if event.progress is Progress.DONE:
         return Text(f"{name}  {_DONE[event.item.action]}, {event.seconds:.1f} s")
-    if event.state is State.FAILED:
+    if event.progress is Progress.FAILED:
         return Text(f"{name}  failed: {clean(event.detail)}", "red")
-    if event.state is State.SKIPPED:
+    if event.progress is Progress.SKIPPED:
         return Text(f"{name}  not begun: {clean(event.detail)}", "dim")
     return Text(f"{name}  {clean(event.detail)}".rstrip())
 

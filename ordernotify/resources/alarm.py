@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -10,28 +10,18 @@ from ordernotify.aws.session import Cloud
 from ordernotify.aws.tags import tag_list
 from ordernotify.handler import METRIC_NAMESPACE, METRIC_NOTIFICATIONS_PENDING
 from ordernotify.iam.calls import Calls, allow
-from ordernotify.resources.base import UNKNOWN, Attributes, Live, Resource, Step, Verb, tags_of
+from ordernotify.resources.api.base import ApiState
+from ordernotify.resources.base import UNKNOWN, Live, Needed, Resource, Step, Verb, needed_state, tags_of
 from ordernotify.settings.model import ApiKind, Settings
 
 if TYPE_CHECKING:
-    from mypy_boto3_cloudwatch.type_defs import PutMetricAlarmInputTypeDef
+    from mypy_boto3_cloudwatch.literals import ComparisonOperatorType, StatisticType
 
 PERIOD_SECONDS = 300
 API_ID = "(id of the API)"
 """Stands in a watch for the id that AWS chooses."""
 SLOW_SHARE = 0.8
 """The share of the function's timeout above which an order counts as slow."""
-_COMPARED = {
-    "namespace": "Namespace",
-    "metric": "MetricName",
-    "statistic": "Statistic",
-    "period": "Period",
-    "evaluation periods": "EvaluationPeriods",
-    "threshold": "Threshold",
-    "comparison": "ComparisonOperator",
-    "missing data": "TreatMissingData",
-    "actions enabled": "ActionsEnabled",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +32,7 @@ class Watch:
     namespace: str
     metric: str
     dimensions: Mapping[str, str]
-    statistic: str = "Sum"
+    statistic: StatisticType = "Sum"
     threshold: float = 1.0
     needs: tuple[str, ...] = ()
     """Keys of the resources whose ids the dimensions hold."""
@@ -76,7 +66,25 @@ def _api_watch(settings: Settings) -> Watch:
     return Watch("api-5xx", "AWS/ApiGateway", "5XXError", dimensions)
 
 
-class Alarm(Resource):
+@dataclass(frozen=True, slots=True)
+class MetricAlarmState:
+    """What an alarm compares and whom it tells; `period` in seconds, the threshold in the metric's unit."""
+
+    namespace: str
+    metric: str
+    dimensions: Mapping[str, str]
+    statistic: StatisticType
+    period: int
+    evaluation_periods: int
+    threshold: float
+    comparison: ComparisonOperatorType
+    missing_data: str
+    actions_enabled: bool
+    actions: Sequence[str]
+    ok_actions: Sequence[str]
+
+
+class Alarm(Resource[MetricAlarmState]):
     """One alarm."""
 
     kind = "alarm"
@@ -116,77 +124,89 @@ class Alarm(Resource):
             Verb.DELETE: (allow("cloudwatch", "DeleteAlarms", on=self.arn),),
         }
 
-    def described(self, needed: Mapping[str, Live]) -> Attributes:
+    def described(self, needed: Needed) -> MetricAlarmState:
         """Return the metric, its threshold, and what happens without data."""
-        return {
-            "namespace": self.watch.namespace,
-            "metric": self.watch.metric,
-            "dimensions": self._dimensions(needed),
-            "statistic": self.watch.statistic,
-            "period": PERIOD_SECONDS,
-            "evaluation periods": 1,
-            "threshold": self.watch.threshold,
-            "comparison": "GreaterThanOrEqualToThreshold",
-            "missing data": "notBreaching",
-            "actions enabled": True,
-            "actions": self._actions(),
-            "ok actions": self._actions(),
-        }
+        return MetricAlarmState(
+            namespace=self.watch.namespace,
+            metric=self.watch.metric,
+            dimensions=self._dimensions(needed),
+            statistic=self.watch.statistic,
+            period=PERIOD_SECONDS,
+            evaluation_periods=1,
+            threshold=self.watch.threshold,
+            comparison="GreaterThanOrEqualToThreshold",
+            missing_data="notBreaching",
+            actions_enabled=True,
+            actions=self._actions(),
+            ok_actions=self._actions(),
+        )
 
-    def find(self) -> Live | None:
+    def find(self) -> Live[MetricAlarmState] | None:
         """Read the alarm by its exact name, and its tags."""
         found = self.cloud.cloudwatch.describe_alarms(AlarmNames=[self.name], AlarmTypes=["MetricAlarm"])
         if not found["MetricAlarms"]:
             return None
+        # Another program's alarm may lack any of these.
         alarm = cast("dict[str, Any]", found["MetricAlarms"][0])
         tags = self.cloud.cloudwatch.list_tags_for_resource(ResourceARN=self.arn)["Tags"]
-        attributes: dict[str, Any] = {ours: alarm.get(theirs) for ours, theirs in _COMPARED.items()}
-        attributes["dimensions"] = {item["Name"]: item["Value"] for item in alarm.get("Dimensions", ())}
-        attributes["actions"] = alarm.get("AlarmActions", [])
-        attributes["ok actions"] = alarm.get("OKActions", [])
-        return self.live(attributes, tags_of(tags))
+        state = MetricAlarmState(
+            namespace=alarm.get("Namespace", ""),
+            metric=alarm.get("MetricName", ""),
+            dimensions={item["Name"]: item["Value"] for item in alarm.get("Dimensions", ())},
+            statistic=alarm.get("Statistic", ""),
+            period=alarm.get("Period", 0),
+            evaluation_periods=alarm.get("EvaluationPeriods", 0),
+            threshold=alarm.get("Threshold", 0),
+            comparison=alarm.get("ComparisonOperator", ""),
+            missing_data=alarm.get("TreatMissingData", ""),
+            actions_enabled=alarm.get("ActionsEnabled", False),
+            actions=alarm.get("AlarmActions", []),
+            ok_actions=alarm.get("OKActions", []),
+        )
+        return self.live(state, tags_of(tags))
 
-    def create(self, step: Step) -> Live:
+    def create(self, step: Step) -> Live[MetricAlarmState]:
         """Put the alarm with its tag."""
         return self._put(step)
 
-    def update(self, live: Live, changed: frozenset[str], step: Step) -> Live:
+    def update(self, live: Live[MetricAlarmState], step: Step) -> Live[MetricAlarmState]:
         """Put the alarm over the old one."""
         return self._put(step)
 
-    def put_tags(self, live: Live) -> None:
+    def put_tags(self, live: Live[MetricAlarmState]) -> None:
         """Add the tags."""
         self.cloud.cloudwatch.tag_resource(ResourceARN=self.arn, Tags=tag_list(self.settings.all_tags))
 
-    def delete(self, live: Live, step: Step) -> None:
+    def delete(self, live: Live[MetricAlarmState], step: Step) -> None:
         """Delete the alarm; CloudWatch answers success when it is gone already."""
         self.cloud.cloudwatch.delete_alarms(AlarmNames=[self.name])
 
-    def _dimensions(self, needed: Mapping[str, Live]) -> dict[str, str]:
-        api_id = needed["api"].ids["id"] if "api" in needed else UNKNOWN
+    def _dimensions(self, needed: Needed) -> dict[str, str]:
+        api = needed_state(needed, ApiState)
+        api_id = api.id if api else UNKNOWN
         return {name: api_id if value == API_ID else value for name, value in self.watch.dimensions.items()}
 
     def _actions(self) -> list[str]:
         # The ARN is computed: the alarm need not wait for the topic.
         return [self.cloud.arn("sns", self.settings.names.alarm_topic)] if self.settings.alarm_emails else []
 
-    def _put(self, step: Step) -> Live:
+    def _put(self, step: Step) -> Live[MetricAlarmState]:
         wanted = self.described(step.needed)
-        arguments = {theirs: wanted[ours] for ours, theirs in _COMPARED.items()}
         self.cloud.cloudwatch.put_metric_alarm(
-            **cast(
-                "PutMetricAlarmInputTypeDef",
-                {
-                    **arguments,
-                    "AlarmName": self.name,
-                    "AlarmDescription": f"ordernotify, stack {self.settings.stack}: {self.watch.what}",
-                    "Dimensions": [
-                        {"Name": key, "Value": value} for key, value in wanted["dimensions"].items()
-                    ],
-                    "AlarmActions": wanted["actions"],
-                    "OKActions": wanted["ok actions"],
-                    "Tags": tag_list(self.settings.all_tags),
-                },
-            )
+            AlarmName=self.name,
+            AlarmDescription=f"ordernotify, stack {self.settings.stack}: {self.watch.what}",
+            Namespace=wanted.namespace,
+            MetricName=wanted.metric,
+            Dimensions=[{"Name": name, "Value": value} for name, value in wanted.dimensions.items()],
+            Statistic=wanted.statistic,
+            Period=wanted.period,
+            EvaluationPeriods=wanted.evaluation_periods,
+            Threshold=wanted.threshold,
+            ComparisonOperator=wanted.comparison,
+            TreatMissingData=wanted.missing_data,
+            ActionsEnabled=wanted.actions_enabled,
+            AlarmActions=wanted.actions,
+            OKActions=wanted.ok_actions,
+            Tags=tag_list(self.settings.all_tags),
         )
         return Live(self.arn, wanted)

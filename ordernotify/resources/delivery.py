@@ -18,7 +18,7 @@ from ordernotify.iam.calls import Calls
 from ordernotify.iam.calls import allow as allow_calls
 from ordernotify.resources.base import json_statements, policy_text
 
-SQS, LAMBDA = "sqs", "lambda"
+SQS, LAMBDA = SERVICES = ("sqs", "lambda")
 _NO_QUEUE = ("QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue")
 _ABSENT = "ResourceNotFoundException"
 

@@ -8,6 +8,7 @@ import hashlib
 import io
 import zipfile
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from importlib import resources as package_files
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,11 +18,12 @@ from ordernotify.aws.errors import error_text, has_code, ignore_codes
 from ordernotify.errors import OrderNotifyError
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.api.base import proxied_on_preflight
-from ordernotify.resources.base import UNKNOWN, Attributes, Change, Live, Resource, Step, Verb
+from ordernotify.resources.base import UNKNOWN, Live, Needed, Resource, Step, Verb, needed_state, shown_as
+from ordernotify.resources.role import AnyRoleState, GivenRoleState, RoleState
 from ordernotify.settings.model import SETTING_TAG_PREFIX
 
 if TYPE_CHECKING:
-    from mypy_boto3_lambda.type_defs import EnvironmentTypeDef
+    from mypy_boto3_lambda.literals import ArchitectureType, RuntimeType
 
 HANDLER = "handler.handler"
 ROLE_ID_TAG = "ordernotify:role-id"
@@ -35,7 +37,6 @@ _ROLE_NOT_READY = (
     ("InvalidArnException", "valid principal"),
 )
 """AWS-FACTS 1: a role that is not usable yet; the same codes mean other things with other texts."""
-_CONFIGURATION = ("runtime", "handler", "memory", "timeout", "environment", "role")
 _ACTIVE, _PENDING, _FAILED, _UPDATE_FAILED = "Active", "Pending", "Failed", "last update failed"
 
 
@@ -68,7 +69,31 @@ def is_function_busy(error: ClientError) -> bool:
     return has_code(error, "ResourceConflictException") and ("pending" in text or "in progress" in text)
 
 
-class Function(Resource):
+@dataclass(frozen=True, slots=True)
+class FunctionState:
+    """The configuration (memory in MB, timeout in seconds), the code's hash, and whether it serves."""
+
+    runtime: str
+    handler: str
+    architecture: str
+    memory: int
+    timeout: int
+    environment: Mapping[str, str]
+    role: str
+    role_id: str
+    """The id of the role when the function was made, from its tag; empty: unknown."""
+    code: str
+    settings: Mapping[str, str]
+    """What setup was told, from the tags."""
+    status: str = field(default=_ACTIVE, metadata=shown_as("state"))
+
+    @property
+    def configuration(self) -> tuple[object, ...]:
+        """What UpdateFunctionConfiguration changes."""
+        return self.runtime, self.handler, self.memory, self.timeout, self.environment, self.role
+
+
+class Function(Resource[FunctionState]):
     """The function, its configuration and its code."""
 
     kind = "function"
@@ -102,24 +127,24 @@ class Function(Resource):
             Verb.DELETE: (allow("lambda", "DeleteFunction", on=self.arn),),
         }
 
-    def described(self, needed: Mapping[str, Live]) -> Attributes:
+    def described(self, needed: Needed) -> FunctionState:
         """Return the configuration and the code's hash."""
-        role = needed.get("given role" if self.settings.role_arn else "role")
-        return {
-            "runtime": self.settings.runtime,
-            "handler": HANDLER,
-            "architecture": self.settings.architecture,
-            "memory": self.settings.memory,
-            "timeout": self.settings.timeout,
-            "environment": self._environment(),
-            "role": self._role_arn,
-            "role id": role.ids["id"] if role else UNKNOWN,
-            "code": code_sha256(),
-            "settings": _without_prefix(self.settings.recorded),
-            "state": _ACTIVE,
-        }
+        kind: type[AnyRoleState] = GivenRoleState if self.settings.role_arn else RoleState
+        role = needed_state(needed, kind)
+        return FunctionState(
+            runtime=self.settings.runtime,
+            handler=HANDLER,
+            architecture=self.settings.architecture,
+            memory=self.settings.memory,
+            timeout=self.settings.timeout,
+            environment=self._environment(),
+            role=self._role_arn,
+            role_id=role.id if role else UNKNOWN,
+            code=code_sha256(),
+            settings=_without_prefix(self.settings.recorded),
+        )
 
-    def find(self) -> Live | None:
+    def find(self) -> Live[FunctionState] | None:
         """Read the configuration, the code's hash and the tags."""
         try:
             answer = self.cloud.lambda_.get_function(FunctionName=self.name)
@@ -128,58 +153,56 @@ class Function(Resource):
                 return None
             raise
         configuration, tags = answer["Configuration"], answer.get("Tags", {})
-        attributes = {
-            "runtime": configuration.get("Runtime"),
-            "handler": configuration.get("Handler"),
-            "architecture": (configuration.get("Architectures") or ["x86_64"])[0],
-            "memory": configuration.get("MemorySize"),
-            "timeout": configuration.get("Timeout"),
-            "environment": dict(configuration.get("Environment", {}).get("Variables", {})),
-            "role": configuration.get("Role"),
-            "role id": tags.get(ROLE_ID_TAG),
-            "code": configuration.get("CodeSha256"),
-            "settings": _without_prefix(tags),
-            "state": _state(configuration),
-        }
-        return self.live(attributes, tags)
+        state = FunctionState(
+            runtime=configuration.get("Runtime", ""),
+            handler=configuration.get("Handler", ""),
+            architecture=(configuration.get("Architectures") or ["x86_64"])[0],
+            memory=configuration.get("MemorySize", 0),
+            timeout=configuration.get("Timeout", 0),
+            environment=configuration.get("Environment", {}).get("Variables", {}),
+            role=configuration.get("Role", ""),
+            role_id=tags.get(ROLE_ID_TAG, ""),
+            code=configuration.get("CodeSha256", ""),
+            settings=_without_prefix(tags),
+            status=_status(configuration),
+        )
+        return self.live(state, tags)
 
-    def must_replace(self, changes: tuple[Change, ...]) -> bool:
+    def must_replace(self, found: FunctionState, wanted: FunctionState) -> bool:
         """Whether it never became active, or its role was deleted and made again.
 
         With the new role the function could not decrypt its environment (AWS-FACTS 2).
         """
-        changed = {change.attribute: change for change in changes}
-        if "state" in changed and changed["state"].before == _FAILED:
-            return True
-        return "role id" in changed and changed["role id"].before is not None and "role" not in changed
+        made_again = found.role == wanted.role and found.role_id not in {"", wanted.role_id}
+        return found.status == _FAILED or made_again
 
-    def create(self, step: Step) -> Live:
+    def create(self, step: Step) -> Live[FunctionState]:
         """Create the function, waiting for the role to be usable and then for the function to be active."""
         wanted = self.described(step.needed)
         self._retry(step, lambda: self._create(wanted))
         self._wait_until_ready(step, new=True)
         return Live(self.arn, wanted)
 
-    def update(self, live: Live, changed: frozenset[str], step: Step) -> Live:
+    def update(self, live: Live[FunctionState], step: Step) -> Live[FunctionState]:
         """Change configuration and code one after the other, each waited for (AWS-FACTS 3)."""
-        wanted = self.described(step.needed)
-        if "state" in changed and live.attributes.get("state") == _UPDATE_FAILED:
-            changed = frozenset(wanted)
+        found, wanted = live.state, self.described(step.needed)
+        # What Lambda reports after an update that it gave up need not be what is in effect.
+        everything = found.status == _UPDATE_FAILED
         self._wait_until_settled(step)
-        if changed.intersection(_CONFIGURATION):
+        if everything or found.configuration != wanted.configuration:
             self._retry(step, lambda: self._update_configuration(wanted))
             self._wait_until_ready(step)
-        if "settings" in changed:
-            self._put_settings(live.attributes.get("settings", {}))
-        if "role id" in changed:
-            self.cloud.lambda_.tag_resource(Resource=self.arn, Tags={ROLE_ID_TAG: wanted["role id"]})
-        if changed & {"code", "architecture"}:
+        if everything or found.settings != wanted.settings:
+            self._put_settings(found.settings)
+        if everything or found.role_id != wanted.role_id:
+            self.cloud.lambda_.tag_resource(Resource=self.arn, Tags={ROLE_ID_TAG: wanted.role_id})
+        if everything or (found.code, found.architecture) != (wanted.code, wanted.architecture):
             self._retry(
                 step,
                 lambda: self.cloud.lambda_.update_function_code(
                     FunctionName=self.name,
                     ZipFile=function_zip(),
-                    Architectures=[wanted["architecture"]],
+                    Architectures=[cast("ArchitectureType", wanted.architecture)],
                 ),
             )
             self._wait_until_ready(step)
@@ -194,11 +217,11 @@ class Function(Resource):
         if stale:
             self.cloud.lambda_.untag_resource(Resource=self.arn, TagKeys=stale)
 
-    def put_tags(self, live: Live) -> None:
+    def put_tags(self, live: Live[FunctionState]) -> None:
         """Add the tags."""
         self.cloud.lambda_.tag_resource(Resource=self.arn, Tags=self.settings.all_tags)
 
-    def delete(self, live: Live, step: Step) -> None:
+    def delete(self, live: Live[FunctionState], step: Step) -> None:
         """Delete the function."""
         with ignore_codes("ResourceNotFoundException"):
             self._retry(step, lambda: self.cloud.lambda_.delete_function(FunctionName=self.name))
@@ -234,39 +257,36 @@ class Function(Resource):
             timeout=ROLE_TIMEOUT_SECONDS,
         )
 
-    def _create(self, wanted: Attributes) -> None:
+    def _create(self, wanted: FunctionState) -> None:
         try:
             self.cloud.lambda_.create_function(
                 FunctionName=self.name,
                 Description="Validates, stores and announces orders (ordernotify)",
                 Code={"ZipFile": function_zip()},
-                Runtime=wanted["runtime"],
-                Handler=wanted["handler"],
-                Role=wanted["role"],
-                Architectures=[wanted["architecture"]],
-                MemorySize=wanted["memory"],
-                Timeout=wanted["timeout"],
-                Environment=self._environment_argument(wanted),
-                Tags={**self.settings.all_tags, **self.settings.recorded, ROLE_ID_TAG: wanted["role id"]},
+                Runtime=cast("RuntimeType", wanted.runtime),
+                Handler=wanted.handler,
+                Role=wanted.role,
+                Architectures=[cast("ArchitectureType", wanted.architecture)],
+                MemorySize=wanted.memory,
+                Timeout=wanted.timeout,
+                Environment={"Variables": wanted.environment},
+                Tags={**self.settings.all_tags, **self.settings.recorded, ROLE_ID_TAG: wanted.role_id},
             )
         except ClientError as error:
             # AWS-FACTS 3 and 21: the code also means "already exists", after a create that was cut off.
             if not (has_code(error, "ResourceConflictException", text="already exist") and self._is_ours()):
                 raise
 
-    def _update_configuration(self, wanted: Attributes) -> None:
+    def _update_configuration(self, wanted: FunctionState) -> None:
         self.cloud.lambda_.update_function_configuration(
             FunctionName=self.name,
-            Runtime=wanted["runtime"],
-            Handler=wanted["handler"],
-            Role=wanted["role"],
-            MemorySize=wanted["memory"],
-            Timeout=wanted["timeout"],
-            Environment=self._environment_argument(wanted),
+            Runtime=cast("RuntimeType", wanted.runtime),
+            Handler=wanted.handler,
+            Role=wanted.role,
+            MemorySize=wanted.memory,
+            Timeout=wanted.timeout,
+            Environment={"Variables": wanted.environment},
         )
-
-    def _environment_argument(self, wanted: Attributes) -> EnvironmentTypeDef:
-        return cast("EnvironmentTypeDef", {"Variables": wanted["environment"]})
 
     def _is_ours(self) -> bool:
         live = self.find()
@@ -275,7 +295,7 @@ class Function(Resource):
     def _wait_until_ready(self, step: Step, *, new: bool = False) -> None:
         """Wait for a change of ours to be in effect; raises OrderNotifyError if Lambda gave it up."""
         found = self._wait_until_settled(step, new=new)
-        if _state(found) in {_FAILED, _UPDATE_FAILED}:
+        if _status(found) in {_FAILED, _UPDATE_FAILED}:
             reason = found.get("StateReason") or found.get("LastUpdateStatusReason") or "no reason given"
             raise OrderNotifyError(
                 f"Lambda could not put the function {self.name} into effect: {reason}",
@@ -309,7 +329,7 @@ def _without_prefix(tags: Mapping[str, str]) -> dict[str, str]:
     return {key.removeprefix(prefix): value for key, value in tags.items() if key.startswith(prefix)}
 
 
-def _state(configuration: Mapping[str, Any]) -> str:
+def _status(configuration: Mapping[str, Any]) -> str:
     """Read whether it serves; emulators leave the states out, and an inactive function wakes by itself."""
     state = str(configuration.get("State", _ACTIVE))
     if state in {_PENDING, _FAILED}:

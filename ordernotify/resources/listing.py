@@ -8,6 +8,7 @@ from botocore.exceptions import ClientError
 
 from ordernotify.aws.errors import has_code
 from ordernotify.aws.session import Cloud
+from ordernotify.settings.names import Names
 
 NO_TOPIC = ("NotFound", "NotFoundException")
 """The codes with which SNS says that a topic or a subscription does not exist."""
@@ -49,3 +50,9 @@ def list_subscriptions(cloud: Cloud, topic_arn: str) -> tuple[Subscription, ...]
         if not has_code(error, *NO_TOPIC):
             raise
     return tuple(found)
+
+
+def is_internal(cloud: Cloud, names: Names, endpoint: str) -> bool:
+    """Whether the endpoint is the inbox's queue or a temporary one of `verify`."""
+    inbox, verify = cloud.arn("sqs", names.inbox_queue), cloud.arn("sqs", names.verify_queue_prefix)
+    return endpoint == inbox or endpoint.startswith(verify)

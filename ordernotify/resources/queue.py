@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
 from ordernotify.aws.errors import has_code, ignore_codes
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.base import (
-    Attributes,
     Live,
+    Needed,
     Resource,
     Step,
     Verb,
@@ -20,6 +22,9 @@ from ordernotify.resources.base import (
 )
 from ordernotify.resources.listing import NO_TOPIC, SUBSCRIPTIONS, list_subscriptions
 from ordernotify.settings.names import Target
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs.literals import QueueAttributeNameType
 
 RETENTION_SECONDS = 14 * 24 * 3600
 _NO_QUEUE = ("QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue")
@@ -44,7 +49,24 @@ def queue_policy(queue_arn: str, topic_arn: str) -> str:
     )
 
 
-class InboxQueue(Resource):
+@dataclass(frozen=True, slots=True)
+class InboxQueueState:
+    """The queue's policy, how long it keeps a message in seconds, and whether the topic sends to it."""
+
+    policy: str
+    retention: int
+    subscribed: bool
+    url: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyQueuesState:
+    """The addresses of the queues that are left."""
+
+    urls: tuple[str, ...] = field(default=(), compare=False)
+
+
+class InboxQueue(Resource[InboxQueueState]):
     """The queue that receives a copy of every notification: what `inbox` reads; with its subscription."""
 
     kind = "queue"
@@ -91,15 +113,11 @@ class InboxQueue(Resource):
             ),
         }
 
-    def described(self, needed: Mapping[str, Live]) -> Attributes:
-        """Return the policy, the retention in seconds, and the subscription."""
-        return {
-            "policy": queue_policy(self.arn, self._topic_arn),
-            "retention": RETENTION_SECONDS,
-            "subscribed": True,
-        }
+    def described(self, needed: Needed) -> InboxQueueState:
+        """Return the policy, the retention, and that it is subscribed."""
+        return InboxQueueState(queue_policy(self.arn, self._topic_arn), RETENTION_SECONDS, subscribed=True)
 
-    def find(self) -> Live | None:
+    def find(self) -> Live[InboxQueueState] | None:
         """Read the queue, its tags, and whether it is subscribed."""
         if not self.wanted:
             return None
@@ -113,48 +131,46 @@ class InboxQueue(Resource):
             if has_code(error, *_NO_QUEUE):
                 return None
             raise
-        found = {
-            "policy": same_policy_text(attributes.get("Policy")),
-            "retention": int(attributes["MessageRetentionPeriod"]),
-            "subscribed": self._subscription() is not None,
-        }
-        return self.live(found, tags, url=url)
+        state = InboxQueueState(
+            policy=same_policy_text(attributes.get("Policy")),
+            retention=int(attributes["MessageRetentionPeriod"]),
+            subscribed=self._subscription() is not None,
+            url=url,
+        )
+        return self.live(state, tags)
 
-    def create(self, step: Step) -> Live:
+    def create(self, step: Step) -> Live[InboxQueueState]:
         """Create the queue with its policy and subscribe it."""
         wanted = self.described(step.needed)
         url = self.cloud.sqs.create_queue(
             QueueName=self.name,
-            Attributes={"Policy": wanted["policy"], "MessageRetentionPeriod": str(RETENTION_SECONDS)},
+            Attributes=_attributes(wanted),
             tags=dict(self.settings.all_tags),
         )["QueueUrl"]
         self._subscribe()
-        return Live(self.arn, wanted, ids={"url": url})
+        return Live(self.arn, replace(wanted, url=url))
 
-    def update(self, live: Live, changed: frozenset[str], step: Step) -> Live:
+    def update(self, live: Live[InboxQueueState], step: Step) -> Live[InboxQueueState]:
         """Put the policy and the retention, and subscribe it again."""
-        wanted = self.described(step.needed)
-        if changed & {"policy", "retention"}:
-            self.cloud.sqs.set_queue_attributes(
-                QueueUrl=live.ids["url"],
-                Attributes={"Policy": wanted["policy"], "MessageRetentionPeriod": str(RETENTION_SECONDS)},
-            )
-        if "subscribed" in changed:
+        found, wanted = live.state, self.described(step.needed)
+        if _attributes(found) != _attributes(wanted):
+            self.cloud.sqs.set_queue_attributes(QueueUrl=found.url, Attributes=_attributes(wanted))
+        if not found.subscribed:
             self._subscribe()
-        return Live(self.arn, wanted, ids=live.ids)
+        return Live(self.arn, replace(wanted, url=found.url))
 
-    def put_tags(self, live: Live) -> None:
+    def put_tags(self, live: Live[InboxQueueState]) -> None:
         """Add the tags."""
-        self.cloud.sqs.tag_queue(QueueUrl=live.ids["url"], Tags=self.settings.all_tags)
+        self.cloud.sqs.tag_queue(QueueUrl=live.state.url, Tags=self.settings.all_tags)
 
-    def delete(self, live: Live, step: Step) -> None:
+    def delete(self, live: Live[InboxQueueState], step: Step) -> None:
         """Remove the subscription and the queue."""
         subscription = self._subscription()
         if subscription:
             with ignore_codes(*NO_TOPIC):
                 self.cloud.sns.unsubscribe(SubscriptionArn=subscription)
         with ignore_codes(*_NO_QUEUE):
-            self.cloud.sqs.delete_queue(QueueUrl=live.ids["url"])
+            self.cloud.sqs.delete_queue(QueueUrl=live.state.url)
 
     @property
     def _topic_arn(self) -> str:
@@ -170,7 +186,11 @@ class InboxQueue(Resource):
         )
 
 
-class VerifyQueues(Resource):
+def _attributes(state: InboxQueueState) -> dict[QueueAttributeNameType, str]:
+    return {"Policy": state.policy, "MessageRetentionPeriod": str(state.retention)}
+
+
+class VerifyQueues(Resource[VerifyQueuesState]):
     """The temporary queues of runs of `verify` that were killed: setup makes none, teardown removes them."""
 
     kind = "verify queues"
@@ -200,32 +220,32 @@ class VerifyQueues(Resource):
         """Never: they are nobody's once their run has ended."""
         return False
 
-    def described(self, needed: Mapping[str, Live]) -> Attributes:
-        """Return nothing: they are not described."""
-        return {}
+    def described(self, needed: Needed) -> VerifyQueuesState:
+        """Return no queues: none are described."""
+        return VerifyQueuesState()
 
-    def find(self) -> Live | None:
+    def find(self) -> Live[VerifyQueuesState] | None:
         """Find those of this stack by the form of their name and their tag; None if there is not one."""
         of_verify = re.compile(re.escape(self.name) + "[0-9a-f]{8}")
-        found: dict[str, str] = {}
+        found: list[str] = []
         for page in self.cloud.sqs.get_paginator("list_queues").paginate(QueueNamePrefix=self.name):
             for url in page.get("QueueUrls", ()):
                 queue = url.rpartition("/")[2]
                 if of_verify.fullmatch(queue) and self._is_ours(url):
-                    found[queue] = url
-        return Live("", dict.fromkeys(found, True), ids=found) if found else None
+                    found.append(url)
+        return Live("", VerifyQueuesState(tuple(found))) if found else None
 
-    def create(self, step: Step) -> Live:
+    def create(self, step: Step) -> Live[VerifyQueuesState]:
         """Make none: `verify` does."""
         raise NotImplementedError(self.kind)
 
-    def update(self, live: Live, changed: frozenset[str], step: Step) -> Live:
+    def update(self, live: Live[VerifyQueuesState], step: Step) -> Live[VerifyQueuesState]:
         """Leave them as they are."""
         return live
 
-    def delete(self, live: Live, step: Step) -> None:
+    def delete(self, live: Live[VerifyQueuesState], step: Step) -> None:
         """Delete the queues; their subscriptions go with the topic."""
-        for url in live.ids.values():
+        for url in live.state.urls:
             with ignore_codes(*_NO_QUEUE):
                 self.cloud.sqs.delete_queue(QueueUrl=url)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -13,9 +14,8 @@ from ordernotify.errors import OrderNotifyError
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.iam.function_policy import function_policy
 from ordernotify.resources.base import (
-    Attributes,
-    Change,
     Live,
+    Needed,
     Resource,
     Step,
     Verb,
@@ -28,7 +28,30 @@ POLICY_NAME = "ordernotify"
 _ABSENT = "NoSuchEntity"
 
 
-class Role(Resource):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnyRoleState:
+    """What the function needs of its role: the id, which a role made again under the name has not."""
+
+    id: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoleState(AnyRoleState):
+    """The role's policy documents, as `policy_text` writes them; empty: none."""
+
+    trust: str = ""
+    policy: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivenRoleState(AnyRoleState):
+    """Which actions the person's role lacks, and whether Lambda may assume it."""
+
+    lacks: str = ""
+    trusts_lambda: bool = True
+
+
+class Role(Resource[RoleState]):
     """The role that the function runs as, and its inline policy."""
 
     kind = "role"
@@ -67,14 +90,12 @@ class Role(Resource):
         }
         return {verb: (allow("iam", *names, on=self.arn),) for verb, names in calls.items()}
 
-    def described(self, needed: Mapping[str, Live]) -> Attributes:
+    def described(self, needed: Needed) -> RoleState:
         """Return the trust policy and the inline policy."""
-        return {
-            "trust": policy_text(self._trust()),
-            "policy": policy_text(function_policy(self.settings, self.cloud)),
-        }
+        policy = policy_text(function_policy(self.settings, self.cloud))
+        return RoleState(trust=policy_text(self._trust()), policy=policy)
 
-    def find(self) -> Live | None:
+    def find(self) -> Live[RoleState] | None:
         """Read the role, its tags and its inline policy."""
         try:
             role = self.cloud.iam.get_role(RoleName=self.name)["Role"]
@@ -82,19 +103,17 @@ class Role(Resource):
             if has_code(error, _ABSENT):
                 return None
             raise
-        attributes = {
-            "trust": same_policy_text(role.get("AssumeRolePolicyDocument")),
-            "policy": self._inline_policy(),
-        }
-        return self.live(attributes, tags_of(role.get("Tags")), id=role["RoleId"])
+        trust = same_policy_text(role.get("AssumeRolePolicyDocument"))
+        state = RoleState(trust=trust, policy=self._inline_policy(), id=role["RoleId"])
+        return self.live(state, tags_of(role.get("Tags")))
 
-    def create(self, step: Step) -> Live:
+    def create(self, step: Step) -> Live[RoleState]:
         """Create the role with its tag and put its policy."""
         wanted = self.described(step.needed)
         try:
             role = self.cloud.iam.create_role(
                 RoleName=self.name,
-                AssumeRolePolicyDocument=wanted["trust"],
+                AssumeRolePolicyDocument=wanted.trust,
                 Description="The role of ordernotify's function",
                 Tags=tag_list(self.settings.all_tags),
             )["Role"]
@@ -102,25 +121,25 @@ class Role(Resource):
             found = self.find() if has_code(error, "EntityAlreadyExists") else None
             if found is None or not found.owned:
                 raise
-            return self.update(found, frozenset(wanted), step)
-        return self.update(Live(self.arn, {}, ids={"id": role["RoleId"]}), frozenset({"policy"}), step)
+            return self.update(found, step)
+        return self.update(Live(self.arn, RoleState(trust=wanted.trust, id=role["RoleId"])), step)
 
-    def update(self, live: Live, changed: frozenset[str], step: Step) -> Live:
+    def update(self, live: Live[RoleState], step: Step) -> Live[RoleState]:
         """Put the policies over the old ones, never delete and recreate (AWS-FACTS 2 and 4)."""
-        wanted = self.described(step.needed)
-        if "trust" in changed:
-            self.cloud.iam.update_assume_role_policy(RoleName=self.name, PolicyDocument=wanted["trust"])
-        if "policy" in changed:
+        found, wanted = live.state, self.described(step.needed)
+        if found.trust != wanted.trust:
+            self.cloud.iam.update_assume_role_policy(RoleName=self.name, PolicyDocument=wanted.trust)
+        if found.policy != wanted.policy:
             self.cloud.iam.put_role_policy(
-                RoleName=self.name, PolicyName=POLICY_NAME, PolicyDocument=wanted["policy"]
+                RoleName=self.name, PolicyName=POLICY_NAME, PolicyDocument=wanted.policy
             )
-        return Live(self.arn, wanted, ids=live.ids)
+        return Live(self.arn, replace(wanted, id=found.id))
 
-    def put_tags(self, live: Live) -> None:
+    def put_tags(self, live: Live[RoleState]) -> None:
         """Add the tags."""
         self.cloud.iam.tag_role(RoleName=self.name, Tags=tag_list(self.settings.all_tags))
 
-    def delete(self, live: Live, step: Step) -> None:
+    def delete(self, live: Live[RoleState], step: Step) -> None:
         """Remove inline and attached policies first, then the role (AWS-FACTS 18)."""
         with ignore_codes(_ABSENT):
             for inline in self.cloud.iam.get_paginator("list_role_policies").paginate(RoleName=self.name):
@@ -157,7 +176,7 @@ class Role(Resource):
         }
 
 
-class ExistingRole(Resource):
+class ExistingRole(Resource[GivenRoleState]):
     """A role that the person gave: checked for what it lacks, never changed or deleted."""
 
     kind = "given role"
@@ -186,11 +205,11 @@ class ExistingRole(Resource):
         simulate = allow("iam", "SimulatePrincipalPolicy", on=self.arn, optional=True)
         return {Verb.FIND: (allow("iam", "GetRole", on=self.arn), simulate)}
 
-    def described(self, needed: Mapping[str, Live]) -> Attributes:
+    def described(self, needed: Needed) -> GivenRoleState:
         """Return that it lacks nothing, and that Lambda may assume it."""
-        return {"lacks": "", "assumed by Lambda": True}
+        return GivenRoleState()
 
-    def find(self) -> Live | None:
+    def find(self) -> Live[GivenRoleState] | None:
         """Read the role and simulate its policies; raises OrderNotifyError if it does not exist.
 
         A caller who may not simulate, or an emulator that cannot, leaves the permissions unchecked.
@@ -211,32 +230,31 @@ class ExistingRole(Resource):
                 "Give that ARN, in this account.",
             )
         trusted = "lambda.amazonaws.com" in same_policy_text(role.get("AssumeRolePolicyDocument"))
-        attributes = {"lacks": ", ".join(self._lacking()), "assumed by Lambda": trusted}
-        return Live(self.arn, attributes, ids={"id": role["RoleId"]})
+        lacks = ", ".join(self._lacking())
+        return Live(self.arn, GivenRoleState(lacks=lacks, trusts_lambda=trusted, id=role["RoleId"]))
 
-    def diff(self, live: Live, needed: Mapping[str, Live]) -> tuple[Change, ...]:
-        """Refuse a role that would not do: it is not ours to change."""
-        if live.attributes["lacks"]:
+    def refuse(self, found: GivenRoleState, wanted: GivenRoleState) -> None:
+        """Refuse a role that will not do: only the person may change it."""
+        if found.lacks:
             raise OrderNotifyError(
-                f"the role {self.name} lacks {live.attributes['lacks']}",
+                f"the role {self.name} lacks {found.lacks}",
                 "`ordernotify policy function` prints the policy to add to it; or leave --role-arn away.",
             )
-        if not live.attributes["assumed by Lambda"]:
+        if not found.trusts_lambda:
             raise OrderNotifyError(
                 f"Lambda may not assume the role {self.name}",
                 "Add the service lambda.amazonaws.com to its trust policy; or leave --role-arn away.",
             )
-        return ()
 
-    def create(self, step: Step) -> Live:
+    def create(self, step: Step) -> Live[GivenRoleState]:
         """Nothing: `find` has refused a role that does not exist."""
         raise NotImplementedError(self.kind)
 
-    def update(self, live: Live, changed: frozenset[str], step: Step) -> Live:
+    def update(self, live: Live[GivenRoleState], step: Step) -> Live[GivenRoleState]:
         """Nothing: the role is not ours."""
         return live
 
-    def delete(self, live: Live, step: Step) -> None:
+    def delete(self, live: Live[GivenRoleState], step: Step) -> None:
         """Nothing: the role is not ours."""
 
     def _lacking(self) -> list[str]:

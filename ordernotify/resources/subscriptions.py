@@ -4,17 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 
 from ordernotify.aws.errors import ignore_codes
 from ordernotify.iam.calls import Calls, allow
-from ordernotify.resources.base import Attributes, Live, Resource, Step, Verb
-from ordernotify.resources.listing import NO_TOPIC, SUBSCRIPTIONS, list_subscriptions
+from ordernotify.resources import delivery
+from ordernotify.resources.base import Change, Live, Needed, Resource, Step, Verb
+from ordernotify.resources.listing import NO_TOPIC, SUBSCRIPTIONS, is_internal, list_subscriptions
+from ordernotify.resources.sandbox import SANDBOX_CALLS, sandbox_notice
 
 PARALLEL_CALLS = 8
-_PENDING = "pending"
 
 
-class Subscriptions(Resource):
+@dataclass(frozen=True, slots=True)
+class SubscriptionsState:
+    """The subscribers as (protocol, endpoint); `pending`: how many have not confirmed yet."""
+
+    subscribers: frozenset[tuple[str, str]] = frozenset()
+    pending: int = field(default=0, compare=False)
+
+
+class Subscriptions(Resource[SubscriptionsState]):
     """The email and SMS subscribers that setup was given; others that the topic has are left as they are."""
 
     kind = "subscriptions"
@@ -35,7 +45,10 @@ class Subscriptions(Resource):
     @property
     def calls(self) -> Mapping[Verb, Calls]:
         """SNS checks the topic, but Unsubscribe on no resource."""
-        subscribe = (allow("sns", "Subscribe", on=self._topic_arn),)
+        subscribe = (
+            allow("sns", "Subscribe", on=self._topic_arn),
+            *(SANDBOX_CALLS if self._phones else ()),
+        )
         return {
             Verb.FIND: (allow("sns", "ListSubscriptionsByTopic", on=self._topic_arn),),
             Verb.CREATE: subscribe,
@@ -48,42 +61,60 @@ class Subscriptions(Resource):
         """Whether setup was given any subscriber."""
         return bool(self._given())
 
-    def described(self, needed: Mapping[str, Live]) -> Attributes:
-        """Return the subscribers given, each under its own name so that each is a line of the plan."""
-        return {f"{protocol} {endpoint}": True for protocol, endpoint in self._given()}
+    def described(self, needed: Needed) -> SubscriptionsState:
+        """Return the subscribers given."""
+        return SubscriptionsState(frozenset(self._given()))
 
-    def find(self) -> Live | None:
+    def diff(self, live: Live[SubscriptionsState], needed: Needed) -> tuple[Change, ...]:
+        """Return the subscribers who are missing, each a line of the plan; others may be there too."""
+        missing = [one for one in self._given() if one not in live.state.subscribers]
+        return tuple(Change(f"{protocol} {endpoint}", None, True) for protocol, endpoint in missing)
+
+    def find(self) -> Live[SubscriptionsState] | None:
         """Read the topic's email and SMS subscribers; None if there is not one."""
         found = [s for s in list_subscriptions(self.cloud, self._topic_arn) if s.endpoint != self._inbox_arn]
         if not found:
             return None
-        everybody = {f"{s.protocol} {s.endpoint}": True for s in found}
-        return Live("", {**everybody, _PENDING: sum(s.arn is None for s in found)})
+        everybody = frozenset((s.protocol, s.endpoint) for s in found)
+        return Live("", SubscriptionsState(everybody, pending=sum(s.arn is None for s in found)))
 
-    def create(self, step: Step) -> Live:
+    def create(self, step: Step) -> Live[SubscriptionsState]:
         """Subscribe everybody given."""
-        return self.update(Live("", {}), frozenset(self.described(step.needed)), step)
+        return self.update(Live("", SubscriptionsState()), step)
 
-    def update(self, live: Live, changed: frozenset[str], step: Step) -> Live:
+    def update(self, live: Live[SubscriptionsState], step: Step) -> Live[SubscriptionsState]:
         """Subscribe those who are missing; SNS sends them the request to confirm."""
         for protocol, endpoint in self._given():
-            if f"{protocol} {endpoint}" in changed:
+            if (protocol, endpoint) not in live.state.subscribers:
                 self.cloud.sns.subscribe(
                     TopicArn=self._topic_arn,
                     Protocol=protocol,
                     Endpoint=endpoint,
                     ReturnSubscriptionArn=True,
                 )
-        return Live("", {**live.attributes, **self.described(step.needed)})
+        return Live("", replace(live.state, subscribers=live.state.subscribers.union(self._given())))
 
-    def removal_notice(self, live: Live) -> str:
+    def notes_after(self) -> tuple[str, ...]:
+        """Say which phones get no text messages (AWS-FACTS 14)."""
+        notice = sandbox_notice(self.cloud, self._phones)
+        return (notice,) if notice else ()
+
+    def removal_notice(self, live: Live[SubscriptionsState]) -> str:
         """Say that AWS removes nobody who has not confirmed yet (AWS-FACTS 13)."""
-        pending = live.attributes.get(_PENDING, 0)
+        pending = live.state.pending
         return f"{pending} not confirmed: expires within 3 days by itself" if pending else ""
 
-    def delete(self, live: Live, step: Step) -> None:
-        """Remove every confirmed subscription but the inbox's; pending ones expire (AWS-FACTS 13)."""
+    def delete(self, live: Live[SubscriptionsState], step: Step) -> None:
+        """Remove every confirmed subscription but the inbox's; pending ones expire (AWS-FACTS 13).
+
+        Before that, take back what `subscribe` added to the policies of queues and functions.
+        """
         everybody = list_subscriptions(self.cloud, self._topic_arn)
+        for one in everybody:
+            if one.protocol in delivery.SERVICES and not is_internal(
+                self.cloud, self.settings.names, one.endpoint
+            ):
+                delivery.forbid(self.cloud, delivery.parse_receiver(one.endpoint), self._topic_arn)
         confirmed = [s.arn for s in everybody if s.arn and s.endpoint != self._inbox_arn]
         with ThreadPoolExecutor(PARALLEL_CALLS) as pool:
             list(pool.map(self._unsubscribe, confirmed))
@@ -91,6 +122,10 @@ class Subscriptions(Resource):
     def _given(self) -> list[tuple[str, str]]:
         emails = [("email", address) for address in self.settings.emails]
         return emails + [("sms", number) for number in self.settings.phones]
+
+    @property
+    def _phones(self) -> list[str]:
+        return [endpoint for protocol, endpoint in self._given() if protocol == "sms"]
 
     @property
     def _topic_arn(self) -> str:

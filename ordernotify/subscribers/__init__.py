@@ -1,14 +1,12 @@
 """Who gets the notifications: subscribe, unsubscribe and list, by endpoint."""
 
 from ordernotify.resources.filter_policy import Scope
+from ordernotify.resources.sandbox import SANDBOX_CALLS, sandbox_notice
 from ordernotify.subscribers.change import Action, Outcome, change_calls, subscribe, unsubscribe
 from ordernotify.subscribers.endpoints import Endpoint, Wanted, parse_endpoint, parse_wanted
-from ordernotify.subscribers.sandbox import SANDBOX_CALLS, sandbox_notice
 from ordernotify.subscribers.topic import (
     Listed,
     list_subscribers,
-    release_calls,
-    release_receivers,
     remember_requests,
     request_calls,
 )
@@ -25,8 +23,6 @@ __all__ = [
     "list_subscribers",
     "parse_endpoint",
     "parse_wanted",
-    "release_calls",
-    "release_receivers",
     "remember_requests",
     "request_calls",
     "sandbox_notice",

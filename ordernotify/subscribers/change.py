@@ -16,14 +16,13 @@ from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources import delivery, subscriber
 from ordernotify.resources.delivery import Grant
 from ordernotify.resources.filter_policy import Scope
-from ordernotify.resources.listing import SUBSCRIPTIONS, Subscription
+from ordernotify.resources.listing import SUBSCRIPTIONS, Subscription, is_internal
 from ordernotify.resources.subscriber import Subscriber
 from ordernotify.settings.names import Names
 from ordernotify.subscribers import notes
 from ordernotify.subscribers.endpoints import Endpoint, Wanted, parse_endpoint
 from ordernotify.subscribers.topic import (
     Topic,
-    is_internal,
     list_calls,
     open_topic,
     request_calls,

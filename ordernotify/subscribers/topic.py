@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -12,9 +12,9 @@ from ordernotify.aws.errors import has_code, map_botocore_errors
 from ordernotify.aws.session import Cloud
 from ordernotify.errors import NotOursError, StackNotFoundError
 from ordernotify.iam.calls import Calls, allow
-from ordernotify.resources import delivery, subscriber
+from ordernotify.resources import subscriber
 from ordernotify.resources.base import tags_of
-from ordernotify.resources.listing import SUBSCRIPTIONS, Subscription, list_subscriptions
+from ordernotify.resources.listing import SUBSCRIPTIONS, Subscription, is_internal, list_subscriptions
 from ordernotify.resources.subscriber import Subscriber
 from ordernotify.settings.names import STACK_TAG, Names
 
@@ -55,12 +55,6 @@ def request_calls(cloud: Cloud, names: Names) -> Calls:
     )
 
 
-def release_calls(cloud: Cloud, names: Names, receivers: Iterable[str] = ()) -> Calls:
-    """What releasing these receivers calls: ARNs of queues and functions."""
-    listing = allow("sns", "ListSubscriptionsByTopic", on=cloud.arn("sns", names.topic))
-    return (listing, *delivery.calls(receivers))
-
-
 def open_topic(cloud: Cloud, names: Names, stack: str) -> Topic:
     """Find the stack's topic; raises StackNotFoundError, or NotOursError if it lacks the stack's tag."""
     arn = cloud.arn("sns", names.topic)
@@ -95,25 +89,9 @@ def list_subscribers(cloud: Cloud, names: Names, stack: str, *, everything: bool
             yield Listed(one, asked if one.pending else None)
 
 
-def is_internal(cloud: Cloud, names: Names, endpoint: str) -> bool:
-    """Whether the endpoint is the inbox's queue or a temporary one of `verify`."""
-    inbox, verify = cloud.arn("sqs", names.inbox_queue), cloud.arn("sqs", names.verify_queue_prefix)
-    return endpoint == inbox or endpoint.startswith(verify)
-
-
 def remember_requests(
     cloud: Cloud, names: Names, stack: str, asked: Sequence[tuple[str, str]], now: datetime | None = None
 ) -> None:
     """Keep when these (protocol, endpoint) were asked to confirm, where the caller may; for `setup`."""
     topic = open_topic(cloud, names, stack)
     subscriber.remember_requests(cloud, topic.arn, topic.tags, asked, now or datetime.now(UTC))
-
-
-def release_receivers(cloud: Cloud, names: Names) -> None:
-    """Remove what `subscribe` added to the policies of queues and functions, before the topic is deleted."""
-    arn = cloud.arn("sns", names.topic)
-    with map_botocore_errors("list", "subscriptions of", names.topic):
-        found = list_subscriptions(cloud, arn)
-    for one in found:
-        if one.protocol in {"sqs", "lambda"} and not is_internal(cloud, names, one.endpoint):
-            delivery.forbid(cloud, delivery.parse_receiver(one.endpoint), arn)
