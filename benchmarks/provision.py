@@ -17,12 +17,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 from botocore.awsrequest import AWSResponse
 
 from ordernotify import provision
-from ordernotify.provision import Event, Plan, State
+from ordernotify.executor import Event, Plan, Progress
 from ordernotify.resources.base import Resource
 from ordernotify.settings.model import Settings
 
@@ -123,7 +124,7 @@ class Timeline:
         return "".join(cells)
 
 
-def run(plan: Callable[[], Plan], resources: Sequence[Resource]) -> tuple[list[Bar], float]:
+def run(plan: Callable[[], Plan], resources: Sequence[Resource[Any]]) -> tuple[list[Bar], float]:
     """Plan and apply, and draw when each item was worked on."""
     began = time.monotonic()
     planned = plan()
@@ -133,9 +134,9 @@ def run(plan: Callable[[], Plan], resources: Sequence[Resource]) -> tuple[list[B
 
     def note(event: Event) -> None:
         now, key = time.monotonic() - began, event.item.key
-        if event.state is State.STARTED:
+        if event.progress is Progress.STARTED:
             started[key] = now
-        elif event.state is State.WAITING:
+        elif event.progress is Progress.WAITING:
             waits[key] = (waits.get(key, (now, now))[0], now)
         else:
             bars.append(Bar(f"{event.item.action} {key}", started[key], now, waits.get(key)))
@@ -145,7 +146,7 @@ def run(plan: Callable[[], Plan], resources: Sequence[Resource]) -> tuple[list[B
     return [bars[0], *sorted(bars[1:], key=lambda bar: bar.start)], time.monotonic() - began
 
 
-def longest_reading(account: Account, resources: Sequence[Resource]) -> int:
+def longest_reading(account: Account, resources: Sequence[Resource[Any]]) -> int:
     """Count the calls of the resource that needs most to be read; they depend on each other."""
     counts = []
     for resource in resources:

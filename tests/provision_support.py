@@ -11,8 +11,8 @@ import pytest
 from ordernotify import provision
 from ordernotify.aws.session import Cloud
 from ordernotify.aws.waiting import Patience
-from ordernotify.provision import Action, Event, Plan
-from ordernotify.resources.base import Live, Resource, Step
+from ordernotify.executor import Action, Event, Plan
+from ordernotify.resources.base import AnyLive, Resource, Step
 from ordernotify.settings.model import Settings
 from tests.aws_answers import (
     Call,
@@ -118,44 +118,44 @@ def planned_actions(plan: Plan) -> dict[str, Action]:
     return {item.key: item.action for item in plan.changes}
 
 
-def step(*needed: tuple[str, Live], clock: ManualClock | None = None) -> Step:
+def step(*needed: tuple[str, AnyLive], clock: ManualClock | None = None) -> Step:
     """Build what a verb of a resource works with."""
     return Step(dict(needed), Patience(clock or ManualClock()))
 
 
-def only(resources: Iterable[Resource], key: str) -> Resource:
+def only(resources: Iterable[Resource[Any]], key: str) -> Resource[Any]:
     """Pick the resource of this key."""
     return next(resource for resource in resources if resource.key == key)
 
 
-def bring_about(resources: Sequence[Resource], clock: ManualClock | None = None) -> Plan:
+def bring_about(resources: Sequence[Resource[Any]], clock: ManualClock | None = None) -> Plan:
     """Plan and apply some resources, and return the plan."""
     planned = provision.plan(resources)
     list(provision.apply(resources, planned, clock or ManualClock()))
     return planned
 
 
-def changes_planned(resources: Sequence[Resource], key: str) -> dict[str, tuple[Any, Any]]:
+def changes_planned(resources: Sequence[Resource[Any]], key: str) -> dict[str, tuple[Any, Any]]:
     """Map each attribute of a resource that is not as described to what it is and what it is to be."""
     item = next(item for item in provision.plan(resources).items if item.key == key)
-    return {change.attribute: (change.before, change.after) for change in item.changes}
+    return {change.label: (change.before, change.after) for change in item.changes}
 
 
-def assert_settled(account: Account, resources: Sequence[Resource]) -> None:
+def assert_settled(account: Account, resources: Sequence[Resource[Any]]) -> None:
     """Check that another run plans nothing and changes nothing."""
     account.forget_calls()
     assert bring_about(resources).changes == ()
     assert account.changing_calls == []
 
 
-def assert_made_again(account: Account, resources: Sequence[Resource], key: str) -> None:
+def assert_made_again(account: Account, resources: Sequence[Resource[Any]], key: str) -> None:
     """Check that a resource which disappeared is planned to be made, is made, and then is as described."""
     assert planned_actions(provision.plan(resources))[key] is Action.CREATE
     bring_about(resources)
     assert_settled(account, resources)
 
 
-def assert_deleted_twice(resource: Resource) -> None:
+def assert_deleted_twice(resource: Resource[Any]) -> None:
     """Check that deleting what is there removes it, and that deleting it again succeeds."""
     live = resource.find()
     assert live is not None

@@ -15,13 +15,14 @@ from botocore.awsrequest import AWSResponse
 from ordernotify import provision
 from ordernotify.aws.session import Cloud
 from ordernotify.errors import NotOursError, OrderNotifyError, WaitTimeoutError
-from ordernotify.provision import Action, ApplyError, State
-from ordernotify.resources.base import Live, Resource
+from ordernotify.executor import Action, ApplyError, Progress
+from ordernotify.iam.function_policy import function_policy
+from ordernotify.resources.base import AnyLive, Resource
 from ordernotify.resources.function import Function
 from ordernotify.resources.listing import Subscription, list_subscriptions
 from ordernotify.resources.log_group import LogGroup
 from ordernotify.resources.queue import InboxQueue, VerifyQueues
-from ordernotify.resources.role import Role, function_policy
+from ordernotify.resources.role import Role
 from ordernotify.resources.subscriptions import Subscriptions
 from ordernotify.resources.table import Table
 from ordernotify.resources.topic import Topic
@@ -56,7 +57,7 @@ ROLE_NOT_READY = [
 ]
 
 
-def function(cloud: Cloud) -> list[Resource]:
+def function(cloud: Cloud) -> list[Resource[Any]]:
     return [Role(Settings(), cloud), LogGroup(Settings(), cloud), Function(Settings(), cloud)]
 
 
@@ -75,7 +76,7 @@ def until(clock: ManualClock, seconds: float, operation: str, code: str, text: s
     return interfere
 
 
-def found(resource: Resource) -> Live:
+def found(resource: Resource[Any]) -> AnyLive:
     live = resource.find()
     assert live is not None
     return live
@@ -91,7 +92,7 @@ def test_row_01_the_function_waits_for_a_new_role_to_be_usable(
     account.interfere = until(manual_clock, 15, "CreateFunction", code, text)
     bring_about(function(cloud), manual_clock)
     assert 15 <= manual_clock.now() < 17
-    assert found(function(cloud)[2]).attributes["state"] == "Active"
+    assert found(function(cloud)[2]).state.status == "Active"
 
 
 def test_row_01_the_wait_is_bounded_and_names_what_was_waited_for(
@@ -344,7 +345,7 @@ def test_row_11_a_group_that_exists_already_is_completed_when_it_is_ours(
     group = LogGroup(Settings(), cloud)
     account.client("logs").create_log_group(logGroupName=GROUP, tags={"ordernotify:stack": "default"})
     group.create(step())
-    assert found(group).attributes == {"retention": 30}
+    assert found(group).state.retention == 30
 
 
 def test_row_11_a_group_of_somebody_else_that_appeared_meanwhile_is_not_taken(
@@ -396,7 +397,7 @@ def test_row_13_the_arn_is_asked_for_even_while_the_receiver_has_not_confirmed(
 
 def test_row_13_pending_ones_are_shown_as_pending_and_left_to_expire(account: Account, cloud: Cloud) -> None:
     settings = Settings(emails=("you@example.com",))
-    resources: list[Resource] = [Topic(settings, cloud), Subscriptions(settings, cloud)]
+    resources: list[Resource[Any]] = [Topic(settings, cloud), Subscriptions(settings, cloud)]
     bring_about(resources)
 
     def interfere(call: Call, send: Send) -> AWSResponse:
@@ -483,7 +484,7 @@ def test_row_15_a_table_that_is_still_creating_is_planned_to_be_waited_for(
     bring_about([Table(Settings(), local_cloud)])
     account.interfere = table_status(manual_clock, "CREATING", 4)
     planned = bring_about([Table(Settings(), local_cloud)], manual_clock)
-    changes = [(change.attribute, change.before, change.after) for change in planned.items[0].changes]
+    changes = [(change.label, change.before, change.after) for change in planned.items[0].changes]
     assert changes == [("state", "CREATING", "ACTIVE")]
     assert 4 <= manual_clock.now() < 5
 
@@ -510,7 +511,7 @@ def test_row_15_a_table_on_its_way_out_is_waited_for_before_it_is_made_again(
     planned = bring_about([Table(Settings(), local_cloud)], manual_clock)
     assert planned_actions(planned) == {"table": Action.CREATE}
     assert manual_clock.now() >= going_until
-    assert found(Table(Settings(), local_cloud)).attributes["state"] == "ACTIVE"
+    assert found(Table(Settings(), local_cloud)).state.status == "ACTIVE"
 
 
 def test_row_15_a_deleted_table_is_waited_for_until_it_is_gone(
@@ -587,7 +588,7 @@ def test_row_17_recovery_is_turned_on_as_soon_as_the_backups_are_available(
     account.interfere = until(manual_clock, 20, "UpdateContinuousBackups", code, text)
     bring_about([Table(Settings(), cloud)], manual_clock)
     assert 20 <= manual_clock.now() < 22
-    assert found(Table(Settings(), cloud)).attributes["point-in-time recovery"] is True
+    assert found(Table(Settings(), cloud)).state.recovery is True
 
 
 # 18: policies of a role
@@ -665,7 +666,7 @@ def test_row_20_queues_are_read_over_all_pages(account: Account, cloud: Cloud) -
         return one_queue_a_page(call, send) if call.operation == "ListQueues" else send()
 
     account.interfere = interfere
-    assert len(found(VerifyQueues(Settings(), cloud)).ids) == 5
+    assert len(found(VerifyQueues(Settings(), cloud)).state.urls) == 5
 
 
 def one_queue_a_page(call: Call, send: Send) -> AWSResponse:
@@ -698,7 +699,7 @@ def cut_off_once(operation: str) -> Interference:
     return interfere
 
 
-MAKERS: Sequence[tuple[str, Callable[[Cloud], list[Resource]]]] = [
+MAKERS: Sequence[tuple[str, Callable[[Cloud], list[Resource[Any]]]]] = [
     ("CreateTable", lambda cloud: [Table(Settings(), cloud)]),
     ("CreateTopic", lambda cloud: [Topic(Settings(), cloud)]),
     ("CreateRole", lambda cloud: [Role(Settings(), cloud)]),
@@ -710,7 +711,7 @@ MAKERS: Sequence[tuple[str, Callable[[Cloud], list[Resource]]]] = [
 
 @pytest.mark.parametrize(("operation", "make"), MAKERS, ids=[operation for operation, _ in MAKERS])
 def test_row_21_already_exists_after_a_repeated_create_is_success(
-    account: Account, local_cloud: Cloud, operation: str, make: Callable[[Cloud], list[Resource]]
+    account: Account, local_cloud: Cloud, operation: str, make: Callable[[Cloud], list[Resource[Any]]]
 ) -> None:
     account.interfere = cut_off_once(operation)
     bring_about(make(local_cloud))
@@ -734,7 +735,7 @@ def test_row_21_throttled_reads_while_waiting_are_taken_for_not_yet(
     planned = provision.plan([Table(Settings(), cloud)])
     account.interfere = refuse("DescribeTable", "ThrottlingException", "Rate exceeded", times=20)
     events = list(provision.apply([Table(Settings(), cloud)], planned, manual_clock))
-    assert [event.state for event in events if event.state is State.DONE] == [State.DONE]
+    assert [event.progress for event in events if event.progress is Progress.DONE] == [Progress.DONE]
     assert manual_clock.now() > 0
 
 

@@ -7,12 +7,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import ordernotify
 from ordernotify import provision
 from ordernotify.aws.session import Cloud
+from ordernotify.resources.base import Resource
 from ordernotify.settings.model import ApiKind, Settings
 
 PACKAGE = Path(ordernotify.__file__).parent
@@ -20,9 +22,10 @@ LEVELS = (
     {"errors", "handler"},
     {"settings", "times"},
     {"aws"},
-    {"iam.calls"},
+    {"iam"},
     {"resources"},
-    {"iam.policies", "provision"},
+    {"executor"},
+    {"provision"},
     {"orders"},
     {"logs"},
     {"stack", "subscribers", "local"},
@@ -83,19 +86,36 @@ def test_imports_go_one_way(source: Path) -> None:
     assert upward == set(), f"{module_name(source)} imports from its own level or above"
 
 
-def test_resources_do_not_import_each_other(cloud: Cloud) -> None:
-    declared = {
-        type(resource).__module__
-        for api in ApiKind
-        for resource in provision.declare(Settings(api=api), cloud)
-    }
+def test_resources_take_nothing_but_states_from_each_other(cloud: Cloud) -> None:
+    declared = {type(resource).__module__ for resource in every_resource(cloud)}
     offending = {
-        (module_name(source), module)
-        for source in (PACKAGE / "resources").glob("*.py")
-        for module in imported(source)
-        if module in declared
+        (module_name(source), node.module, alias.name)
+        for source in (PACKAGE / "resources").rglob("*.py")
+        for node in ast.walk(ast.parse(source.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and node.module in declared
+        for alias in node.names
+        if not alias.name.endswith("State")
     }
     assert offending == set()
+
+
+def test_every_key_that_a_resource_names_is_one_of_a_resource(cloud: Cloud) -> None:
+    resources = every_resource(cloud)
+    named = {
+        key
+        for resource in resources
+        for key in (
+            *resource.needs,
+            *resource.deleted_after,
+            resource.part_of or resource.key,
+            resource.takes_place_of or resource.key,
+        )
+    }
+    assert named <= {resource.key for resource in resources}
+
+
+def every_resource(cloud: Cloud) -> list[Resource[Any]]:
+    return [resource for api in ApiKind for resource in provision.declare(Settings(api=api), cloud)]
 
 
 def test_the_handler_imports_nothing_of_ours() -> None:

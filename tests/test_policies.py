@@ -84,16 +84,17 @@ VARIANTS = [
 
 
 def setup_policy(settings: Settings, cloud: Cloud) -> policies.Policy:
-    return policies.setup_policy(provision.declare(settings, cloud), (), cloud)
+    return policies.policy(provision.setup_calls(provision.declare(settings, cloud)), cloud)
 
 
 def operate_policy(settings: Settings, cloud: Cloud) -> policies.Policy:
     resources = provision.declare(settings, cloud)
-    return policies.operate_policy(resources, operate_calls(cloud, settings, ()), cloud)
+    more = operate_calls(cloud, settings, ())
+    return policies.policy((*provision.status_calls(resources), *more), cloud)
 
 
 def teardown_policy(settings: Settings, cloud: Cloud) -> policies.Policy:
-    return policies.teardown_policy(provision.declare(settings, cloud), (), cloud)
+    return policies.policy(provision.teardown_calls(provision.declare(settings, cloud)), cloud)
 
 
 KINDS = (setup_policy, operate_policy, teardown_policy, policies.role_policy)
@@ -519,7 +520,7 @@ def test_every_resource_kind_declares_what_finding_it_calls(cloud: Cloud) -> Non
     assert undeclared == []
 
 
-def _finds(resource: Resource) -> bool:
+def _finds(resource: Resource[Any]) -> bool:
     return bool(resource.calls.get(Verb.FIND))
 
 

@@ -10,7 +10,7 @@ from ordernotify import provision
 from ordernotify.aws.session import Cloud
 from ordernotify.aws.waiting import SystemClock
 from ordernotify.errors import NotOursError, OrderNotifyError
-from ordernotify.provision import Action, ApplyError, Event, State
+from ordernotify.executor import Action, ApplyError, Event, Progress
 from ordernotify.settings.model import ApiKind, Settings
 from ordernotify.settings.names import Target
 from tests.account_snapshot import snapshot
@@ -38,8 +38,8 @@ ROLE_NOT_READY = (
 )
 
 
-def last_states(events: list[Event]) -> dict[str, State]:
-    return {event.item.key: event.state for event in events}
+def last_states(events: list[Event]) -> dict[str, Progress]:
+    return {event.item.key: event.progress for event in events}
 
 
 # The plan
@@ -164,14 +164,14 @@ def test_each_item_tells_when_it_begins_and_when_it_is_done(cloud: Cloud) -> Non
     planned = provision.plan(resources)
     events = list(provision.apply(resources, planned, ManualClock()))
     for item in planned.changes:
-        assert [event.state for event in events if event.item == item] == [State.STARTED, State.DONE]
-    assert all(event.live is not None for event in events if event.state is State.DONE)
+        assert [event.progress for event in events if event.item == item] == [Progress.STARTED, Progress.DONE]
+    assert all(event.live is not None for event in events if event.progress is Progress.DONE)
 
 
 def test_a_wait_is_told_with_what_is_waited_for(account: Account, cloud: Cloud) -> None:
     account.interfere = refuse(*ROLE_NOT_READY, times=3)
     events = set_up(Settings(), cloud)
-    waits = [event.detail for event in events if event.state is State.WAITING]
+    waits = [event.detail for event in events if event.progress is Progress.WAITING]
     assert len(waits) == 3
     assert all(wait.startswith("waiting for the role to be usable, ") for wait in waits)
 
@@ -186,10 +186,10 @@ def test_a_failure_stops_only_what_depends_on_it_and_says_what_was_done(
     with pytest.raises(ApplyError) as caught:
         events.extend(provision.apply(resources, planned, ManualClock()))
     states = last_states(events)
-    assert states.pop("function") is State.FAILED
-    skipped = {key for key, state in states.items() if state is State.SKIPPED}
+    assert states.pop("function") is Progress.FAILED
+    skipped = {key for key, state in states.items() if state is Progress.SKIPPED}
     assert "permission" in skipped
-    assert {state for key, state in states.items() if key not in skipped} == {State.DONE}
+    assert {state for key, state in states.items() if key not in skipped} == {Progress.DONE}
     assert caught.value.message == (
         "could not create the function processFileUpload: no such runtime (ValidationException) "
         f"({len(planned.changes) - len(skipped) - 1} done, 1 failed, {len(skipped)} not begun)"
@@ -202,7 +202,7 @@ def test_the_same_command_completes_what_failed(account: Account, cloud: Cloud) 
     with pytest.raises(ApplyError):
         set_up(Settings(), cloud)
     events = set_up(Settings(), cloud)
-    assert set(last_states(events).values()) == {State.DONE}
+    assert set(last_states(events).values()) == {Progress.DONE}
     account.forget_calls()
     set_up(Settings(), cloud)
     assert account.changing_calls == []
@@ -241,7 +241,7 @@ def interrupt_at_first_wait(cloud: Cloud) -> float:
     """Close the events as Ctrl-C does, as soon as something is waited for; returns the seconds that took."""
     resources = provision.declare(Settings(), cloud)
     events = provision.apply(resources, provision.plan(resources), SystemClock())
-    next(event for event in events if event.state is State.WAITING)
+    next(event for event in events if event.progress is Progress.WAITING)
     began = time.monotonic()
     events.close()
     return time.monotonic() - began

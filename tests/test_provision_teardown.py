@@ -4,7 +4,7 @@ import pytest
 
 from ordernotify import provision
 from ordernotify.aws.session import Cloud
-from ordernotify.provision import Action, ApplyError
+from ordernotify.executor import Action, ApplyError
 from ordernotify.settings.model import ApiKind, Settings
 from ordernotify.settings.names import Target
 from tests.account_snapshot import snapshot

@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from ordernotify import provision
 from ordernotify.aws.session import Cloud
 from ordernotify.errors import OrderNotifyError
-from ordernotify.provision import Event
+from ordernotify.executor import Event
 from ordernotify.settings.model import ApiKind, Settings
 from ordernotify.settings.names import Names, Target
+from ordernotify.stack.report import report
 from tests.account_snapshot import snapshot
 from tests.provision_support import (
     Account,
@@ -184,11 +185,11 @@ def test_a_report_tells_the_url_and_the_subscribers_but_not_the_inbox(
         for event in provision.apply(resources, planned, ManualClock())
         if event.live is not None
     }
-    report = provision.report(full_settings(), local_cloud, planned, applied)
+    told = report(full_settings(), local_cloud, planned, applied)
     api_id = account.client("apigateway").get_rest_apis()["items"][0]["id"]
-    assert report.url is not None
-    assert api_id in report.url
-    assert {(s.protocol, s.endpoint, s.state) for s in report.subscriptions} == {
+    assert told.url is not None
+    assert api_id in told.url
+    assert {(s.protocol, s.endpoint, s.state) for s in told.subscriptions} == {
         ("email", "you@example.com", "confirmed"),
         ("sms", "+14155550100", "confirmed"),
     }

@@ -24,12 +24,12 @@ NAME = "processFileUpload-errors"
 TOPIC = f"arn:aws:sns:us-east-1:{ACCOUNT_ID}:processFileUpload-alarms"
 
 
-def alarms(cloud: Cloud, **settings: Any) -> list[Resource]:
+def alarms(cloud: Cloud, **settings: Any) -> list[Resource[Any]]:
     described = Settings(**settings)
     return [Alarm(described, cloud, watch) for watch in watches(described)]
 
 
-def errors_alarm(cloud: Cloud, **settings: Any) -> list[Resource]:
+def errors_alarm(cloud: Cloud, **settings: Any) -> list[Resource[Any]]:
     return [alarm for alarm in alarms(cloud, **settings) if alarm.name == NAME]
 
 

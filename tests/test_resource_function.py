@@ -11,7 +11,7 @@ import pytest
 from ordernotify import provision
 from ordernotify.aws.session import Cloud
 from ordernotify.errors import NotOursError, OrderNotifyError
-from ordernotify.provision import Action
+from ordernotify.executor import Action
 from ordernotify.resources.base import Resource
 from ordernotify.resources.function import Function, code_sha256, function_zip
 from ordernotify.resources.log_group import LogGroup
@@ -36,7 +36,7 @@ NAME = "processFileUpload"
 ROLE = f"arn:aws:iam::{ACCOUNT_ID}:role/processFileUpload-role"
 
 
-def function(cloud: Cloud, **settings: Any) -> list[Resource]:
+def function(cloud: Cloud, **settings: Any) -> list[Resource[Any]]:
     described = Settings(**settings)
     return [Role(described, cloud), LogGroup(described, cloud), Function(described, cloud)]
 

@@ -22,7 +22,7 @@ from tests.provision_support import (
 NAME = "/aws/lambda/processFileUpload"
 
 
-def log_group(cloud: Cloud, **settings: Any) -> list[Resource]:
+def log_group(cloud: Cloud, **settings: Any) -> list[Resource[Any]]:
     return [LogGroup(Settings(**settings), cloud)]
 
 

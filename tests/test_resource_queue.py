@@ -30,7 +30,7 @@ TOPIC = f"arn:aws:sns:us-east-1:{ACCOUNT_ID}:file-upload-notification"
 FOURTEEN_DAYS = str(14 * 24 * 3600)
 
 
-def inbox(cloud: Cloud) -> list[Resource]:
+def inbox(cloud: Cloud) -> list[Resource[Any]]:
     return [Topic(Settings(), cloud), InboxQueue(Settings(), cloud)]
 
 

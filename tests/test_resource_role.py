@@ -80,7 +80,7 @@ OTHER_POLICY = {
 }
 
 
-def role(cloud: Cloud, **settings: Any) -> list[Resource]:
+def role(cloud: Cloud, **settings: Any) -> list[Resource[Any]]:
     return [Role(Settings(**settings), cloud)]
 
 
@@ -182,7 +182,7 @@ def test_a_policy_that_is_gone_by_now_does_not_keep_the_role(
 GIVEN = f"arn:aws:iam::{ACCOUNT_ID}:role/team/theirs"
 
 
-def given(cloud: Cloud) -> list[Resource]:
+def given(cloud: Cloud) -> list[Resource[Any]]:
     settings = Settings(role_arn=GIVEN)
     return [Role(settings, cloud), ExistingRole(settings, cloud)]
 

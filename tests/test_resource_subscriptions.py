@@ -31,12 +31,12 @@ YOU, PHONE = ("email", "you@example.com"), ("sms", "+14155550100")
 
 def subscribers(
     cloud: Cloud, emails: tuple[str, ...] = ("you@example.com",), phones: tuple[str, ...] = ("+14155550100",)
-) -> list[Resource]:
+) -> list[Resource[Any]]:
     settings = Settings(emails=emails, phones=phones)
     return [Topic(settings, cloud), Subscriptions(settings, cloud)]
 
 
-def alarm_subscribers(cloud: Cloud) -> list[Resource]:
+def alarm_subscribers(cloud: Cloud) -> list[Resource[Any]]:
     settings = Settings(alarm_emails=("ops@example.com",))
     return [AlarmTopic(settings, cloud), AlarmSubscriptions(settings, cloud)]
 

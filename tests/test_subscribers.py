@@ -9,13 +9,14 @@ import pytest
 from ordernotify.aws.session import Cloud
 from ordernotify.errors import NotOursError, StackNotFoundError, UsageError
 from ordernotify.resources.delivery import queue_statement, statement_id
+from ordernotify.resources.subscriptions import Subscriptions
+from ordernotify.settings.model import Settings
 from ordernotify.settings.names import STACK_TAG
 from ordernotify.subscribers import (
     Action,
-    release_receivers,
 )
 from tests.moto_account import REGION
-from tests.provision_support import ACCOUNT_ID, Account, answer, refuse
+from tests.provision_support import ACCOUNT_ID, Account, answer, refuse, step
 from tests.subscribers_support import (
     EMAIL,
     FUNCTION,
@@ -240,7 +241,10 @@ def test_the_subscription_of_a_deleted_queue_can_be_removed(account: Account, cl
 @pytest.mark.usefixtures("topic", "queue", "function")
 def test_a_teardown_can_take_back_every_permission(account: Account, cloud: Cloud) -> None:
     add(cloud, QUEUE, FUNCTION)
-    release_receivers(cloud, NAMES)
+    resource = Subscriptions(Settings(names=NAMES), cloud)
+    live = resource.find()
+    assert live is not None
+    resource.delete(live, step())
     assert queue_policy(account) is None
     with pytest.raises(account.client("lambda").exceptions.ResourceNotFoundException):
         function_statements(account)

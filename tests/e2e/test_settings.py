@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from ordernotify.resources.role import Role, function_policy
+from ordernotify.iam.function_policy import function_policy
+from ordernotify.resources.role import Role
 from ordernotify.settings.model import Settings
 from ordernotify.settings.names import Names
 from tests.e2e.cloud import EmbeddedCloud, run_command
