@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from botocore import exceptions as botocore_errors
+from botocore.awsrequest import AWSResponse
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ordernotify.aws.errors import (
@@ -23,7 +25,16 @@ from ordernotify.errors import (
     WaitTimeoutError,
 )
 from ordernotify.settings.names import Target
-from tests.provision_support import ACCOUNT_ID, Account, ManualClock, connection_reset, refuse
+from tests.provision_support import (
+    ACCOUNT_ID,
+    Account,
+    Call,
+    ManualClock,
+    Send,
+    connection_reset,
+    refuse,
+    server_error,
+)
 
 
 def client_error(code: str, text: str = "", operation: str = "CreateTable") -> ClientError:
@@ -247,6 +258,34 @@ def test_who_cannot_be_identified_gets_an_error_with_a_hint(account: Account) ->
     account.interfere = refuse("GetCallerIdentity", "ExpiredToken", "expired", times=99, status=403)
     with pytest.raises(CredentialsError, match="could not identify the account: AWS refused"):
         _ = account.cloud().account
+
+
+@pytest.mark.parametrize(
+    ("operation", "call", "attempts"),
+    [
+        ("GetCallerIdentity", lambda cloud: cloud.account, 3),
+        ("ListTopics", lambda cloud: cloud.sns.list_topics(), 6),
+    ],
+)
+def test_who_is_calling_is_asked_three_times_and_anything_else_six(
+    account: Account, operation: str, call: Callable[[Cloud], Any], attempts: int
+) -> None:
+    made = []
+
+    def interfere(one: Call, _send: Send) -> AWSResponse:
+        made.append(one.operation)
+        return server_error()
+
+    account.interfere = interfere
+    with pytest.raises((AwsError, ClientError)):
+        call(account.cloud())
+    assert made == [operation] * attempts
+
+
+@pytest.mark.parametrize("service", ["sts", "sns", "lambda_"])
+def test_a_call_waits_5_seconds_for_the_connection_and_60_for_the_answer(service: str) -> None:
+    config = getattr(aws_cloud("us-east-1"), service).meta.config
+    assert (config.connect_timeout, config.read_timeout) == (5, 60)
 
 
 def test_without_credentials_the_way_to_get_some_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

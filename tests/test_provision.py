@@ -168,6 +168,20 @@ def test_each_item_tells_when_it_begins_and_when_it_is_done(cloud: Cloud) -> Non
     assert all(event.live is not None for event in events if event.progress is Progress.DONE)
 
 
+def test_steps_that_do_not_need_each_other_run_side_by_side(account: Account, cloud: Cloud) -> None:
+    independent = {"CreateTable", "CreateTopic", "CreateRole", "CreateLogGroup"}
+    together = threading.Barrier(len(independent))
+
+    def interfere(call: Call, send: Send) -> AWSResponse:
+        if call.operation in independent:
+            together.wait(timeout=10)
+        return send()
+
+    account.interfere = interfere
+    events = set_up(Settings(), cloud)
+    assert set(last_states(events).values()) == {Progress.DONE}
+
+
 def test_a_wait_is_told_with_what_is_waited_for(account: Account, cloud: Cloud) -> None:
     account.interfere = refuse(*ROLE_NOT_READY, times=3)
     events = set_up(Settings(), cloud)

@@ -1,0 +1,50 @@
+"""What the tests of commands share: commands typed at the account in memory, with or without a terminal."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+from typer.testing import CliRunner, Result
+
+from ordernotify import provision
+from ordernotify.cli import app, logs, orders, policy, stack, subscribers
+from tests.provision_support import Account, ManualClock
+
+_REGISTERED = (logs, orders, policy, stack, subscribers)
+_ACCOUNT = ("--aws", "--region", "us-east-1")
+Typed = Callable[..., Result]
+Answered = Callable[..., int]
+
+
+@pytest.fixture
+def typed(account: Account, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Typed:
+    """Type a command at the account in memory; its calls are recorded, and setup's waits take no time."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setattr("ordernotify.aws.session.aws_cloud", lambda *_: account.cloud())
+    monkeypatch.setattr(provision, "SystemClock", ManualClock)
+    return lambda *words: CliRunner().invoke(app, [*words, *_ACCOUNT])
+
+
+@pytest.fixture
+def answered(typed: Typed, monkeypatch: pytest.MonkeyPatch) -> Iterator[Answered]:
+    """Type a command at a pseudo-terminal, with the answers to its questions; returns its exit status."""
+    pty = pytest.importorskip("pty")
+    keyboard, terminal = pty.openpty()
+
+    def run(*words: str, answers: tuple[str, ...]) -> int:
+        os.write(keyboard, "".join(f"{line}\n" for line in answers).encode())
+        with pytest.raises(SystemExit) as ended:
+            get_command(app).main([*words, *_ACCOUNT], prog_name="ordernotify")
+        return int(ended.value.code or 0)
+
+    with closing(os.fdopen(terminal)) as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        yield run
+    os.close(keyboard)

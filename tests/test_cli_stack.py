@@ -1,0 +1,115 @@
+"""The questions that `setup` and `teardown` ask at a terminal, and what each answer does."""
+
+from __future__ import annotations
+
+import pytest
+
+from ordernotify import provision
+from ordernotify.aws.session import Cloud
+from ordernotify.executor import Action
+from ordernotify.resources.role import POLICY_NAME
+from ordernotify.settings.model import Settings
+from tests.cli_support import Answered, Typed, answered, typed
+from tests.provision_support import Account, planned_actions, set_up
+
+__all__ = ["answered", "typed"]
+
+ROLE, TABLE = "processFileUpload-role", "FileMetadata"
+ORDER = {"FileName": {"S": "order-1"}}
+
+
+def make_role_again_by_hand(account: Account) -> None:
+    """Leave a stack whose next plan replaces the function, creates what goes with it, and updates nothing."""
+    iam = account.client("iam")
+    iam.delete_role_policy(RoleName=ROLE, PolicyName=POLICY_NAME)
+    iam.delete_role(RoleName=ROLE)
+
+
+def test_a_first_setup_asks_nothing(typed: Typed) -> None:
+    done = typed("setup")
+    assert done.exit_code == 0, done.output
+    assert "Change what exists?" not in done.stderr
+    assert done.stdout.startswith("Stack default is ready.\n")
+
+
+@pytest.mark.parametrize(("answer", "status", "changed"), [("n", 1, False), ("", 1, False), ("y", 0, True)])
+def test_a_replacement_is_confirmed_first(
+    account: Account,
+    cloud: Cloud,
+    answered: Answered,
+    capsys: pytest.CaptureFixture[str],
+    answer: str,
+    status: int,
+    changed: bool,
+) -> None:
+    set_up(Settings(), cloud)
+    make_role_again_by_hand(account)
+    planned = provision.plan(provision.declare(Settings(), cloud))
+    assert set(planned_actions(planned).values()) == {Action.REPLACE, Action.CREATE}
+    account.forget_calls()
+    assert answered("setup", answers=(answer,)) == status
+    assert "Change what exists? [y/N]" in capsys.readouterr().err
+    assert bool(account.changing_calls) is changed
+
+
+def test_without_a_terminal_a_replacement_takes_yes(account: Account, cloud: Cloud, typed: Typed) -> None:
+    set_up(Settings(), cloud)
+    make_role_again_by_hand(account)
+    account.forget_calls()
+    refused = typed("setup")
+    assert refused.exit_code == 1
+    assert "nobody is there to be asked" in refused.stderr
+    assert account.changing_calls == []
+    assert typed("setup", "--yes").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("answers", "status", "left"),
+    [
+        (("n",), 1, "everything"),
+        (("", ""), 1, "everything"),
+        (("y", ""), 0, "the table"),
+        (("y", "y"), 0, "the table"),
+        (("y", "Default"), 0, "the table"),
+        (("y", "default"), 0, "nothing"),
+    ],
+)
+def test_the_orders_are_deleted_only_for_the_stacks_name(
+    account: Account,
+    cloud: Cloud,
+    answered: Answered,
+    capsys: pytest.CaptureFixture[str],
+    answers: tuple[str, ...],
+    status: int,
+    left: str,
+) -> None:
+    set_up(Settings(), cloud)
+    dynamodb = account.client("dynamodb")
+    dynamodb.put_item(TableName=TABLE, Item=ORDER)
+    assert answered("teardown", answers=answers) == status
+    assert "holds 1 orders" in capsys.readouterr().err
+    assert (dynamodb.list_tables()["TableNames"] == [TABLE]) is (left != "nothing")
+    functions = account.client("lambda").list_functions()["Functions"]
+    assert bool(functions) is (left == "everything")
+    if left != "nothing":
+        assert dynamodb.scan(TableName=TABLE)["Items"] == [ORDER]
+
+
+@pytest.mark.parametrize(
+    ("option", "left"), [("--delete-orders", []), ("--keep-orders", [TABLE])], ids=["delete", "keep"]
+)
+def test_who_has_said_what_becomes_of_the_orders_is_asked_once(
+    account: Account, cloud: Cloud, answered: Answered, option: str, left: list[str]
+) -> None:
+    set_up(Settings(), cloud)
+    assert answered("teardown", option, answers=("y",)) == 0
+    assert account.client("dynamodb").list_tables()["TableNames"] == left
+
+
+def test_without_a_terminal_teardown_takes_yes(account: Account, cloud: Cloud, typed: Typed) -> None:
+    set_up(Settings(), cloud)
+    account.forget_calls()
+    refused = typed("teardown")
+    assert refused.exit_code == 1
+    assert "nobody is there to be asked" in refused.stderr
+    assert account.changing_calls == []

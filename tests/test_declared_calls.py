@@ -1,0 +1,204 @@
+"""What runs calls only what is declared: each verb of each resource, and each command of daily work."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import pytest
+from botocore.awsrequest import AWSResponse
+
+from ordernotify import provision
+from ordernotify.aws.session import Cloud
+from ordernotify.cli.policy import operate_calls
+from ordernotify.iam.calls import Allow
+from ordernotify.resources.base import AnyLive, Resource, Step, Verb
+from ordernotify.resources.queue import VerifyQueues
+from ordernotify.settings.model import ApiKind, Auth, Settings
+from ordernotify.settings.names import STACK_TAG, Target
+from tests.cli_support import Typed, typed
+from tests.provision_support import (
+    ACCOUNT_ID,
+    Account,
+    Call,
+    Send,
+    answer,
+    full_settings,
+    only,
+    set_up,
+    step,
+)
+
+__all__ = ["typed"]
+
+CORS = ("https://shop.example.com",)
+GIVEN_ROLE = f"arn:aws:iam::{ACCOUNT_ID}:role/theirs"
+CASES = [
+    (full_settings(auth=Auth.API_KEY, cors_origins=CORS, rate=90, burst=90, access_logs=True), Target.AWS),
+    (full_settings(api=ApiKind.HTTP, cors_origins=CORS, rate=90, burst=90, access_logs=True), Target.AWS),
+    (Settings(role_arn=GIVEN_ROLE, auth=Auth.IAM), Target.AWS),
+    (Settings(), Target.LOCAL),
+]
+
+
+def names_of(calls: Iterable[Allow]) -> set[str]:
+    return {f"{one.service}:{operation}" for one in calls for operation in one.operations}
+
+
+class Recorder:
+    """Runs the verbs of resources one at a time, and checks what each of them called."""
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+        self.live: dict[str, AnyLive] = {}
+
+    def run(self, resource: Resource[Any], verb: Verb, act: Callable[[], Any]) -> Any:
+        """Every verb may call what FIND may; who is calling is asked of STS, which never denies that."""
+        self.account.forget_calls()
+        result = act()
+        called = {f"{call.service}:{call.operation}" for call in self.account.calls if call.service != "sts"}
+        declared = names_of((*resource.calls.get(Verb.FIND, ()), *resource.calls.get(verb, ())))
+        assert called <= declared, f"{resource.key}, {verb.name}: {called - declared} is not declared"
+        return result
+
+    def step(self, resource: Resource[Any]) -> Step:
+        return step(*((key, self.live[key]) for key in resource.needs if key in self.live))
+
+    def make(self, resource: Resource[Any]) -> None:
+        found = self.run(resource, Verb.FIND, resource.find)
+        if found is None and resource.wanted:
+            self.run(resource, Verb.CREATE, lambda: resource.create(self.step(resource)))
+            found = self.run(resource, Verb.FIND, resource.find)
+        if found is not None:
+            self.live[resource.key] = found
+
+    def change(self, resource: Resource[Any]) -> None:
+        """Update from a state that differs in everything, so that each part of `update` runs."""
+        live = self.live.get(resource.key)
+        if live is None or not resource.wanted:
+            return
+        different = dataclasses.replace(live, state=different_state(live.state))
+        self.run(resource, Verb.UPDATE, lambda: resource.update(different, self.step(resource)))
+        if live.tags is not None:
+            self.run(resource, Verb.UPDATE, lambda: resource.put_tags(live))
+
+    def remove(self, resource: Resource[Any]) -> None:
+        live = self.live.get(resource.key)
+        if live is not None:
+            self.run(resource, Verb.DELETE, lambda: resource.delete(live, self.step(resource)))
+
+
+def different_state(state: Any) -> Any:
+    """Change every compared field of a state."""
+    compared = {
+        field.name: getattr(state, field.name) for field in dataclasses.fields(state) if field.compare
+    }
+    return dataclasses.replace(state, **{name: _different(value) for name, value in compared.items()})
+
+
+def _different(value: Any) -> Any:
+    match value:
+        case bool():
+            return not value
+        case int() | float():
+            return value + 1
+        case str():
+            return f"{value} of old"
+        case Mapping() | frozenset() | tuple() | list():
+            return type(value)()
+        case _:
+            return None
+
+
+def needs_first(resources: Iterable[Resource[Any]]) -> list[Resource[Any]]:
+    """Sort so that each comes after those that it needs."""
+    waiting, done = list(resources), list[Resource[Any]]()
+    keys = {resource.key for resource in waiting}
+    while waiting:
+        ready = next(one for one in waiting if {*one.needs} & keys <= {other.key for other in done})
+        waiting.remove(ready)
+        done.append(ready)
+    return done
+
+
+def known_to_aws(call: Call, send: Send) -> AWSResponse:
+    """Answer what moto does not know: AWS's own managed policy, the SMS sandbox, the simulation."""
+    if call.operation == "AttachRolePolicy":
+        return answer(200, b"<AttachRolePolicyResponse/>", {"Content-Type": "text/xml"})
+    return send()
+
+
+@pytest.mark.parametrize(("settings", "target"), CASES, ids=["rest", "http", "given role", "local"])
+def test_each_verb_calls_only_what_it_declares(account: Account, settings: Settings, target: Target) -> None:
+    if settings.role_arn:
+        trust = '{"Statement": {"Principal": {"Service": "lambda.amazonaws.com"}}}'
+        account.client("iam").create_role(RoleName="theirs", AssumeRolePolicyDocument=trust)
+    account.interfere = known_to_aws
+    resources = needs_first(provision.declare(settings, account.cloud(target)))
+    recorder = Recorder(account)
+    for resource in resources:
+        recorder.make(resource)
+    assert {one.key for one in resources if one.wanted} == recorder.live.keys()
+    for resource in resources:
+        recorder.change(resource)
+    for resource in reversed(resources):
+        recorder.remove(resource)
+
+
+@pytest.mark.parametrize("now", list(ApiKind))
+def test_removing_the_api_of_the_other_kind_calls_only_what_is_declared(
+    account: Account, cloud: Cloud, now: ApiKind
+) -> None:
+    before = next(kind for kind in ApiKind if kind is not now)
+    set_up(Settings(api=before), cloud)
+    old = only(provision.declare(Settings(api=now), cloud), "old-api")
+    recorder = Recorder(account)
+    recorder.make(old)
+    recorder.remove(old)
+    assert old.find() is None
+
+
+def test_removing_queues_of_verify_calls_only_what_is_declared(account: Account, cloud: Cloud) -> None:
+    queues = VerifyQueues(Settings(), cloud)
+    account.client("sqs").create_queue(QueueName=f"{queues.name}0123abcd", tags={STACK_TAG: "default"})
+    recorder = Recorder(account)
+    recorder.make(queues)
+    recorder.remove(queues)
+    assert queues.find() is None
+
+
+QUEUE = f"arn:aws:sqs:us-east-1:{ACCOUNT_ID}:orders"
+ORDER = {"FileName": {"S": "order-1"}, "orderId": {"S": "order-1"}, "notification": {"S": "pending"}}
+DAILY = [
+    ("status", "--show-key"),
+    ("list-orders",),
+    ("list-orders", "--notification", "pending"),
+    ("get-order", "order-1"),
+    ("export-orders", "orders.jsonl"),
+    ("redrive", "--older-than", "0s"),
+    ("logs", "--since", "1h"),
+    ("trace", "order-1"),
+    ("subscribe", "you@example.com", QUEUE),
+    ("list-subscriptions",),
+    ("unsubscribe", "you@example.com", QUEUE),
+    ("policy", "operate"),
+]
+
+
+@pytest.mark.parametrize("words", DAILY, ids=" ".join)
+def test_a_command_of_daily_work_calls_only_what_the_policy_for_it_grants(
+    account: Account, cloud: Cloud, typed: Typed, words: tuple[str, ...]
+) -> None:
+    settings = Settings(auth=Auth.API_KEY)
+    set_up(settings, cloud)
+    account.client("dynamodb").put_item(TableName="FileMetadata", Item=ORDER)
+    account.client("sqs").create_queue(QueueName="orders")
+    account.forget_calls()
+    done = typed(*words)
+    assert done.exit_code == 0, done.output
+    resources = provision.declare(settings, cloud)
+    granted = names_of((*provision.status_calls(resources), *operate_calls(cloud, settings, [QUEUE])))
+    called = {f"{call.service}:{call.operation}" for call in account.calls if call.service != "sts"}
+    assert called, "the command reached the account"
+    assert called <= granted
