@@ -304,7 +304,7 @@ def test_the_functions_role_may_do_four_things_on_its_own_resources(cloud: Cloud
 
 def test_only_lambda_in_this_account_may_take_the_role(cloud: Cloud) -> None:
     role = next(one for one in provision.declare(Settings(), cloud) if one.kind == "role")
-    assert json.loads(role.described({})["trust"])["Statement"] == [
+    assert json.loads(role.described({}).trust)["Statement"] == [
         {
             "Effect": "Allow",
             "Principal": {"Service": "lambda.amazonaws.com"},
