@@ -45,13 +45,13 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What `apply` will do, in the order of the declaration."""
+    """What `apply` will do; the items are in the order of the declaration."""
 
     items: tuple[Item, ...]
 
     @property
     def changes(self) -> tuple[Item, ...]:
-        """The items that change something."""
+        """The items that make, change or delete something."""
         return tuple(item for item in self.items if item.action not in {Action.NONE, Action.KEEP})
 
 
@@ -81,7 +81,6 @@ class ApplyError(OrderNotifyError):
     """Some steps failed; says what was done, what was not, and why."""
 
     def __init__(self, events: Sequence[Event]) -> None:
-        """Sum up the last events of all steps."""
         failed = [event for event in events if event.progress is Progress.FAILED]
         skipped = [event.item for event in events if event.progress is Progress.SKIPPED]
         done = [event.item for event in events if event.progress is Progress.DONE]
@@ -170,7 +169,7 @@ class _Run:
         self._live = {item.key: item.live for item in planned.items if item.live is not None}
 
     def carry_out(self, item: Item) -> None:
-        """Carry out one item in a thread of the pool; every outcome becomes an event."""
+        """Carry out one item, in a thread of the pool; whatever happens becomes an event."""
         began = self.clock.now()
 
         def tell(progress: Progress, detail: str = "", **more: Any) -> None:
@@ -208,7 +207,7 @@ class _Run:
 def _update(resource: Resource[Any], live: AnyLive, changes: Sequence[Change], step: Step) -> AnyLive:
     changed = {change.label for change in changes}
     if TAGS in changed:
-        # First, so that an adoption that is cut off here goes on with a resource of this stack.
+        # First: after an adoption that is cut off here, the next run must know the resource as the stack's.
         resource.put_tags(live)
     return resource.update(live, step) if changed != {TAGS} else live
 

@@ -85,9 +85,9 @@ def _find(resource: Resource[Any]) -> AnyLive | None:
 def plan(resources: Sequence[Resource[Any]], *, adopt: bool = False) -> Plan:
     """Compare what is described with what exists; nothing is changed.
 
-    With `adopt`, a resource of the same name that belongs to no stack is taken over: it gets the stack's tag.
+    With `adopt`, take over a resource of the same name that belongs to no stack: it gets the stack's tag.
     Raises NotOursError for one without the stack's tag otherwise, and OrderNotifyError for a difference that
-    cannot be mended.
+    setup must not mend.
     """
     found = find_all(resources)
     items: dict[str, Item] = {}
@@ -165,7 +165,7 @@ def _item(
 def plan_teardown(resources: Sequence[Resource[Any]], *, delete_orders: bool) -> Plan:
     """Plan the removal of what carries the stack's tag.
 
-    What is not ours is kept, and so are the orders unless told.
+    Keeps what belongs to others, and the orders unless `delete_orders` is true.
     """
     found = find_all(resources)
     items = []

@@ -58,7 +58,7 @@ def test_without_a_terminal_a_replacement_takes_yes(account: Account, cloud: Clo
     account.forget_calls()
     refused = typed("setup")
     assert refused.exit_code == 1
-    assert "nobody is there to be asked" in refused.stderr
+    assert "no terminal to ask at" in refused.stderr
     assert account.changing_calls == []
     assert typed("setup", "--yes").exit_code == 0
 
@@ -111,5 +111,5 @@ def test_without_a_terminal_teardown_takes_yes(account: Account, cloud: Cloud, t
     account.forget_calls()
     refused = typed("teardown")
     assert refused.exit_code == 1
-    assert "nobody is there to be asked" in refused.stderr
+    assert "no terminal to ask at" in refused.stderr
     assert account.changing_calls == []

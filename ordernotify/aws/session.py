@@ -35,7 +35,7 @@ CONNECT_TIMEOUT_SECONDS = 5
 READ_TIMEOUT_SECONDS = 60
 MAX_ATTEMPTS = 6
 IDENTITY_ATTEMPTS = 3
-"""Who is calling is asked first of all: a closed endpoint is to be told soon."""
+"""GetCallerIdentity is the first call of a command: an endpoint that is down must show soon."""
 MAX_POOL_CONNECTIONS = 64
 
 
@@ -101,7 +101,7 @@ class Cloud:
         # boto3 sessions are not thread-safe while they make clients; the clients themselves are.
         with self._lock:
             if service not in self._clients:
-                # A proxy of the person's must not stand between this machine and itself.
+                # No proxy may stand between this machine and itself.
                 direct = Config(proxies={}) if self.target is Target.LOCAL else Config()
                 config = _client_config(IDENTITY_ATTEMPTS if service == "sts" else MAX_ATTEMPTS).merge(direct)
                 self._clients[service] = self._session.client(  # type: ignore[call-overload]
@@ -111,12 +111,10 @@ class Cloud:
 
     @property
     def apigateway(self) -> APIGatewayClient:
-        """The client for REST APIs."""
         return cast("APIGatewayClient", self._client("apigateway"))
 
     @property
     def apigatewayv2(self) -> ApiGatewayV2Client:
-        """The client for HTTP APIs."""
         return cast("ApiGatewayV2Client", self._client("apigatewayv2"))
 
     @property
@@ -127,42 +125,34 @@ class Cloud:
 
     @property
     def cloudwatch(self) -> CloudWatchClient:
-        """The client for alarms and metrics."""
         return cast("CloudWatchClient", self._client("cloudwatch"))
 
     @property
     def dynamodb(self) -> DynamoDBClient:
-        """The client for the table."""
         return cast("DynamoDBClient", self._client("dynamodb"))
 
     @property
     def iam(self) -> IAMClient:
-        """The client for the role."""
         return cast("IAMClient", self._client("iam"))
 
     @property
     def lambda_(self) -> LambdaClient:
-        """The client for the function."""
         return cast("LambdaClient", self._client("lambda"))
 
     @property
     def logs(self) -> CloudWatchLogsClient:
-        """The client for log groups and their events."""
         return cast("CloudWatchLogsClient", self._client("logs"))
 
     @property
     def sns(self) -> SNSClient:
-        """The client for the topic and its subscriptions."""
         return cast("SNSClient", self._client("sns"))
 
     @property
     def sqs(self) -> SQSClient:
-        """The client for queues: the local inbox, and verify's temporary one."""
         return cast("SQSClient", self._client("sqs"))
 
     @property
     def sts(self) -> STSClient:
-        """The client that tells who is calling."""
         return cast("STSClient", self._client("sts"))
 
 

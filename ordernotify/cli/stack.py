@@ -101,7 +101,7 @@ def _confirm_changes(planned: Plan, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise OrderNotifyError(
-            "the plan changes resources that exist, and nobody is there to be asked",
+            "the plan changes resources that exist, and there is no terminal to ask at",
             "Read the plan with --dry-run, then add --yes.",
         )
     typer.confirm("Change what exists?", abort=True, err=True)
@@ -117,7 +117,7 @@ def _apply(resources: tuple[Resource[Any], ...], planned: Plan) -> Mapping[str, 
         if event.live is not None:
             live[event.item.key] = event.live
 
-    # Closing is what calls the work off when Ctrl-C ends the display.
+    # Closing cancels the work when Ctrl-C ends the display.
     with closing(provision.apply(resources, planned)) as events:
         plans.show_progress(events, planned, remember)
     return live
@@ -275,7 +275,7 @@ def _confirm_teardown(cloud: Cloud, run: Run, planned: Plan, *, ask_for_orders: 
     from ordernotify.stack import health as overview
 
     if not sys.stdin.isatty():
-        raise OrderNotifyError("nobody is there to be asked", "Read the plan above, then add --yes.")
+        raise OrderNotifyError("there is no terminal to ask at", "Read the plan above, then add --yes.")
     counted = overview.count_orders(cloud, run.names)
     if not ask_for_orders or counted is None or not any(item.reason for item in planned.items):
         typer.confirm(f"Remove this of the stack {run.stack}?", abort=True, err=True)

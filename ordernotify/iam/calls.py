@@ -25,7 +25,7 @@ class Allow:
     when: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """IAM's condition."""
     optional: bool = False
-    """The code does without it, and says or leaves out what it could not find out; no policy has it."""
+    """The code does without it and says what it could not find out; no policy grants it."""
 
 
 Calls = tuple[Allow, ...]

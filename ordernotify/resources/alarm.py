@@ -68,7 +68,7 @@ def _api_watch(settings: Settings) -> Watch:
 
 @dataclass(frozen=True, slots=True)
 class MetricAlarmState:
-    """What an alarm compares and whom it tells; `period` in seconds, the threshold in the metric's unit."""
+    """What an alarm compares and which topics it tells; seconds, and the threshold in the metric's unit."""
 
     namespace: str
     metric: str
@@ -90,7 +90,6 @@ class Alarm(Resource[MetricAlarmState]):
     kind = "alarm"
 
     def __init__(self, settings: Settings, cloud: Cloud, watch: Watch) -> None:
-        """Describe the alarm on `watch`."""
         super().__init__(settings, cloud)
         self.watch = watch
         self.needs = watch.needs
@@ -102,17 +101,15 @@ class Alarm(Resource[MetricAlarmState]):
 
     @property
     def name(self) -> str:
-        """The alarm's name."""
         return self.settings.names.alarm(self.watch.what)
 
     @property
     def arn(self) -> str:
-        """The alarm's ARN."""
         return self.cloud.arn("cloudwatch", f"alarm:{self.name}")
 
     @property
     def calls(self) -> Mapping[Verb, Calls]:
-        """DescribeAlarms lists, whatever names it is given; TagResource is also checked for a new alarm."""
+        """IAM takes DescribeAlarms for all alarms, and checks TagResource when PutMetricAlarm carries tags."""
         put = (allow("cloudwatch", "PutMetricAlarm", "TagResource", on=self.arn),)
         return {
             Verb.FIND: (
@@ -166,15 +163,12 @@ class Alarm(Resource[MetricAlarmState]):
         return self.live(state, tags_of(tags))
 
     def create(self, step: Step) -> Live[MetricAlarmState]:
-        """Put the alarm with its tag."""
         return self._put(step)
 
     def update(self, live: Live[MetricAlarmState], step: Step) -> Live[MetricAlarmState]:
-        """Put the alarm over the old one."""
         return self._put(step)
 
     def put_tags(self, live: Live[MetricAlarmState]) -> None:
-        """Add the tags."""
         self.cloud.cloudwatch.tag_resource(ResourceARN=self.arn, Tags=tag_list(self.settings.all_tags))
 
     def delete(self, live: Live[MetricAlarmState], step: Step) -> None:

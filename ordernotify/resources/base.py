@@ -101,24 +101,24 @@ class Verb(Enum):
 class Resource(ABC, Generic[State]):
     """One resource of a stack. All verbs may be repeated; each continues what an earlier one left undone.
 
-    The verbs raise botocore's errors as they come; whoever calls them translates those.
+    The verbs raise botocore's errors; their callers translate them.
     """
 
     kind: ClassVar[str]
     needs: tuple[str, ...] = ()
     """Keys of the resources that must exist first."""
     deleted_after: tuple[str, ...] = ()
-    """Keys of further resources that must be dealt with before this one is deleted."""
+    """Keys of further resources that must be deleted before this one."""
     part_of: ClassVar[str | None] = None
     """Key of the resource that this one lives in: it is owned and replaced with that one."""
     removed_when_unwanted: ClassVar[bool] = False
-    """Whether setup deletes it when the stack as described no longer has it."""
+    """Setup deletes it when the description no longer has it."""
     keeps_orders: ClassVar[bool] = False
     """Deleting it deletes customers' orders."""
     takes_place_of: ClassVar[str | None] = None
     """Key of an unwanted resource that this one is made in place of; the plan shows a replacement."""
     shared: ClassVar[bool] = False
-    """It is not the stack's alone: made where it is missing, and kept at teardown."""
+    """Others may use it too: setup makes it where it is missing, and teardown keeps it."""
     notice: ClassVar[str] = ""
     """What the person should know before it is made; the plan shows it."""
 
@@ -206,7 +206,7 @@ class Resource(ABC, Generic[State]):
         """Change what differs between `live.state` and what is described."""
 
     def put_tags(self, live: Live[State]) -> None:
-        """Add the stack's tags and the person's; only for kinds whose `find` reads tags."""
+        """Add the stack's tags and the person's; needed where `find` reads tags."""
         raise NotImplementedError(self.kind)
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""What SNS needs from a queue or a function to deliver to it: one statement of ours in its policy."""
+"""What SNS needs to deliver to a queue or a function: one statement in its policy."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ABSENT = "ResourceNotFoundException"
 
 
 class Grant(Enum):
-    """What became of our statement."""
+    """What happened to the stack's statement."""
 
     ADDED = auto()
     PRESENT = auto()
@@ -56,7 +56,7 @@ def parse_receiver(arn: str) -> Receiver:
 
 
 def statement_id(topic_arn: str) -> str:
-    """Name our statement after the topic: letters and digits only, which every policy accepts."""
+    """Name the statement after the topic: letters and digits only, which every policy accepts."""
     return f"OrderNotify{hashlib.sha256(topic_arn.encode()).hexdigest()[:20]}"
 
 
@@ -100,7 +100,7 @@ def allow(cloud: Cloud, receiver: Receiver, topic_arn: str) -> Grant:
 
 
 def forbid(cloud: Cloud, receiver: Receiver, topic_arn: str) -> Grant:
-    """Remove our statement, and nothing else; a receiver that is gone has none."""
+    """Remove the stack's statement and nothing else; a receiver that is gone has none."""
     if (receiver.account, receiver.region) != (cloud.account, cloud.region):
         return Grant.NOT_OURS
     try:
@@ -177,7 +177,7 @@ def _forbid_queue(cloud: Cloud, receiver: Receiver, topic_arn: str) -> Grant:
 
 
 def _set_queue_policy(cloud: Cloud, url: str, policy: dict[str, Any] | None) -> None:
-    # SQS has no conditional write: what another program changes in the same moment may be lost.
+    # SQS has no conditional write: a change that another program makes at the same moment may be lost.
     # A policy without statements is not valid; the empty text removes it.
     text = policy_text(policy) if policy else ""
     cloud.sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": text})

@@ -64,7 +64,7 @@ def is_role_not_ready(error: ClientError) -> bool:
 
 
 def is_function_busy(error: ClientError) -> bool:
-    """Whether another change of the function is under way (AWS-FACTS 3); not that it exists already."""
+    """Whether another change of the function is running (AWS-FACTS 3), not whether it exists already."""
     text = error_text(error).lower()
     return has_code(error, "ResourceConflictException") and ("pending" in text or "in progress" in text)
 
@@ -102,7 +102,6 @@ class Function(Resource[FunctionState]):
 
     @property
     def name(self) -> str:
-        """The function's name."""
         return self.settings.names.function
 
     @property
@@ -209,7 +208,7 @@ class Function(Resource[FunctionState]):
         return Live(self.arn, wanted)
 
     def _put_settings(self, old: Mapping[str, str]) -> None:
-        """Record what was described, and take back what is the default now."""
+        """Tag the function with its settings, and untag those that have their default again."""
         recorded = self.settings.recorded
         if recorded:
             self.cloud.lambda_.tag_resource(Resource=self.arn, Tags=recorded)
@@ -218,11 +217,9 @@ class Function(Resource[FunctionState]):
             self.cloud.lambda_.untag_resource(Resource=self.arn, TagKeys=stale)
 
     def put_tags(self, live: Live[FunctionState]) -> None:
-        """Add the tags."""
         self.cloud.lambda_.tag_resource(Resource=self.arn, Tags=self.settings.all_tags)
 
     def delete(self, live: Live[FunctionState], step: Step) -> None:
-        """Delete the function."""
         with ignore_codes("ResourceNotFoundException"):
             self._retry(step, lambda: self.cloud.lambda_.delete_function(FunctionName=self.name))
 
@@ -233,7 +230,7 @@ class Function(Resource[FunctionState]):
 
     def _environment(self) -> dict[str, str]:
         cors = " ".join(self.settings.cors_origins) if proxied_on_preflight(self.settings) else ""
-        # The endpoints are resolved here, so that the handler knows no partitions.
+        # Resolved here, so that the handler need not know partitions.
         return {
             **({"CORS_ORIGIN": cors} if cors else {}),
             "TABLE_NAME": self.settings.names.table,
@@ -273,7 +270,7 @@ class Function(Resource[FunctionState]):
                 Tags={**self.settings.all_tags, **self.settings.recorded, ROLE_ID_TAG: wanted.role_id},
             )
         except ClientError as error:
-            # AWS-FACTS 3 and 21: the code also means "already exists", after a create that was cut off.
+            # AWS-FACTS 3 and 21: after a create that was cut off, the code means "already exists".
             if not (has_code(error, "ResourceConflictException", text="already exist") and self._is_ours()):
                 raise
 
@@ -293,7 +290,7 @@ class Function(Resource[FunctionState]):
         return live is not None and live.owned
 
     def _wait_until_ready(self, step: Step, *, new: bool = False) -> None:
-        """Wait for a change of ours to be in effect; raises OrderNotifyError if Lambda gave it up."""
+        """Wait until the change is in effect; raises OrderNotifyError if Lambda gave it up."""
         found = self._wait_until_settled(step, new=new)
         if _status(found) in {_FAILED, _UPDATE_FAILED}:
             reason = found.get("StateReason") or found.get("LastUpdateStatusReason") or "no reason given"
@@ -303,7 +300,7 @@ class Function(Resource[FunctionState]):
             )
 
     def _wait_until_settled(self, step: Step, *, new: bool = False) -> Mapping[str, Any]:
-        """Wait until no change is under way and return the configuration; a new function may be read late."""
+        """Wait until no change is running, and return the configuration; a `new` function may be read late."""
         found: Mapping[str, Any] = {}
 
         def settled() -> bool:
@@ -330,7 +327,7 @@ def _without_prefix(tags: Mapping[str, str]) -> dict[str, str]:
 
 
 def _status(configuration: Mapping[str, Any]) -> str:
-    """Read whether it serves; emulators leave the states out, and an inactive function wakes by itself."""
+    """Whether it serves. Emulators leave the states out, and an inactive function wakes by itself."""
     state = str(configuration.get("State", _ACTIVE))
     if state in {_PENDING, _FAILED}:
         return state

@@ -13,7 +13,7 @@ from ordernotify.settings.names import Names
 NO_TOPIC = ("NotFound", "NotFoundException")
 """The codes with which SNS says that a topic or a subscription does not exist."""
 SUBSCRIPTIONS = "*"
-"""IAM's resource for calls on one subscription: SNS has no resource-level permissions for them.
+"""IAM's resource for calls on one subscription: IAM knows no resource for them.
 
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsns.html
 """

@@ -12,7 +12,7 @@ from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.base import Live, Needed, Resource, Step, Verb
 
 LATE_LINES_SECONDS = 1.0
-"""How long teardown waits before it looks whether a late invocation made the group again."""
+"""Teardown waits this long, then looks whether a late invocation made the group again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,6 @@ class LogGroup(Resource[LogGroupState]):
 
     @property
     def name(self) -> str:
-        """The log group's name."""
         return self.settings.names.log_group
 
     @property
@@ -40,7 +39,7 @@ class LogGroup(Resource[LogGroupState]):
 
     @property
     def calls(self) -> Mapping[Verb, Calls]:
-        """IAM knows the group with `:*`, but without it where tags are concerned; listing has no resource.
+        """IAM knows the group with `:*`, but for tags without it; listing has no resource.
 
         https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/iam-access-control-overview-cwl.html
         """
@@ -74,14 +73,13 @@ class LogGroup(Resource[LogGroupState]):
         try:
             self._retry(step, self._create)
         except ClientError as error:
-            # AWS-FACTS 21: made already by a call that was cut off; or by somebody else meanwhile.
+            # AWS-FACTS 21: a call that was cut off has made it already, or somebody else has.
             found = self.find() if has_code(error, "ResourceAlreadyExistsException") else None
             if found is None or not found.owned:
                 raise
         return self.update(Live(self.arn, LogGroupState()), step)
 
     def update(self, live: Live[LogGroupState], step: Step) -> Live[LogGroupState]:
-        """Set the retention."""
         wanted = self.described(step.needed)
         self._retry(
             step,
@@ -92,7 +90,6 @@ class LogGroup(Resource[LogGroupState]):
         return Live(self.arn, wanted)
 
     def put_tags(self, live: Live[LogGroupState]) -> None:
-        """Add the tags."""
         self.cloud.logs.tag_resource(resourceArn=self.arn, tags=self.settings.all_tags)
 
     def delete(self, live: Live[LogGroupState], step: Step) -> None:
@@ -118,7 +115,7 @@ class LogGroup(Resource[LogGroupState]):
 
 
 class ApiLogGroup(LogGroup):
-    """The group of the API's access log, where one is kept."""
+    """The group of the API's access log."""
 
     kind = "api-log-group"
     deleted_after: tuple[str, ...] = ("api", "old-api")
@@ -126,7 +123,6 @@ class ApiLogGroup(LogGroup):
 
     @property
     def name(self) -> str:
-        """The log group's name."""
         return self.settings.names.api_log_group
 
     @property

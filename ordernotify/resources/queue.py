@@ -67,7 +67,7 @@ class VerifyQueuesState:
 
 
 class InboxQueue(Resource[InboxQueueState]):
-    """The queue that receives a copy of every notification: what `inbox` reads; with its subscription."""
+    """The queue that gets a copy of every notification, for `inbox` to read; with its subscription."""
 
     kind = "queue"
     needs: tuple[str, ...] = ("topic",)
@@ -75,12 +75,10 @@ class InboxQueue(Resource[InboxQueueState]):
 
     @property
     def name(self) -> str:
-        """The queue's name."""
         return self.settings.names.inbox_queue
 
     @property
     def arn(self) -> str:
-        """The queue's ARN."""
         return self.cloud.arn("sqs", self.name)
 
     @property
@@ -90,7 +88,7 @@ class InboxQueue(Resource[InboxQueueState]):
 
     @property
     def calls(self) -> Mapping[Verb, Calls]:
-        """TagQueue is also checked when a queue is made with tags."""
+        """IAM also checks TagQueue when CreateQueue carries tags."""
         if not self.wanted:
             return {}
         queue, topic = self.arn, self._topic_arn
@@ -140,7 +138,6 @@ class InboxQueue(Resource[InboxQueueState]):
         return self.live(state, tags)
 
     def create(self, step: Step) -> Live[InboxQueueState]:
-        """Create the queue with its policy and subscribe it."""
         wanted = self.described(step.needed)
         url = self.cloud.sqs.create_queue(
             QueueName=self.name,
@@ -160,11 +157,9 @@ class InboxQueue(Resource[InboxQueueState]):
         return Live(self.arn, replace(wanted, url=found.url))
 
     def put_tags(self, live: Live[InboxQueueState]) -> None:
-        """Add the tags."""
         self.cloud.sqs.tag_queue(QueueUrl=live.state.url, Tags=self.settings.all_tags)
 
     def delete(self, live: Live[InboxQueueState], step: Step) -> None:
-        """Remove the subscription and the queue."""
         subscription = self._subscription()
         if subscription:
             with ignore_codes(*NO_TOPIC):
@@ -191,7 +186,7 @@ def _attributes(state: InboxQueueState) -> dict[QueueAttributeNameType, str]:
 
 
 class VerifyQueues(Resource[VerifyQueuesState]):
-    """The temporary queues of runs of `verify` that were killed: setup makes none, teardown removes them."""
+    """The queues that killed runs of `verify` left: setup makes none, teardown removes them."""
 
     kind = "verify queues"
     deleted_after: tuple[str, ...] = ("function",)
@@ -208,7 +203,7 @@ class VerifyQueues(Resource[VerifyQueuesState]):
 
     @property
     def calls(self) -> Mapping[Verb, Calls]:
-        """Listing queues is a permission without a resource."""
+        """IAM knows no resource for listing queues."""
         queues = self.cloud.arn("sqs", f"{self.name}*")
         return {
             Verb.FIND: (allow("sqs", "ListQueues", on="*"), allow("sqs", "ListQueueTags", on=queues)),
@@ -225,7 +220,7 @@ class VerifyQueues(Resource[VerifyQueuesState]):
         return VerifyQueuesState()
 
     def find(self) -> Live[VerifyQueuesState] | None:
-        """Find those of this stack by the form of their name and their tag; None if there is not one."""
+        """Find those of this stack by their names' form and their tag; None if there are none."""
         of_verify = re.compile(re.escape(self.name) + "[0-9a-f]{8}")
         found: list[str] = []
         for page in self.cloud.sqs.get_paginator("list_queues").paginate(QueueNamePrefix=self.name):

@@ -30,7 +30,7 @@ _ABSENT = "NoSuchEntity"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnyRoleState:
-    """What the function needs of its role: the id, which a role made again under the name has not."""
+    """What the function needs of its role: the id, which is another one when the role is made again."""
 
     id: str = field(default="", compare=False)
 
@@ -60,12 +60,11 @@ class Role(Resource[RoleState]):
 
     @property
     def name(self) -> str:
-        """The role's name."""
         return self.settings.names.role
 
     @property
     def wanted(self) -> bool:
-        """Not where the person gave a role of their own."""
+        """Not with --role-arn."""
         return self.settings.role_arn is None
 
     @property
@@ -75,7 +74,7 @@ class Role(Resource[RoleState]):
 
     @property
     def calls(self) -> Mapping[Verb, Calls]:
-        """Everything is on the role; TagRole is also checked when a role is made with tags."""
+        """All calls are on the role; IAM also checks TagRole when CreateRole carries tags."""
         calls = {
             Verb.FIND: ("GetRole", "GetRolePolicy"),
             Verb.CREATE: ("CreateRole", "TagRole", "PutRolePolicy", "UpdateAssumeRolePolicy"),
@@ -125,7 +124,7 @@ class Role(Resource[RoleState]):
         return self.update(Live(self.arn, RoleState(trust=wanted.trust, id=role["RoleId"])), step)
 
     def update(self, live: Live[RoleState], step: Step) -> Live[RoleState]:
-        """Put the policies over the old ones, never delete and recreate (AWS-FACTS 2 and 4)."""
+        """Put the policies over the old ones; never delete and recreate them (AWS-FACTS 2 and 4)."""
         found, wanted = live.state, self.described(step.needed)
         if found.trust != wanted.trust:
             self.cloud.iam.update_assume_role_policy(RoleName=self.name, PolicyDocument=wanted.trust)
@@ -136,7 +135,6 @@ class Role(Resource[RoleState]):
         return Live(self.arn, replace(wanted, id=found.id))
 
     def put_tags(self, live: Live[RoleState]) -> None:
-        """Add the tags."""
         self.cloud.iam.tag_role(RoleName=self.name, Tags=tag_list(self.settings.all_tags))
 
     def delete(self, live: Live[RoleState], step: Step) -> None:
@@ -144,7 +142,7 @@ class Role(Resource[RoleState]):
         with ignore_codes(_ABSENT):
             for inline in self.cloud.iam.get_paginator("list_role_policies").paginate(RoleName=self.name):
                 for policy in inline["PolicyNames"]:
-                    with ignore_codes(_ABSENT):  # the policy: botocore repeated a call that was cut off
+                    with ignore_codes(_ABSENT):  # botocore repeats a call that was cut off
                         self.cloud.iam.delete_role_policy(RoleName=self.name, PolicyName=policy)
             attached_pages = self.cloud.iam.get_paginator("list_attached_role_policies")
             for attached in attached_pages.paginate(RoleName=self.name):
@@ -177,7 +175,7 @@ class Role(Resource[RoleState]):
 
 
 class ExistingRole(Resource[GivenRoleState]):
-    """A role that the person gave: checked for what it lacks, never changed or deleted."""
+    """The role of --role-arn: checked for what it lacks, never changed or deleted."""
 
     kind = "given role"
     shared = True
@@ -189,12 +187,11 @@ class ExistingRole(Resource[GivenRoleState]):
 
     @property
     def arn(self) -> str:
-        """The ARN that was given."""
         return self.settings.role_arn or ""
 
     @property
     def wanted(self) -> bool:
-        """Only where a role was given."""
+        """Only with --role-arn."""
         return self.settings.role_arn is not None
 
     @property
@@ -212,7 +209,7 @@ class ExistingRole(Resource[GivenRoleState]):
     def find(self) -> Live[GivenRoleState] | None:
         """Read the role and simulate its policies; raises OrderNotifyError if it does not exist.
 
-        A caller who may not simulate, or an emulator that cannot, leaves the permissions unchecked.
+        Where the caller may not simulate, or an emulator cannot, the policies stay unchecked.
         """
         if not self.wanted:
             return None
@@ -247,15 +244,15 @@ class ExistingRole(Resource[GivenRoleState]):
             )
 
     def create(self, step: Step) -> Live[GivenRoleState]:
-        """Nothing: `find` has refused a role that does not exist."""
+        """Never called: `find` raises for a role that does not exist."""
         raise NotImplementedError(self.kind)
 
     def update(self, live: Live[GivenRoleState], step: Step) -> Live[GivenRoleState]:
-        """Nothing: the role is not ours."""
+        """Do nothing: the role is the person's."""
         return live
 
     def delete(self, live: Live[GivenRoleState], step: Step) -> None:
-        """Nothing: the role is not ours."""
+        """Do nothing: the role is the person's."""
 
     def _lacking(self) -> list[str]:
         lacking = []

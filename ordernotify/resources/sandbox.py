@@ -15,15 +15,15 @@ SANDBOX_URL = "https://docs.aws.amazon.com/sns/latest/dg/sns-sms-sandbox.html"
 SANDBOX_CALLS: Calls = (
     allow("sns", "GetSMSSandboxAccountStatus", "ListSMSSandboxPhoneNumbers", on="*", optional=True),
 )
-"""What the check calls; SNS has no resource-level permissions for it."""
+"""What the check calls; IAM knows no resource for it."""
 _UNANSWERED = (ClientError, BotoCoreError, NotImplementedError)
 
 
 def sandbox_notice(cloud: Cloud, phones: Sequence[str]) -> str | None:
     """Say which of the phones get nothing because the account is in the SMS sandbox, and what to do.
 
-    None if all of them get their messages, or if AWS does not tell (the caller may not ask, or it is an
-    emulator): the check is a help, and never fails a command.
+    None if every phone gets its messages, or if AWS does not say (the caller may not ask, or it is an
+    emulator): the check helps, and never fails a command.
     """
     if not phones or cloud.target is Target.LOCAL:
         return None

@@ -25,7 +25,7 @@ class SubscriptionsState:
 
 
 class Subscriptions(Resource[SubscriptionsState]):
-    """The email and SMS subscribers that setup was given; others that the topic has are left as they are."""
+    """The email and SMS subscribers that setup was given; the topic's others stay as they are."""
 
     kind = "subscriptions"
     needs: tuple[str, ...] = ("topic",)
@@ -44,7 +44,7 @@ class Subscriptions(Resource[SubscriptionsState]):
 
     @property
     def calls(self) -> Mapping[Verb, Calls]:
-        """SNS checks the topic, but Unsubscribe on no resource."""
+        """IAM checks the topic, except for Unsubscribe, which has no resource."""
         subscribe = (
             allow("sns", "Subscribe", on=self._topic_arn),
             *(SANDBOX_CALLS if self._phones else ()),
@@ -71,7 +71,7 @@ class Subscriptions(Resource[SubscriptionsState]):
         return tuple(Change(f"{protocol} {endpoint}", None, True) for protocol, endpoint in missing)
 
     def find(self) -> Live[SubscriptionsState] | None:
-        """Read the topic's email and SMS subscribers; None if there is not one."""
+        """Read the topic's email and SMS subscribers; None if there are none."""
         found = [s for s in list_subscriptions(self.cloud, self._topic_arn) if s.endpoint != self._inbox_arn]
         if not found:
             return None
@@ -79,11 +79,10 @@ class Subscriptions(Resource[SubscriptionsState]):
         return Live("", SubscriptionsState(everybody, pending=sum(s.arn is None for s in found)))
 
     def create(self, step: Step) -> Live[SubscriptionsState]:
-        """Subscribe everybody given."""
         return self.update(Live("", SubscriptionsState()), step)
 
     def update(self, live: Live[SubscriptionsState], step: Step) -> Live[SubscriptionsState]:
-        """Subscribe those who are missing; SNS sends them the request to confirm."""
+        """Subscribe those who are missing; SNS asks them to confirm."""
         for protocol, endpoint in self._given():
             if (protocol, endpoint) not in live.state.subscribers:
                 self.cloud.sns.subscribe(
@@ -100,7 +99,7 @@ class Subscriptions(Resource[SubscriptionsState]):
         return (notice,) if notice else ()
 
     def removal_notice(self, live: Live[SubscriptionsState]) -> str:
-        """Say that AWS removes nobody who has not confirmed yet (AWS-FACTS 13)."""
+        """Say that AWS keeps who has not confirmed yet (AWS-FACTS 13)."""
         pending = live.state.pending
         return f"{pending} not confirmed: expires within 3 days by itself" if pending else ""
 
@@ -141,7 +140,7 @@ class Subscriptions(Resource[SubscriptionsState]):
 
 
 class AlarmSubscriptions(Subscriptions):
-    """The addresses that are told of alarms."""
+    """The email addresses that get the alarms."""
 
     kind = "alarm emails"
     needs: tuple[str, ...] = ("alarm topic",)
@@ -151,7 +150,6 @@ class AlarmSubscriptions(Subscriptions):
 
     @property
     def name(self) -> str:
-        """The alarm topic's name."""
         return self.settings.names.alarm_topic
 
     def _given(self) -> list[tuple[str, str]]:

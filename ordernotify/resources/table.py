@@ -42,17 +42,15 @@ class Table(Resource[TableState]):
 
     @property
     def name(self) -> str:
-        """The table's name."""
         return self.settings.names.table
 
     @property
     def arn(self) -> str:
-        """The table's ARN."""
         return self.cloud.arn("dynamodb", f"table/{self.name}")
 
     @property
     def calls(self) -> Mapping[Verb, Calls]:
-        """Everything is on the table; TagResource is also checked when a table is made with tags."""
+        """All calls are on the table; IAM also checks TagResource when CreateTable carries tags."""
         calls = {
             Verb.FIND: ("DescribeTable", "ListTagsOfResource", "DescribeContinuousBackups"),
             Verb.CREATE: ("CreateTable", "TagResource", "UpdateContinuousBackups"),
@@ -103,7 +101,7 @@ class Table(Resource[TableState]):
 
     def create(self, step: Step) -> Live[TableState]:
         """Create the table, wait until it is active, then turn recovery on."""
-        # AWS-FACTS 15: a table of this name may still be on its way out.
+        # AWS-FACTS 15: AWS may still be deleting a table of this name.
         step.patience.retry(
             self._create,
             when=lambda error: has_code(error, "ResourceInUseException") and self._is_going(),
@@ -130,7 +128,6 @@ class Table(Resource[TableState]):
         return Live(self.arn, wanted)
 
     def put_tags(self, live: Live[TableState]) -> None:
-        """Add the tags."""
         self.cloud.dynamodb.tag_resource(ResourceArn=self.arn, Tags=tag_list(self.settings.all_tags))
 
     def delete(self, live: Live[TableState], step: Step) -> None:
@@ -138,7 +135,7 @@ class Table(Resource[TableState]):
         with ignore_codes("ResourceNotFoundException"):
             if live.state.status != "ACTIVE":
                 self._wait_until_settled(step)
-            # AWS-FACTS 16: the caller has made sure that the person agreed to lose the orders.
+            # AWS-FACTS 16: the person has agreed to lose the orders.
             if live.state.deletion_protection:
                 self._set_protection(False, step)
             self.cloud.dynamodb.delete_table(TableName=self.name)
@@ -190,7 +187,7 @@ class Table(Resource[TableState]):
         )
 
     def _wait_until_settled(self, step: Step) -> None:
-        """Wait for a change under way to end; a table that is gone, or going, is settled too."""
+        """Wait for a running change to end; a table that is gone or being deleted is settled too."""
 
         def settled() -> bool:
             table = self._describe()

@@ -40,17 +40,15 @@ class Topic(Resource[TopicState]):
 
     @property
     def name(self) -> str:
-        """The topic's name."""
         return self.settings.names.topic
 
     @property
     def arn(self) -> str:
-        """The topic's ARN."""
         return self.cloud.arn("sns", self.name)
 
     @property
     def calls(self) -> Mapping[Verb, Calls]:
-        """Everything is on the topic; TagResource is also checked when a topic is made with tags."""
+        """All calls are on the topic; IAM also checks TagResource when CreateTopic carries tags."""
         calls = {
             Verb.FIND: ("GetTopicAttributes", "ListTagsForResource"),
             Verb.CREATE: ("CreateTopic", "TagResource", "SetTopicAttributes"),
@@ -79,10 +77,10 @@ class Topic(Resource[TopicState]):
     def create(self, step: Step) -> Live[TopicState]:
         """Create the topic with its tag, then set its policy."""
         try:
-            # The tag goes with the call: a setup that dies right here must recognise its topic again.
+            # The tag goes with the call: if setup dies here, the next one must know the topic as its own.
             self.cloud.sns.create_topic(Name=self.name, Tags=tag_list(self.settings.all_tags))
         except ClientError as error:
-            # AWS-FACTS 12: somebody else made a topic of this name meanwhile.
+            # AWS-FACTS 12: somebody else has just made a topic of this name.
             if has_code(
                 error, "InvalidParameter", "InvalidParameterException", text="already exists with different"
             ):
@@ -94,7 +92,6 @@ class Topic(Resource[TopicState]):
         return self.update(Live(self.arn, TopicState()), step)
 
     def update(self, live: Live[TopicState], step: Step) -> Live[TopicState]:
-        """Put the policy over the old one."""
         wanted = self.described(step.needed)
         self.cloud.sns.set_topic_attributes(
             TopicArn=self.arn, AttributeName="Policy", AttributeValue=wanted.policy
@@ -102,7 +99,6 @@ class Topic(Resource[TopicState]):
         return Live(self.arn, wanted)
 
     def put_tags(self, live: Live[TopicState]) -> None:
-        """Add the tags."""
         self.cloud.sns.tag_resource(ResourceArn=self.arn, Tags=tag_list(self.settings.all_tags))
 
     def delete(self, live: Live[TopicState], step: Step) -> None:
@@ -132,7 +128,7 @@ class Topic(Resource[TopicState]):
 
 
 class AlarmTopic(Topic):
-    """The topic that tells of alarms; CloudWatch publishes to it on behalf of this account alone."""
+    """The topic for alarms; CloudWatch publishes to it, for this account alone."""
 
     kind = "alarm topic"
     deleted_after: tuple[str, ...] = ()
@@ -140,12 +136,11 @@ class AlarmTopic(Topic):
 
     @property
     def name(self) -> str:
-        """The topic's name."""
         return self.settings.names.alarm_topic
 
     @property
     def wanted(self) -> bool:
-        """Only where somebody is to be told."""
+        """Only with addresses for alarms."""
         return bool(self.settings.alarm_emails)
 
     def _publishers(self) -> dict[str, Any]:
