@@ -41,6 +41,8 @@ class Item:
     changes: tuple[Change, ...] = ()
     live: AnyLive | None = None
     reason: str = ""
+    keeps_orders: bool = False
+    """Kept for nothing but the orders in it."""
 
 
 @dataclass(frozen=True, slots=True)

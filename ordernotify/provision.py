@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from graphlib import TopologicalSorter
 from typing import Any
 
@@ -178,7 +179,8 @@ def plan_teardown(resources: Sequence[Resource[Any]], *, delete_orders: bool) ->
         elif not _is_ours(resource, live, found):
             items.append(_item(resource, Action.KEEP, live=live, reason="not made by this stack"))
         elif resource.keeps_orders and not delete_orders:
-            items.append(_item(resource, Action.KEEP, live=live, reason="holds the orders"))
+            kept = _item(resource, Action.KEEP, live=live, reason="holds the orders")
+            items.append(replace(kept, keeps_orders=True))
         else:
             items.append(_item(resource, Action.DELETE, live=live, reason=resource.removal_notice(live)))
     return Plan(tuple(items))

@@ -34,12 +34,15 @@ def typed(account: Account, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
 
 @pytest.fixture
 def answered(typed: Typed, monkeypatch: pytest.MonkeyPatch) -> Iterator[Answered]:
-    """Type a command at a pseudo-terminal, with the answers to its questions; returns its exit status."""
+    """Type a command at a pseudo-terminal, and the answers to its questions; returns its exit status.
+
+    The terminal is at its end after the answers: a further question ends the command with 1.
+    """
     pty = pytest.importorskip("pty")
     keyboard, terminal = pty.openpty()
 
     def run(*words: str, answers: tuple[str, ...]) -> int:
-        os.write(keyboard, "".join(f"{line}\n" for line in answers).encode())
+        os.write(keyboard, "".join(f"{line}\n" for line in answers).encode() + b"\x04")
         with pytest.raises(SystemExit) as ended:
             get_command(app).main([*words, *_ACCOUNT], prog_name="ordernotify")
         return int(ended.value.code or 0)

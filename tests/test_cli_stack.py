@@ -9,6 +9,7 @@ from ordernotify.aws.session import Cloud
 from ordernotify.executor import Action
 from ordernotify.resources.role import POLICY_NAME
 from ordernotify.settings.model import Settings
+from ordernotify.settings.names import STACK_TAG
 from tests.cli_support import Answered, Typed, answered, typed
 from tests.provision_support import Account, planned_actions, set_up
 
@@ -104,6 +105,17 @@ def test_who_has_said_what_becomes_of_the_orders_is_asked_once(
     set_up(Settings(), cloud)
     assert answered("teardown", option, answers=("y",)) == 0
     assert account.client("dynamodb").list_tables()["TableNames"] == left
+
+
+def test_nobody_is_asked_about_the_orders_in_a_table_of_somebody_else(
+    account: Account, cloud: Cloud, answered: Answered
+) -> None:
+    set_up(Settings(), cloud)
+    dynamodb = account.client("dynamodb")
+    arn = dynamodb.describe_table(TableName=TABLE)["Table"]["TableArn"]
+    dynamodb.untag_resource(ResourceArn=arn, TagKeys=[STACK_TAG])
+    assert answered("teardown", answers=("y",)) == 0
+    assert dynamodb.list_tables()["TableNames"] == [TABLE]
 
 
 def test_without_a_terminal_teardown_takes_yes(account: Account, cloud: Cloud, typed: Typed) -> None:

@@ -277,7 +277,7 @@ def _confirm_teardown(cloud: Cloud, run: Run, planned: Plan, *, ask_for_orders: 
     if not sys.stdin.isatty():
         raise OrderNotifyError("there is no terminal to ask at", "Read the plan above, then add --yes.")
     counted = overview.count_orders(cloud, run.names)
-    if not ask_for_orders or counted is None or not any(item.reason for item in planned.items):
+    if not ask_for_orders or counted is None or not any(item.keeps_orders for item in planned.items):
         typer.confirm(f"Remove this of the stack {run.stack}?", abort=True, err=True)
         return False
     number = f"{counted.orders}" if counted.complete else f"at least {counted.orders}"

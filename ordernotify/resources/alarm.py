@@ -109,7 +109,7 @@ class Alarm(Resource[MetricAlarmState]):
 
     @property
     def calls(self) -> Mapping[Verb, Calls]:
-        """IAM takes DescribeAlarms for all alarms, and checks TagResource when PutMetricAlarm carries tags."""
+        """For IAM, DescribeAlarms lists all alarms; it checks TagResource for PutMetricAlarm with tags."""
         put = (allow("cloudwatch", "PutMetricAlarm", "TagResource", on=self.arn),)
         return {
             Verb.FIND: (

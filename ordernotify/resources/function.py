@@ -300,7 +300,7 @@ class Function(Resource[FunctionState]):
             )
 
     def _wait_until_settled(self, step: Step, *, new: bool = False) -> Mapping[str, Any]:
-        """Wait until no change is running, and return the configuration; a `new` function may be read late."""
+        """Wait until no change is running; return the configuration. A `new` function may be read late."""
         found: Mapping[str, Any] = {}
 
         def settled() -> bool:
