@@ -24,6 +24,7 @@ from tests.provision_support import (
     Call,
     Send,
     answer,
+    answer_json,
     full_settings,
     only,
     set_up,
@@ -129,10 +130,15 @@ def needs_first(resources: Iterable[Resource[Any]]) -> list[Resource[Any]]:
     return done
 
 
+UNKNOWN_TO_MOTO = {("apigateway", "TagResource"), ("apigatewayv2", "UpdateStage")}
+
+
 def known_to_aws(call: Call, send: Send) -> AWSResponse:
-    """Answer what moto does not know: AWS's own managed policy, and simulating a role's policies."""
+    """Answer what moto does not know."""
     if call.operation == "AttachRolePolicy":
         return answer(200, b"<AttachRolePolicyResponse/>", {"Content-Type": "text/xml"})
+    if (call.service, call.operation) in UNKNOWN_TO_MOTO:
+        return answer_json({})
     if call.operation == "SimulatePrincipalPolicy":
         result = b"<SimulatePrincipalPolicyResult><EvaluationResults/></SimulatePrincipalPolicyResult>"
         body = b"<SimulatePrincipalPolicyResponse>%b</SimulatePrincipalPolicyResponse>" % result
