@@ -85,8 +85,9 @@ class Recorder:
         live = self.live.get(resource.key)
         if live is None or not resource.wanted:
             return
-        for found in (live, replace(live, state=different_state(live.state))):
-            self.run(resource, Verb.UPDATE, lambda found=found: resource.update(found, self.step(resource)))
+        different = replace(live, state=different_state(live.state))
+        self.run(resource, Verb.UPDATE, lambda: resource.update(live, self.step(resource)))
+        self.run(resource, Verb.UPDATE, lambda: resource.update(different, self.step(resource)))
         if live.tags is not None:
             self.run(resource, Verb.UPDATE, lambda: resource.put_tags(live))
 
@@ -129,7 +130,11 @@ def needs_first(resources: Iterable[Resource[Any]]) -> list[Resource[Any]]:
     return done
 
 
-UNKNOWN_TO_MOTO = {("apigateway", "TagResource"), ("apigatewayv2", "UpdateStage")}
+UNKNOWN_TO_MOTO = {
+    ("apigateway", "TagResource"),
+    ("apigatewayv2", "UpdateStage"),
+    ("apigatewayv2", "DeleteAccessLogSettings"),
+}
 
 
 def known_to_aws(call: Call, send: Send) -> AWSResponse:
