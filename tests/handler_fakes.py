@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from ordernotify import handler
+from ordernotify.function import aws_calls, aws_client, notification
 
 PUT, PUBLISH, MARK = "put", "publish", "mark"
 TABLE = "FileMetadata"
@@ -88,7 +89,7 @@ class FakeAws:
 
     def orders(self) -> list[dict[str, Any]]:
         """Give the items as plain values."""
-        return [{n: handler.plain_value(a) for n, a in item.items()} for item in self.items.values()]
+        return [{n: aws_calls.plain_value(a) for n, a in item.items()} for item in self.items.values()]
 
     def _accept(self) -> None:
         while True:
@@ -241,13 +242,13 @@ class Shop:
     def __init__(self, aws: FakeAws, *, attempt_seconds: float = 0.25, **environment: str) -> None:
         self.lines: list[str] = []
         self.aws = aws
-        settings = handler.Settings(
+        settings = handler.Environment(
             ENVIRONMENT
             | {"AWS_ENDPOINT_URL_DYNAMODB": aws.endpoint, "AWS_ENDPOINT_URL_SNS": aws.endpoint}
             | environment
         )
         clients = [
-            handler.AwsClient(
+            aws_client.AwsClient(
                 service,
                 aws.endpoint,
                 "us-east-1",
@@ -319,7 +320,7 @@ def redrive(aws: FakeAws) -> int:
     """Send what is pending and mark it, as `ordernotify redrive` does; return how many."""
     pending = [order for order in aws.orders() if order["notification"] == "pending"]
     for order in pending:
-        message = handler.notification(order)
+        message = notification.notification(order)
         attributes = {
             f"MessageAttributes.{name}": value["StringValue"]
             for name, value in message.pop("MessageAttributes").items()

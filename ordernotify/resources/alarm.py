@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ordernotify.aws.session import Cloud
 from ordernotify.aws.tags import tag_list
-from ordernotify.handler import METRIC_NAMESPACE, METRIC_NOTIFICATIONS_PENDING
+from ordernotify.function.log import METRIC_NAMESPACE, METRIC_NOTIFICATIONS_PENDING
 from ordernotify.iam.calls import Permissions, allow
 from ordernotify.resources.base import UNKNOWN, Attributes, Live, Resource, Step, Verb, tags_of
 from ordernotify.settings.model import ApiKind, Settings
