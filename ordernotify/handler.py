@@ -4,9 +4,9 @@ What it uses is in `ordernotify.function`, and ships with it. It promises that a
 stored, that its notification goes out at least once, and that a repeat with the same `Idempotency-Key`
 makes no second order:
 
-    PutItem  if it does not exist, notification = pending   cut off here: `ordernotify redrive` sends it
-    Publish                                                 cut off here: it is sent a second time
-    PutItem  if still pending,     notification = sent
+    PutItem     if it does not exist, notification = pending   cut off here: `ordernotify redrive` sends it
+    Publish                                                    cut off here: it is sent a second time
+    UpdateItem  if still pending,     notification = sent
 
 The function has no read permission. It learns what is stored under a key from the item that a failed
 condition returns.
@@ -31,7 +31,7 @@ from ordernotify.function.api_event import (
     request_fields,
     request_method,
 )
-from ordernotify.function.aws_calls import publish, put_item, stored_item
+from ordernotify.function.aws_calls import NEVER, mark_sent, publish, put_item, stored_item
 from ordernotify.function.aws_client import AwsClient, CallFailed
 from ordernotify.function.connection import tls_context
 from ordernotify.function.log import (
@@ -210,11 +210,11 @@ class OrderFunction:
         item = self._after_the_first_request(stored, invocation) if replayed else stored
         invocation.step("stored")
         invocation.metrics.append(METRIC_ORDERS_REPLAYED if replayed else METRIC_ORDERS_RECEIVED)
-        if item["notification"] == "pending":
+        if item.get("notification") == "pending":
             published = self._notify(item, invocation)
         else:
             published = True
-            invocation.log.update(notification="sent", messageId=item.get("messageId"))
+            invocation.log.update(notification=item.get("notification"), messageId=item.get("messageId"))
         return self._taken(new_id, replayed=replayed, published=published)
 
     def _store(self, item: dict[str, Any], invocation: Invocation) -> tuple[dict[str, Any], bool]:
@@ -238,7 +238,8 @@ class OrderFunction:
     def _after_the_first_request(self, stored: dict[str, Any], invocation: Invocation) -> dict[str, Any]:
         """Let the request that stored the order a moment ago publish it; return what is then stored.
 
-        Without this, a repeat that arrives at the same moment would nearly always notify a second time.
+        Without this, a repeat that arrives at the same moment would nearly always notify a second time. An
+        order that is deleted meanwhile is neither put back nor announced: then its notification is `deleted`.
         """
         for pause in REPEAT_PAUSES_SECONDS:
             recent = str(stored.get("createdAt")) > timestamp(self._clock() - REPEAT_WAITS_FOR_SECONDS)
@@ -247,9 +248,11 @@ class OrderFunction:
                 break
             self._sleep(pause)
             try:
-                stored, _ = self._store(stored, invocation)
-            except CallFailed:
-                break  # known as stored and pending: publishing is what is left to try
+                self._put({"FileName": stored["FileName"]}, NEVER, {}, invocation)
+            except CallFailed as failure:
+                if failure.code != "ConditionalCheckFailedException":
+                    break  # known as stored and pending: publishing is what is left to try
+                stored = stored_item(failure) or {"notification": "deleted"}
         return stored
 
     def _put(
@@ -270,10 +273,8 @@ class OrderFunction:
             return False
         invocation.step("published")
         invocation.log["messageId"] = message_id
-        sent = item | {"notification": "sent", "messageId": message_id}
         try:
-            # An order that was deleted or marked in between is neither brought back nor written over.
-            self._put(sent, "notification = :pending", {":pending": "pending"}, invocation)
+            self._mark(item, message_id, invocation)
             invocation.step("marked")
         except CallFailed as failure:
             if failure.code != "ConditionalCheckFailedException":
@@ -282,6 +283,20 @@ class OrderFunction:
                 return True
         invocation.log["notification"] = "sent"
         return True
+
+    def _mark(self, item: dict[str, Any], message_id: str, invocation: Invocation) -> None:
+        """Mark the order as sent; one that was deleted or marked meanwhile is left as it is.
+
+        A role that the person gave may have the guide's PutItem alone: then the whole item is put.
+        """
+        table = self._environment.table_name
+        try:
+            mark_sent(self._dynamodb, table, item["FileName"], message_id, invocation.deadline)
+        except CallFailed as failure:
+            if failure.code != "AccessDeniedException":
+                raise
+            sent = item | {"notification": "sent", "messageId": message_id}
+            self._put(sent, "notification = :pending", {":pending": "pending"}, invocation)
 
     def _not_stored(self, failure: CallFailed, key: str, invocation: Invocation) -> ProxyResponse:
         invocation.failed("store", failure)

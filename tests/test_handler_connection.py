@@ -79,6 +79,29 @@ def test_what_is_no_http_raises_only_what_the_client_catches(data: bytes) -> Non
         ask(data + b"\r\n\r\n")
 
 
+def test_a_silence_of_a_few_seconds_ends_an_attempt() -> None:
+    waited: list[float] = []
+
+    class Silent(Wire):
+        def settimeout(self, seconds: float) -> None:
+            waited.append(seconds)
+
+        def recv_into(self, buffer: memoryview) -> int:
+            raise TimeoutError
+
+        def close(self) -> None:
+            pass
+
+    def connect(*_: Any) -> Any:
+        return Silent(b"")
+
+    client = client_of(9, connect=connect, sleep=lambda _: None)
+    with pytest.raises(aws_client.CallFailed) as failed:
+        client.call({"content-type": "x"}, b"", 1e12)
+    assert failed.value.attempts == aws_client.ATTEMPTS
+    assert 1 < min(waited) <= max(waited) <= 3, "five silences fit into the time of an order"
+
+
 @given(request=st.binary(min_size=1, max_size=100))
 def test_a_request_is_sent_whole_however_little_is_taken_at_once(request: bytes) -> None:
     assert ask(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", request=request)[0] == 200
@@ -204,10 +227,9 @@ def unreachable(monkeypatch: pytest.MonkeyPatch) -> type[Unreachable]:
     """Let every name have four addresses, of which the last may be reachable."""
     Unreachable.tried, Unreachable.reachable = [], ""
     hosts = ("127.0.0.4", "127.0.0.3", "127.0.0.2", "127.0.0.1")
-    monkeypatch.setattr(connection.socket, "socket", Unreachable)
+    monkeypatch.setattr("socket.socket", Unreachable)
     monkeypatch.setattr(
-        connection.socket,
-        "getaddrinfo",
+        "socket.getaddrinfo",
         lambda _host, port, **_: [
             (socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, port)) for host in hosts
         ],

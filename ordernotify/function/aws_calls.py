@@ -1,4 +1,4 @@
-"""The calls of AWS that an order needs: PutItem and Publish."""
+"""The calls of AWS that an order needs: PutItem, UpdateItem and Publish."""
 
 from __future__ import annotations
 
@@ -15,8 +15,26 @@ if TYPE_CHECKING:
     from ordernotify.function.aws_client import AwsClient
 
 
+NEVER = "attribute_exists(FileName) AND attribute_not_exists(FileName)"
+"""A condition that always fails: a put on it changes nothing and brings back what is stored."""
+
+
+class StoredSet(frozenset):  # type: ignore[type-arg]  # in 3.11, `frozenset[Any]` would be read at run time
+    """A set that another program stored, with DynamoDB's name of its kind; written back as that set."""
+
+    kind = ""
+
+
+class StoredBinary(str):
+    """A binary that another program stored, in base64; written back as a binary."""
+
+
 def attribute_value(value: Any) -> dict[str, Any]:
     """Write a plain value as DynamoDB's JSON: `"a"` as `{"S": "a"}`."""
+    if isinstance(value, StoredSet):
+        return {value.kind: sorted(map(number_text, value) if value.kind == "NS" else value)}
+    if isinstance(value, StoredBinary):
+        return {"B": str(value)}
     if isinstance(value, str):
         return {"S": value}
     if isinstance(value, bool):
@@ -39,6 +57,12 @@ def plain_value(attribute: dict[str, Any]) -> Any:
         return {name: plain_value(inner) for name, inner in value.items()}
     if kind == "L":
         return [plain_value(inner) for inner in value]
+    if kind in ("SS", "NS", "BS"):
+        stored = StoredSet(map(read_number, value) if kind == "NS" else value)
+        stored.kind = kind
+        return stored
+    if kind == "B":
+        return StoredBinary(value)
     return None if kind == "NULL" else value
 
 
@@ -64,7 +88,32 @@ def put_item(
         request["ExpressionAttributeValues"] = {name: attribute_value(values[name]) for name in values}
     else:
         request["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
-    headers = {"content-type": "application/x-amz-json-1.0", "x-amz-target": "DynamoDB_20120810.PutItem"}
+    _call_dynamodb(client, "PutItem", request, deadline)
+
+
+def mark_sent(client: AwsClient, table: str, order_id: str, message_id: str, deadline: float) -> None:
+    """Mark a pending order as sent. Attributes that other programs added meanwhile stay.
+
+    Raises:
+        CallFailed: as `AwsClient.call`; `ConditionalCheckFailedException` if it is not pending any more.
+    """
+    request = {
+        "TableName": table,
+        "Key": {"FileName": {"S": order_id}},
+        "UpdateExpression": "SET notification = :sent, messageId = :id",
+        "ConditionExpression": "notification = :pending",
+        "ExpressionAttributeValues": {
+            ":sent": {"S": "sent"},
+            ":id": {"S": message_id},
+            ":pending": {"S": "pending"},
+        },
+    }
+    _call_dynamodb(client, "UpdateItem", request, deadline)
+
+
+def _call_dynamodb(client: AwsClient, operation: str, request: dict[str, Any], deadline: float) -> None:
+    target = f"DynamoDB_20120810.{operation}"
+    headers = {"content-type": "application/x-amz-json-1.0", "x-amz-target": target}
     client.call(headers, json.dumps(request, separators=(",", ":")).encode(), deadline)
 
 

@@ -137,4 +137,6 @@ def to_json(value: Any) -> str:
         return "null" if value is None else "true" if value else "false"
     if isinstance(value, (int, float)) or is_decimal(value):
         return number_text(value)
-    return quote(str(value))  # sets and binaries, which no order has: an item that another program wrote
+    if isinstance(value, (set, frozenset)):  # no order has one: another program stored it
+        return "[" + ",".join(sorted(map(to_json, value))) + "]"
+    return quote(str(value))
