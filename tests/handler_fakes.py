@@ -16,8 +16,9 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from ordernotify import handler
+from ordernotify.function import aws_calls, aws_client
 
-PUT, PUBLISH, MARK = "put", "publish", "mark"
+PUT, PUBLISH, MARK, MARK_BY_PUT = "put", "publish", "mark", "mark by put"
 TABLE = "FileMetadata"
 TOPIC = "arn:aws:sns:us-east-1:123456789012:file-upload-notification"
 ENVIRONMENT = {
@@ -34,9 +35,9 @@ DYNAMODB_ERROR = "com.amazonaws.dynamodb.v20120810#"
 
 
 class FakeAws:
-    """DynamoDB's PutItem and SNS's Publish for one table and one topic, over HTTP, with faults on demand.
+    """What the function and `redrive` call of DynamoDB and SNS, for one table and one topic, with faults.
 
-    `fail(step, fault, times)` makes the next calls of a step (`put`, `publish`, `mark`) fail:
+    `fail(step, fault, times)` makes the next calls of a step (`PUT`, `PUBLISH`, `MARK`, `MARK_BY_PUT`) fail:
     `throttled`, `500`, `denied`: answered so, not applied; `500 after`: applied, then answered so;
     `reset before`, `reset after`: the connection is reset before or after the call is applied;
     `timeout`, `timeout after`: no answer comes; the call is not applied, or is.
@@ -88,7 +89,7 @@ class FakeAws:
 
     def orders(self) -> list[dict[str, Any]]:
         """Give the items as plain values."""
-        return [{n: handler.plain_value(a) for n, a in item.items()} for item in self.items.values()]
+        return [{n: aws_calls.plain_value(a) for n, a in item.items()} for item in self.items.values()]
 
     def _accept(self) -> None:
         while True:
@@ -126,19 +127,21 @@ class FakeAws:
         with self._lock:
             self.requests.append((line, headers, body))
         assert headers["authorization"].startswith("AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/")
-        target = headers.get("x-amz-target")
-        step = (MARK if b":pending" in body else PUT) if target else PUBLISH
+        operation = headers.get("x-amz-target", "").rpartition(".")[2]
+        step = {"": PUBLISH, "PutItem": PUT, "UpdateItem": MARK}.get(operation, operation)
+        if step == PUT and b":pending" in body:
+            step = MARK_BY_PUT
         fault = self._faults[step].popleft() if self._faults[step] else ""
         if fault == "hold before":
             self.reached[step].set()
             self.hold.wait(20)
-        apply = not fault or fault.endswith("after")
+        apply = fault in ("", "hold before") or fault.endswith("after")
         with self._lock:
-            status, answer = (self._put(body) if target else self._publish(body)) if apply else (200, b"")
+            status, answer = self._apply(operation, body) if apply else (200, b"")
         if fault == "hold after":
             self.reached[step].set()
             self.hold.wait(20)
-        return self._reply(connection, fault, status, answer, is_json=bool(target))
+        return self._reply(connection, fault, status, answer, is_json=bool(operation))
 
     def _reply(
         self, connection: socket.socket, fault: str, status: int, answer: bytes, *, is_json: bool
@@ -168,14 +171,41 @@ class FakeAws:
         connection.sendall(head.encode() + answer)
         return not self.close_after_answer
 
-    def _put(self, body: bytes) -> tuple[int, bytes]:
+    def _apply(self, operation: str, body: bytes) -> tuple[int, bytes]:
+        if not operation:
+            return self._publish(body)
         request = json.loads(body)
         assert request["TableName"] == TABLE
+        if operation == "UpdateItem":
+            return self._update(request)
+        if operation == "DescribeTable":
+            return 200, b'{"Table": {}}'
+        if operation == "GetItem":
+            item = self.items.get(request["Key"]["FileName"]["S"])
+            return 200, json.dumps({"Item": item} if item else {}).encode()
+        if operation == "Scan":
+            found = [item for item in self.items.values() if item["notification"] == {"S": "pending"}]
+            return 200, json.dumps({"Items": found, "Count": len(found), "ScannedCount": 9}).encode()
+        return self._put(request)
+
+    def _update(self, request: dict[str, Any]) -> tuple[int, bytes]:
+        assert request["UpdateExpression"] == "SET notification = :sent, messageId = :id"
+        assert request["ConditionExpression"] == "notification = :pending"
+        values = request["ExpressionAttributeValues"]
+        item = self.items.get(request["Key"]["FileName"]["S"])
+        if item is None or item["notification"] != values[":pending"]:
+            return 400, dynamodb_error("ConditionalCheckFailedException", "The conditional request failed")
+        item |= {"notification": values[":sent"], "messageId": values[":id"]}
+        return 200, b"{}"
+
+    def _put(self, request: dict[str, Any]) -> tuple[int, bytes]:
         item = request["Item"]
         key = item["FileName"]["S"]
         old = self.items.get(key)
         if request["ConditionExpression"] == "attribute_not_exists(FileName)":
             holds = old is None
+        elif request["ConditionExpression"] == aws_calls.NEVER:
+            holds = False
         else:
             assert request["ConditionExpression"] == "notification = :pending"
             wanted = request["ExpressionAttributeValues"][":pending"]
@@ -189,6 +219,9 @@ class FakeAws:
 
     def _publish(self, body: bytes) -> tuple[int, bytes]:
         fields = dict(parse_qsl(body.decode(), strict_parsing=True, keep_blank_values=True))
+        if fields["Action"] == "GetCallerIdentity":
+            answer = "<GetCallerIdentityResponse><GetCallerIdentityResult><Account>123456789012</Account>"
+            return 200, (answer + "</GetCallerIdentityResult></GetCallerIdentityResponse>").encode()
         assert fields["TopicArn"] == TOPIC
         check_message(fields)
         self.published.append(fields)
@@ -241,13 +274,13 @@ class Shop:
     def __init__(self, aws: FakeAws, *, attempt_seconds: float = 0.25, **environment: str) -> None:
         self.lines: list[str] = []
         self.aws = aws
-        settings = handler.Settings(
+        settings = handler.Environment(
             ENVIRONMENT
             | {"AWS_ENDPOINT_URL_DYNAMODB": aws.endpoint, "AWS_ENDPOINT_URL_SNS": aws.endpoint}
             | environment
         )
         clients = [
-            handler.AwsClient(
+            aws_client.AwsClient(
                 service,
                 aws.endpoint,
                 "us-east-1",
@@ -313,20 +346,6 @@ class Reply:
     def fields(self) -> set[str]:
         """The fields that have a fault."""
         return {error["field"] for error in self.body["errors"]}
-
-
-def redrive(aws: FakeAws) -> int:
-    """Send what is pending and mark it, as `ordernotify redrive` does; return how many."""
-    pending = [order for order in aws.orders() if order["notification"] == "pending"]
-    for order in pending:
-        message = handler.notification(order)
-        attributes = {
-            f"MessageAttributes.{name}": value["StringValue"]
-            for name, value in message.pop("MessageAttributes").items()
-        }
-        aws.published.append(message | attributes)
-        aws.items[order["FileName"]]["notification"] = {"S": "sent"}
-    return len(pending)
 
 
 def notified(aws: FakeAws) -> list[str]:

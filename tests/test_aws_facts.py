@@ -303,7 +303,10 @@ def test_row_11_the_functions_role_may_not_make_log_groups(cloud: Cloud) -> None
         for statement in function_policy(Settings(), cloud)["Statement"]
         for action in statement["Action"]
     }
-    assert allowed == {"dynamodb:PutItem", "sns:Publish", "logs:CreateLogStream", "logs:PutLogEvents"}
+    assert {one for one in allowed if one.startswith("logs:")} == {
+        "logs:CreateLogStream",
+        "logs:PutLogEvents",
+    }
 
 
 def test_row_11_a_group_that_a_late_invocation_brings_back_is_deleted_again(

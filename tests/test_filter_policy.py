@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from ordernotify import handler
 from ordernotify.errors import UsageError
+from ordernotify.function import notification
 from ordernotify.resources.filter_policy import (
     CannotEvaluateError,
     Scope,
@@ -168,7 +168,7 @@ def test_a_policy_on_the_body_may_be_nested_and_depth_multiplies() -> None:
 
 
 def test_the_attributes_known_here_are_those_of_the_function() -> None:
-    published = handler.notification({"orderId": "a1b2"})["MessageAttributes"]
+    published = notification.notification({"orderId": "a1b2"})["MessageAttributes"]
     assert {name: one["StringValue"] for name, one in published.items()} == NOTIFICATION_ATTRIBUTES | {
         "orderId": "a1b2"
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import threading
 from collections.abc import Iterator
@@ -9,7 +10,8 @@ from decimal import Decimal
 
 import pytest
 
-from tests.handler_fakes import MARK, PUBLISH, PUT, Reply, Shop, notified, open_shop
+from ordernotify import handler
+from tests.handler_fakes import MARK, MARK_BY_PUT, PUBLISH, PUT, Reply, Shop, notified, open_shop
 
 ORDER = {"customerName": "John Doe", "productName": "Wireless Mouse", "price": 0.1}
 
@@ -154,10 +156,67 @@ def test_a_repeat_that_finds_its_order_pending_sends_it(shop: Shop) -> None:
 
 def test_a_mark_that_fails_leaves_a_published_order_pending(shop: Shop) -> None:
     shop.aws.fail(MARK, "denied")
+    shop.aws.fail(MARK_BY_PUT, "denied")
     assert shop.send(ORDER).status == 201
     assert shop.aws.orders()[0]["notification"] == "pending"
     assert shop.log()[-1]["error"]["step"] == "mark"
     assert shop.log()[-1]["NotificationsPending"] == 1
+
+
+def test_a_role_with_the_guides_rights_alone_marks_by_putting_the_item(shop: Shop) -> None:
+    shop.aws.fail(MARK, "denied")
+    assert shop.send(ORDER).status == 201
+    [order] = shop.aws.orders()
+    assert (order["notification"], order["messageId"], order["price"]) == ("sent", "m-1", Decimal("0.1"))
+    assert shop.log()[-1]["notification"] == "sent"
+    assert "NotificationsPending" not in shop.log()[-1]
+
+
+def test_what_a_subscriber_added_before_the_mark_stays(shop: Shop) -> None:
+    shop.aws.fail(MARK, "hold before")
+    thread = threading.Thread(target=lambda: shop.send(ORDER))
+    thread.start()
+    shop.aws.reached[MARK].wait(5)
+    [item] = shop.aws.items.values()
+    item["invoice"] = {"S": "2025-17"}
+    shop.aws.hold.set()
+    thread.join()
+    [order] = shop.aws.orders()
+    assert (order["notification"], order["invoice"]) == ("sent", "2025-17")
+
+
+OF_OTHERS = {
+    "tags": {"SS": ["a", "b"]},
+    "sizes": {"NS": ["1.5", "2"]},
+    "photos": {"BS": ["YQ==", "Yg=="]},
+    "scan": {"B": "YQ=="},
+    "deep": {"M": {"list": {"L": [{"SS": ["x"]}]}}},
+}
+
+
+@pytest.mark.parametrize("denied", [0, 9])
+def test_a_repeat_leaves_sets_and_binaries_of_others_as_they_are(shop: Shop, denied: int) -> None:
+    shop.aws.fail(PUBLISH, "denied")
+    assert shop.send(ORDER, key="k").status == 202
+    shop.aws.heal()
+    shop.aws.fail(MARK, "denied", denied)
+    next(iter(shop.aws.items.values())).update(copy.deepcopy(OF_OTHERS))
+    assert shop.send(ORDER, key="k").status == 200
+    [item] = shop.aws.items.values()
+    assert item["notification"] == {"S": "sent"}
+    assert {name: item[name] for name in OF_OTHERS} == OF_OTHERS
+    sent = json.loads(json.loads(shop.aws.published[0]["Message"])["default"], parse_float=Decimal)
+    assert (sent["tags"], sent["sizes"], sent["scan"]) == (["a", "b"], [Decimal("1.5"), 2], "YQ==")
+
+
+def test_a_repeat_that_waits_does_not_put_back_an_order_that_was_deleted(shop: Shop) -> None:
+    shop.aws.fail(PUBLISH, "denied")
+    shop.send(ORDER, key="k")
+    shop.aws.heal()
+    shop.during_pause = shop.aws.items.clear
+    assert shop.send(ORDER, key="k").status == 200
+    assert (shop.aws.items, shop.aws.published) == ({}, [])
+    assert shop.log()[-1]["notification"] == "deleted"
 
 
 @pytest.mark.parametrize("deleted", [True, False])
@@ -187,6 +246,7 @@ def test_a_put_that_was_refused_kept_nothing(shop: Shop, fault: str) -> None:
     assert "nothing was kept" in reply.body["message"]
     assert shop.aws.items == {}
     assert "NotificationsPending" not in shop.log()[-1]
+    assert "maybeApplied" not in shop.log()[-1]["error"]
 
 
 @pytest.mark.parametrize(
@@ -201,6 +261,7 @@ def test_a_put_of_unknown_outcome_is_told_so_and_can_be_repeated_safely(shop: Sh
     assert shop.log()[-1]["NotificationsPending"] == 1
     key = reply.headers["Idempotency-Key"]
     assert key in reply.body["message"]
+    assert shop.log()[-1]["error"]["maybeApplied"] is True
     shop.aws.heal()
     again = shop.send(ORDER, key=key)
     assert again.status == (200 if fault.endswith("after") else 201)
@@ -238,6 +299,16 @@ def test_the_time_limit_holds_against_a_service_that_never_answers() -> None:
         shop.aws.fail(PUT, "timeout", 9)
         assert shop.send(ORDER, seconds=0.8).status == 503
         assert shop.log()[-1]["durationMs"] < 700
+
+
+@pytest.mark.parametrize(("left", "deadline"), [(900, 25), (26, 25), (15, 14.6), (0.1, -0.3)])
+def test_an_order_ends_before_lambda_and_api_gateway_give_up(left: float, deadline: float) -> None:
+    class Limit:
+        def get_remaining_time_in_millis(self) -> int:
+            return int(left * 1000)
+
+    assert handler.Invocation(Limit(), lambda: 100.0).deadline == pytest.approx(100 + deadline)
+    assert handler.Invocation(None, lambda: 100.0).deadline < 100 + 15, "the guide's time limit"
 
 
 def test_a_stored_order_that_cannot_be_compared_is_not_taken_for_the_same(shop: Shop) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import string
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
@@ -19,7 +19,7 @@ from botocore.credentials import Credentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ordernotify import handler
+from ordernotify.function import aws_calls, aws_client, notification, signature
 from tests.handler_fakes import (
     ENVIRONMENT,
     PUBLISH,
@@ -62,7 +62,7 @@ def test_signatures_are_those_of_botocore(
     if token:
         signed["x-amz-security-token"] = token
     names = {"service": service, "region": region, "path": path}
-    value = handler.authorization(signed, body, access_key="AKIDEXAMPLE", secret_key=secret, **names)
+    value = signature.authorization(signed, body, access_key="AKIDEXAMPLE", secret_key=secret, **names)
     assert value == expected.headers["Authorization"]
 
 
@@ -86,28 +86,31 @@ class Capture:
         return AWSResponse(request.url, self.status, HTTPHeaders(), Raw())
 
     def connect(self, *_: Any) -> Any:
-        """Stand in for `handler.connect`."""
+        """Stand in for `connection.connect`."""
         length = len(self.body)
         capture = self
-        answer = f"HTTP/1.1 {self.status} X\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n".encode()
+        head = f"HTTP/1.1 {self.status} X\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n".encode()
+        incoming = io.BytesIO(head + self.body)
+        self.sent = b""
 
         class Socket:
             def settimeout(self, seconds: float) -> None:
                 assert seconds > 0
 
-            def sendall(self, data: bytes) -> None:
-                capture.sent = data
+            def send(self, data: memoryview) -> int:
+                capture.sent += data
+                return len(data)
 
-            def recv(self, size: int) -> bytes:
-                return answer + capture.body
+            def recv_into(self, buffer: memoryview) -> int:
+                return incoming.readinto(buffer)
 
             def close(self) -> None:
                 pass
 
         return Socket()
 
-    def client(self, service: str) -> handler.AwsClient:
-        return handler.AwsClient(
+    def client(self, service: str) -> aws_client.AwsClient:
+        return aws_client.AwsClient(
             service,
             f"https://{service}.us-east-1.amazonaws.com",
             "us-east-1",
@@ -152,7 +155,7 @@ def boto3_headers(capture: Capture) -> dict[str, str]:
 
 @given(item=st.dictionaries(NO_SURROGATES, VALUES, max_size=5))
 def test_put_item_sends_what_boto3_sends(item: dict[str, Any]) -> None:
-    attributes = {name: handler.attribute_value(value) for name, value in item.items()}
+    attributes = {name: aws_calls.attribute_value(value) for name, value in item.items()}
     DYNAMODB.status, DYNAMODB.body = 200, b"{}"
     BOTO3["dynamodb"].put_item(
         TableName=TABLE,
@@ -161,7 +164,7 @@ def test_put_item_sends_what_boto3_sends(item: dict[str, Any]) -> None:
         ExpressionAttributeValues={":pending": {"S": "pending"}},
     )
     theirs = boto3_headers(DYNAMODB)
-    handler.put_item(
+    aws_calls.put_item(
         DYNAMODB.client("dynamodb"), TABLE, item, "notification = :pending", {":pending": "pending"}, 1e12
     )
     line, ours, body = DYNAMODB.head()
@@ -187,7 +190,7 @@ def test_publish_sends_what_boto3_sends(subject: str, text: str, name: str, valu
     SNS.status, SNS.body = 200, b"<PublishResponse><PublishResult/></PublishResponse>"
     BOTO3["sns"].publish(TopicArn=TOPIC, **message)
     theirs = boto3_body(SNS)
-    handler.publish(SNS.client("sns"), TOPIC, message, 1e12)
+    aws_calls.publish(SNS.client("sns"), TOPIC, message, 1e12)
     line, ours, body = SNS.head()
     assert line == "POST / HTTP/1.1"
     assert sorted(parse_qsl(body.decode(), keep_blank_values=True)) == sorted(
@@ -198,7 +201,7 @@ def test_publish_sends_what_boto3_sends(subject: str, text: str, name: str, valu
 
 @given(text=NO_SURROGATES)
 def test_form_text_is_that_of_urllib(text: str) -> None:
-    assert handler.form_text(text) == quote(text, safe="")
+    assert aws_calls.form_text(text) == quote(text, safe="")
 
 
 XML_TEXT = st.text(st.characters(min_codepoint=32, exclude_categories=["Cs", "Cc"]), max_size=40)
@@ -210,9 +213,9 @@ def test_the_message_id_is_read_as_boto3_reads_it(message_id: str) -> None:
     namespace = 'xmlns="http://sns.amazonaws.com/doc/2010-03-31/"'
     document = f"<PublishResponse {namespace}><PublishResult><MessageId>{text}</MessageId></PublishResult>"
     SNS.status, SNS.body = 200, f"{document}</PublishResponse>".encode()
-    message = handler.notification({"orderId": "x"})
+    message = notification.notification({"orderId": "x"})
     theirs = BOTO3["sns"].publish(TopicArn=TOPIC, **message).get("MessageId", "")
-    assert handler.publish(SNS.client("sns"), TOPIC, message, 1e12) == theirs
+    assert aws_calls.publish(SNS.client("sns"), TOPIC, message, 1e12) == theirs
 
 
 ERRORS: dict[str, Callable[[str, str], bytes]] = {"dynamodb": dynamodb_error, "sns": sns_error}
@@ -230,7 +233,7 @@ def test_errors_are_read_as_boto3_reads_them(service: str, status: int, code: st
     client = BOTO3[service]
     with pytest.raises(client.exceptions.ClientError) as theirs:
         client.publish(Message="x") if service == "sns" else client.put_item(TableName=TABLE, Item={})
-    with pytest.raises(handler.CallFailed) as ours:
+    with pytest.raises(aws_client.CallFailed) as ours:
         capture.client(service).call({"content-type": "x"}, b"", 1e12)
     expected = theirs.value.response["Error"]
     assert (ours.value.code, ours.value.message) == (expected["Code"], expected.get("Message") or "")
@@ -238,10 +241,10 @@ def test_errors_are_read_as_boto3_reads_them(service: str, status: int, code: st
 
 @given(item=st.dictionaries(NO_SURROGATES, VALUES, min_size=1, max_size=5))
 def test_the_item_of_a_failed_condition_is_read_back(item: dict[str, Any]) -> None:
-    attributes = {name: handler.attribute_value(value) for name, value in item.items()}
+    attributes = {name: aws_calls.attribute_value(value) for name, value in item.items()}
     answer = dynamodb_error("ConditionalCheckFailedException", "x", item=attributes)
-    failure = handler.CallFailed("x", "", retry=False, maybe_applied=False, answer=answer)
-    assert handler.stored_item(failure) == item
+    failure = aws_client.CallFailed("x", "", retry=False, maybe_applied=False, answer=answer)
+    assert aws_calls.stored_item(failure) == item
 
 
 # --- Connections
@@ -251,14 +254,14 @@ def no_sleep(_seconds: float) -> None:
     return
 
 
-def client_of(aws: FakeAws, **options: Any) -> handler.AwsClient:
+def client_of(aws: FakeAws, **options: Any) -> aws_client.AwsClient:
     options = {"sleep": no_sleep, "environment": ENVIRONMENT, "attempt_seconds": 0.2, **options}
-    return handler.AwsClient("dynamodb", aws.endpoint, "us-east-1", **options)
+    return aws_client.AwsClient("dynamodb", aws.endpoint, "us-east-1", **options)
 
 
-def put(client: handler.AwsClient, name: str) -> None:
+def put(client: aws_client.AwsClient, name: str) -> None:
     item = {"FileName": name, "notification": "pending"}
-    handler.put_item(client, TABLE, item, "attribute_not_exists(FileName)", {}, client._timer() + 3)
+    aws_calls.put_item(client, TABLE, item, "attribute_not_exists(FileName)", {}, client._timer() + 3)
 
 
 def test_one_connection_serves_all_orders() -> None:
@@ -286,7 +289,7 @@ def test_nothing_is_sent_on_a_connection_that_was_closed_while_the_worker_was_fr
         put(client, "a")
         aws.drop_connections()
         aws.fail(PUT, "denied")
-        with pytest.raises(handler.CallFailed) as failed:
+        with pytest.raises(aws_client.CallFailed) as failed:
             put(client, "b")
         client.close()
     assert not failed.value.maybe_applied
@@ -307,12 +310,12 @@ def test_a_request_that_was_applied_when_its_connection_died_is_known_to_be_mayb
         client = client_of(aws)
         put(client, "a")
         aws.fail(PUT, "reset after")
-        with pytest.raises(handler.CallFailed) as failed:
+        with pytest.raises(aws_client.CallFailed) as failed:
             put(client, "b")
         client.close()
     assert failed.value.code == "ConditionalCheckFailedException"
     assert failed.value.maybe_applied
-    assert handler.stored_item(failed.value) == {"FileName": "b", "notification": "pending"}
+    assert aws_calls.stored_item(failed.value) == {"FileName": "b", "notification": "pending"}
 
 
 def test_a_service_that_closes_each_connection_is_no_fault() -> None:
@@ -328,20 +331,20 @@ def test_a_service_that_closes_each_connection_is_no_fault() -> None:
 def test_faults_that_pass_are_retried_with_full_jitter(fault: str, maybe: bool) -> None:
     pauses: list[float] = []
     with FakeAws() as aws:
-        aws.fail(PUT, fault, handler.ATTEMPTS)
+        aws.fail(PUT, fault, aws_client.ATTEMPTS)
         client = client_of(aws, sleep=pauses.append, random=lambda: 0.5, attempt_seconds=0.05)
-        with pytest.raises(handler.CallFailed) as failed:
+        with pytest.raises(aws_client.CallFailed) as failed:
             put(client, "a")
         client.close()
     assert pauses == [0.05, 0.1, 0.2, 0.4]
-    assert (failed.value.attempts, failed.value.maybe_applied) == (handler.ATTEMPTS, maybe)
+    assert (failed.value.attempts, failed.value.maybe_applied) == (aws_client.ATTEMPTS, maybe)
 
 
 def test_what_is_refused_for_good_is_not_retried() -> None:
     with FakeAws() as aws:
         aws.fail(PUT, "denied")
         client = client_of(aws)
-        with pytest.raises(handler.CallFailed) as failed:
+        with pytest.raises(aws_client.CallFailed) as failed:
             put(client, "a")
         client.close()
     assert (failed.value.code, failed.value.attempts) == ("AccessDeniedException", 1)
@@ -351,7 +354,7 @@ def test_what_is_refused_for_good_is_not_retried() -> None:
 def test_a_service_that_cannot_be_reached_has_applied_nothing() -> None:
     with FakeAws() as aws:
         client = client_of(aws)
-    with pytest.raises(handler.CallFailed) as failed:
+    with pytest.raises(aws_client.CallFailed) as failed:
         put(client, "a")
     assert failed.value.code == "ConnectionRefusedError"
     assert not failed.value.maybe_applied
@@ -359,11 +362,11 @@ def test_a_service_that_cannot_be_reached_has_applied_nothing() -> None:
 
 def test_a_publish_is_sent_again_when_its_connection_died() -> None:
     with FakeAws() as aws:
-        client = handler.AwsClient("sns", aws.endpoint, "us-east-1", environment=ENVIRONMENT)
-        message = handler.notification({"orderId": "x"})
-        handler.publish(client, TOPIC, message, client._timer() + 3)
+        client = aws_client.AwsClient("sns", aws.endpoint, "us-east-1", environment=ENVIRONMENT)
+        message = notification.notification({"orderId": "x"})
+        aws_calls.publish(client, TOPIC, message, client._timer() + 3)
         aws.fail(PUBLISH, "reset before")
-        assert handler.publish(client, TOPIC, message, client._timer() + 3) == "m-2"
+        assert aws_calls.publish(client, TOPIC, message, client._timer() + 3) == "m-2"
         client.close()
 
 
@@ -378,48 +381,10 @@ def test_a_publish_is_sent_again_when_its_connection_died() -> None:
     ],
 )
 def test_endpoints_are_read(endpoint: str, parts: tuple[str, int, str | None, str]) -> None:
-    client = handler.AwsClient("sns", endpoint, "us-east-1")
+    client = aws_client.AwsClient("sns", endpoint, "us-east-1")
     assert (client.host, client.port, client.path) == (parts[0], parts[1], parts[3])
     assert client.host_header == (parts[2] or parts[0])
     assert (client.tls is not None) == endpoint.startswith("https")
-
-
-# --- Answers on the wire
-
-
-def pieces(data: bytes, size: int) -> Callable[[], bytes]:
-    """Give data in pieces, and then nothing, as a connection does."""
-    parts = iter([data[at : at + size] for at in range(0, len(data), size)])
-    return lambda: next(parts, b"")
-
-
-@given(body=st.binary(max_size=200), size=st.integers(1, 60), chunk=st.integers(1, 50))
-def test_answers_are_read_however_they_arrive(body: bytes, size: int, chunk: int) -> None:
-    plain = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
-    assert handler.read_response(pieces(plain, size)) == (200, body, True)
-    parts = [body[at : at + chunk] for at in range(0, len(body), chunk)]
-    chunks = (
-        b"".join(b"%X;x=y\r\n" % len(part) + part + b"\r\n" for part in parts) + b"0\r\nTrailer: 1\r\n\r\n"
-    )
-    chunked = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 400 Bad\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks
-    source = pieces(chunked, size)
-    assert handler.read_response(source) == (400, body, True)
-    assert source() == b"", "what is left would be taken for the next answer"
-    closed = b"HTTP/1.1 200 OK\r\nConnection: Close\r\n\r\n" + body
-    assert handler.read_response(pieces(closed, size)) == (200, body, False)
-
-
-@given(body=st.binary(min_size=1, max_size=50), cut=st.integers(1, 40))
-def test_an_answer_that_ends_early_is_an_error(body: bytes, cut: int) -> None:
-    whole = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
-    with pytest.raises(ConnectionError):
-        handler.read_response(pieces(whole[:-cut], 64))
-
-
-@given(data=st.binary(max_size=100))
-def test_what_is_no_http_raises_only_what_the_client_catches(data: bytes) -> None:
-    with suppress(OSError, ValueError, LookupError):
-        handler.read_response(pieces(data + b"\r\n\r\n", 64))
 
 
 @pytest.mark.parametrize(
@@ -427,7 +392,7 @@ def test_what_is_no_http_raises_only_what_the_client_catches(data: bytes) -> Non
 )
 def test_error_answers_of_proxies_keep_their_status(answer: bytes) -> None:
     capture = Capture(502, answer)
-    with pytest.raises(handler.CallFailed) as failed:
+    with pytest.raises(aws_client.CallFailed) as failed:
         capture.client("sns").call({"content-type": "x"}, b"", 1e12)
     assert failed.value.code in ("HTTP502", "5")
-    assert failed.value.attempts == handler.ATTEMPTS
+    assert failed.value.attempts == aws_client.ATTEMPTS

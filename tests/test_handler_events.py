@@ -155,7 +155,7 @@ def test_a_defect_is_answered_and_logged(shop: Shop) -> None:
         raise ValueError("made to fail")
 
     function = handler.OrderFunction(
-        handler.Settings(
+        handler.Environment(
             {
                 "TABLE_NAME": "t",
                 "TOPIC_ARN": "a",

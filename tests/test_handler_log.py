@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ordernotify import handler
+from ordernotify.function import log
 from tests.handler_fakes import Context, Shop, open_shop
 
 ORDER = {"customerName": "John Doe", "productName": "Wireless Mouse", "price": 0.1}
@@ -160,10 +160,10 @@ def test_no_text_forges_or_splits_a_line(text: str, name: str, value: Any) -> No
     record = {
         "event": "request",
         "path": text,
-        "headers": handler.masked({name: text}),
-        "body": handler.masked(value),
+        "headers": log.masked({name: text}),
+        "body": log.masked(value),
     }
-    line = handler.log_line(record)
+    line = log.log_line(record)
     assert line.isascii()
     assert line.isprintable()
     assert json.loads(line)["event"] == "request"
@@ -193,7 +193,7 @@ def test_a_line_stays_under_the_limit_of_cloudwatch(shop: Shop, character: str) 
 def test_a_line_that_was_cut_says_so(shop: Shop) -> None:
     request, _ = send(shop, path="x" * 300_000)
     assert request["truncated"] is True
-    assert len(request["path"]) == handler.MAX_LOG_VALUE
+    assert len(request["path"]) == log.MAX_LOG_VALUE
     assert request["body"] == ORDER
 
 
@@ -204,8 +204,8 @@ def test_a_failing_log_does_not_fail_the_order(capsys: pytest.CaptureFixture[str
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sys.stdout", Broken())
-        handler.write_log("x")
-    handler.write_log("y")
+        log.write_log("x")
+    log.write_log("y")
     assert capsys.readouterr().out == "y\n"
 
 
@@ -218,4 +218,4 @@ def test_a_failing_log_does_not_fail_the_order(capsys: pytest.CaptureFixture[str
     ],
 )
 def test_timestamps_are_iso_8601_in_utc(seconds: float, text: str) -> None:
-    assert handler.timestamp(seconds) == text
+    assert log.timestamp(seconds) == text

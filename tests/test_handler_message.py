@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ordernotify import handler
+from ordernotify.function import aws_calls, notification
+from ordernotify.function.order import MAX_DOCUMENT_BYTES
 from tests.handler_fakes import check_message, open_shop
 
 ORDER: dict[str, Any] = {
@@ -37,7 +38,7 @@ OTHERS = st.dictionaries(NAMES.map(lambda name: "x" + name), VALUES, max_size=5)
 
 def published(order: dict[str, Any]) -> tuple[str, dict[str, str]]:
     """Give the subject and the texts of an order's notification, after checking it as SNS does."""
-    message = handler.notification(order)
+    message = notification.notification(order)
     attributes = {f"MessageAttributes.{n}": v["StringValue"] for n, v in message["MessageAttributes"].items()}
     check_message({name: message[name] for name in ("Subject", "Message", "MessageStructure")} | attributes)
     texts: dict[str, str] = json.loads(message["Message"])
@@ -72,7 +73,7 @@ def test_what_an_ordinary_order_sends() -> None:
 
 
 def test_attributes_are_there_for_filter_policies() -> None:
-    assert handler.notification(ORDER)["MessageAttributes"] == {
+    assert notification.notification(ORDER)["MessageAttributes"] == {
         "eventType": {"DataType": "String", "StringValue": "order.received"},
         "orderId": {"DataType": "String", "StringValue": ORDER["orderId"]},
     }
@@ -94,10 +95,10 @@ def test_the_same_order_gives_the_same_message(others: dict[str, Any], seed: int
     order = ORDER | others
     names = list(order)
     random.Random(seed).shuffle(names)
-    stored = {name: handler.attribute_value(order[name]) for name in names}
-    read = {name: as_decimal(handler.plain_value(value)) for name, value in stored.items()}
+    stored = {name: aws_calls.attribute_value(order[name]) for name in names}
+    read = {name: as_decimal(aws_calls.plain_value(value)) for name, value in stored.items()}
     system = {"FileName": "x", "notification": "pending", "messageId": "m", "requestHash": "h"}
-    assert handler.notification(read | system) == handler.notification(order)
+    assert notification.notification(read | system) == notification.notification(order)
 
 
 def as_decimal(value: Any) -> Any:
@@ -163,7 +164,7 @@ def test_a_text_cannot_pose_as_another_field_of_the_email() -> None:
 def largest(text: str) -> str:
     """Give the largest document that is taken whose field `a` is a list of this text."""
     head = '{"customerName":"C","productName":"P","a":['
-    count = (handler.MAX_DOCUMENT_BYTES - len(head) - 2 + 1) // (len(text.encode()) + 1)
+    count = (MAX_DOCUMENT_BYTES - len(head) - 2 + 1) // (len(text.encode()) + 1)
     return head + ",".join([text] * count) + "]}"
 
 
@@ -203,7 +204,7 @@ def largest(text: str) -> str:
 )
 def test_the_largest_documents_are_stored_and_sent_whole(text: str) -> None:
     document = largest(text)
-    assert len(document.encode()) > handler.MAX_DOCUMENT_BYTES - 300
+    assert len(document.encode()) > MAX_DOCUMENT_BYTES - 300
     with open_shop(attempt_seconds=5) as shop:
         assert shop.send(document).status == 201
         [order] = shop.aws.orders()
@@ -243,7 +244,7 @@ def test_an_email_that_would_not_fit_is_cut_and_says_so() -> None:
     _, texts = published(order)
     assert json.loads(texts["default"]) == order
     assert texts["email"].endswith(note)
-    assert len(handler.notification(order)["Message"]) > 262_144 - 1_100
+    assert len(notification.notification(order)["Message"]) > 262_144 - 1_100
 
 
 @pytest.mark.parametrize(
@@ -257,4 +258,4 @@ def test_items_of_other_programs_make_a_valid_message_too(order: dict[str, Any])
 
 def test_the_texts_can_be_had_alone() -> None:
     subject, message = published(ORDER)
-    assert handler.texts(ORDER) == {"subject": subject, "email": message["email"], "sms": message["sms"]}
+    assert notification.texts(ORDER) == {"subject": subject, "email": message["email"], "sms": message["sms"]}

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ordernotify import handler
+from ordernotify.function import order
 from tests.handler_fakes import Shop, open_shop
 
 NAMES = {"customerName": "John Doe", "productName": "Wireless Mouse"}
@@ -146,7 +146,7 @@ def test_at_most_32_other_fields(shop: Shop) -> None:
     assert shop.send(NAMES | {f"f{n}": n for n in range(33)}).status == 400
 
 
-@pytest.mark.parametrize("name", handler.RESERVED)
+@pytest.mark.parametrize("name", order.RESERVED)
 def test_names_of_the_system_are_refused(shop: Shop, name: str) -> None:
     reply = shop.send(NAMES | {name: "x"})
     assert (reply.status, reply.fields) == (400, {name})
@@ -173,7 +173,7 @@ def test_absurd_nesting_is_refused(shop: Shop, text: str) -> None:
 
 def test_the_size_is_measured_in_bytes(shop: Shop) -> None:
     frame = json.dumps(NAMES | {"note": ""}, ensure_ascii=False)
-    room = handler.MAX_DOCUMENT_BYTES - len(frame)
+    room = order.MAX_DOCUMENT_BYTES - len(frame)
     assert shop.send(frame.replace('""', '"' + "x" * room + '"')).status == 201
     assert shop.send(frame.replace('""', '"' + "x" * (room + 1) + '"')).status == 413
     assert shop.send(frame.replace('""', '"' + "é" * (room // 2 + 1) + '"')).status == 413
@@ -201,4 +201,4 @@ def test_a_byte_order_mark_is_passed_over(shop: Shop) -> None:
 def test_a_flood_of_faults_is_cut(shop: Shop) -> None:
     reply = shop.send(json.dumps(NAMES)[:-1] + f', "a": [{",".join(["NaN"] * 10_000)}]}}')
     assert reply.status == 400
-    assert len(reply.body["errors"]) == handler.MAX_FAULTS + 1
+    assert len(reply.body["errors"]) == order.MAX_FAULTS + 1

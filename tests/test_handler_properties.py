@@ -12,10 +12,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ordernotify import handler
+from ordernotify.function import notification, order
 from tests.handler_fakes import Context, Reply, Shop, notified, open_shop
 
-SET_BY_US = {*handler.RESERVED, "customerName", "productName", "quantity"}
+SET_BY_US = {*order.RESERVED, "customerName", "productName", "quantity"}
 NAMES = {"customerName": "John Doe", "productName": "Wireless Mouse"}
 TEXT = st.text(max_size=30)  # with lone surrogates
 NUMBERS = st.integers() | st.floats() | st.integers(-(10**45), 10**45)
@@ -94,7 +94,7 @@ def check_stored(shop: Shop, document: dict[str, Any]) -> None:
     assert order["quantity"] == document.pop("quantity", 1)
     assert {name: order[name] for name in order.keys() - SET_BY_US} == document
     published = json.loads(json.loads(shop.aws.published[0]["Message"])["default"], parse_float=Decimal)
-    assert published == {name: order[name] for name in order.keys() - set(handler.NOT_IN_MESSAGE)}
+    assert published == {name: order[name] for name in order.keys() - set(notification.NOT_IN_MESSAGE)}
 
 
 @given(

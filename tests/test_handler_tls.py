@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ordernotify import handler
+from ordernotify.function import aws_calls, aws_client
 from tests.handler_fakes import ENVIRONMENT, TABLE, FakeAws
 
 
@@ -43,13 +43,13 @@ def server(certificate: Path) -> FakeAws:
     return FakeAws(context)
 
 
-def put(client: handler.AwsClient, name: str) -> None:
+def put(client: aws_client.AwsClient, name: str) -> None:
     item = {"FileName": name, "notification": "pending", "note": "x" * 40_000}
-    handler.put_item(client, TABLE, item, "attribute_not_exists(FileName)", {}, client._timer() + 5)
+    aws_calls.put_item(client, TABLE, item, "attribute_not_exists(FileName)", {}, client._timer() + 5)
 
 
-def client_of(aws: FakeAws) -> handler.AwsClient:
-    return handler.AwsClient(
+def client_of(aws: FakeAws) -> aws_client.AwsClient:
+    return aws_client.AwsClient(
         "dynamodb", aws.endpoint, "us-east-1", environment=ENVIRONMENT, sleep=lambda _: None
     )
 
@@ -70,7 +70,7 @@ def test_orders_go_over_one_connection_whose_certificate_was_checked(certificate
 def test_a_certificate_that_nobody_trusts_is_refused_before_anything_is_sent(certificate: Path) -> None:
     with server(certificate) as aws:
         client = client_of(aws)
-        with pytest.raises(handler.CallFailed) as failed:
+        with pytest.raises(aws_client.CallFailed) as failed:
             put(client, "a")
         assert failed.value.code == "SSLCertVerificationError"
         assert not failed.value.maybe_applied

@@ -15,10 +15,12 @@ import ordernotify
 from ordernotify import provision
 from ordernotify.aws.session import Cloud
 from ordernotify.resources.base import Resource
+from ordernotify.resources.function_code import packed_files
 from ordernotify.settings.model import ApiKind, Settings
 
 PACKAGE = Path(ordernotify.__file__).parent
 LEVELS = (
+    {"function"},
     {"errors", "handler"},
     {"settings", "times"},
     {"aws"},
@@ -36,6 +38,7 @@ LEVELS = (
 """A part imports only from levels below its own."""
 LEVEL = {part: level for level, parts in enumerate(LEVELS) for part in parts}
 SOURCES = sorted(PACKAGE.rglob("*.py"))
+PACKED = [name for name in packed_files() if name.startswith("ordernotify/")]
 
 
 def module_name(source: Path) -> str:
@@ -118,9 +121,13 @@ def every_resource(cloud: Cloud) -> list[Resource[Any]]:
     return [resource for api in ApiKind for resource in provision.declare(Settings(api=api), cloud)]
 
 
-def test_the_handler_imports_nothing_of_ours() -> None:
-    modules = set(imported(PACKAGE / "handler.py"))
-    assert {module for module in modules if module.startswith("ordernotify")} == set()
+@pytest.mark.parametrize("name", PACKED, ids=str)
+def test_what_is_in_the_functions_zip_imports_only_that_and_the_standard_library(name: str) -> None:
+    for module in imported(PACKAGE.parent / name):
+        if module.startswith("ordernotify"):
+            assert module.replace(".", "/") + ".py" in PACKED
+        else:
+            assert module.partition(".")[0] in sys.stdlib_module_names
 
 
 @pytest.mark.parametrize(

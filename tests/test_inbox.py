@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from ordernotify import handler
 from ordernotify.aws.session import Cloud
 from ordernotify.aws.session import local_cloud as cloud_at
 from ordernotify.errors import LocalCloudError, StackNotFoundError
+from ordernotify.function import notification
 from ordernotify.local.inbox import (
     Delivery,
     Filter,
@@ -32,7 +32,7 @@ READER = Subscriber("email", EMAIL, "arn:aws:sns:…", False, {}, Scope.ATTRIBUT
 
 def envelope(order: Mapping[str, Any] = ORDER, time: str = "2026-03-01T12:00:00.000Z") -> dict[str, Any]:
     """Wrap an order as SNS sends it to a queue, made by the function's own code."""
-    message = handler.notification(order)
+    message = notification.notification(order)
     return {
         "Type": "Notification",
         "Subject": message["Subject"],
@@ -68,7 +68,7 @@ def set_policy(account: Account, endpoint: str, policy: Any) -> None:
 def test_each_reader_gets_its_text_oldest_first(local_cloud: Cloud) -> None:
     second = {**ORDER, "orderId": "d4e5f6"}
     bodies = [json.dumps(envelope(second, "2026-03-01T13:00:00.000Z")), json.dumps(envelope())]
-    first, later = handler.texts(ORDER), handler.texts(second)
+    first, later = notification.texts(ORDER), notification.texts(second)
     assert list(read_inbox(local_cloud, NAMES, peek=lambda _cloud, _url: bodies)) == [
         Delivery(EMAIL, "email", first["subject"], first["email"], "a1b2c3", "2026-03-01T12:00:00.000Z"),
         Delivery(PHONE, "sms", "", first["sms"], "a1b2c3", "2026-03-01T12:00:00.000Z"),

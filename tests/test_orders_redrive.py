@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from ordernotify import handler
 from ordernotify.aws.session import Cloud
 from ordernotify.aws.waiting import Patience
 from ordernotify.errors import StackNotFoundError
+from ordernotify.function import notification
 from ordernotify.orders import Outcome, Redriven, find_pending, get_orders, redrive
 from tests.orders_fakes import NAMES, TurnedClock, mocked_cloud, put, put_many
 
@@ -125,7 +125,7 @@ class TestSending:
 
         cloud.sns.meta.events.register("provide-client-params.sns.Publish", look)
         list(redrive(cloud, NAMES, now=NOW))
-        of_handler = handler.notification({"orderId": "a", **ORDER, "quantity": 2})
+        of_handler = notification.notification({"orderId": "a", **ORDER, "quantity": 2})
         assert published == [{"TopicArn": cloud.arn("sns", NAMES.topic), **of_handler}]
 
     def test_the_message_id_is_kept_with_the_order(self, cloud: Cloud, inbox: str) -> None:
@@ -254,7 +254,7 @@ class TestFailing:
         def build(order: Mapping[str, Any]) -> Mapping[str, Any]:
             if order["orderId"] == "b":
                 raise KeyError("nothing")
-            return handler.notification(order)
+            return notification.notification(order)
 
         done = {one.order_id: one for one in redrive(cloud, NAMES, now=NOW, build_message=build)}
         assert done["a"] == Redriven("a", Outcome.SENT)

@@ -291,11 +291,12 @@ def test_new_and_adopted_parts_of_api_gateway_can_be_tagged(cloud: Cloud) -> Non
     assert http >= {("apigateway:POST", f"{prefix}/tags/*"), ("apigateway:TagResource", f"{prefix}/apis")}
 
 
-def test_the_functions_role_may_do_four_things_on_its_own_resources(cloud: Cloud) -> None:
+def test_the_functions_role_may_do_five_things_on_its_own_resources(cloud: Cloud) -> None:
     settings = Settings(stack="dev", names=Names().for_stack("dev"))
     group = f"arn:aws:logs:{REGION}:{ACCOUNT_ID}:log-group:/aws/lambda/processFileUpload-dev:*"
     assert rights(policies.role_policy(settings, cloud).document) == {
         ("dynamodb:PutItem", f"arn:aws:dynamodb:{REGION}:{ACCOUNT_ID}:table/FileMetadata-dev"),
+        ("dynamodb:UpdateItem", f"arn:aws:dynamodb:{REGION}:{ACCOUNT_ID}:table/FileMetadata-dev"),
         ("sns:Publish", f"arn:aws:sns:{REGION}:{ACCOUNT_ID}:file-upload-notification-dev"),
         ("logs:CreateLogStream", group),
         ("logs:PutLogEvents", group),

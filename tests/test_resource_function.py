@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 import zipfile
-from importlib import resources as package_files
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +15,8 @@ from ordernotify.aws.session import Cloud
 from ordernotify.errors import NotOursError, OrderNotifyError
 from ordernotify.executor import Action
 from ordernotify.resources.base import Resource
-from ordernotify.resources.function import Function, code_sha256, function_zip
+from ordernotify.resources.function import Function
+from ordernotify.resources.function_code import HANDLER, code_sha256, function_zip, packed_files
 from ordernotify.resources.log_group import LogGroup
 from ordernotify.resources.role import Role
 from ordernotify.settings.model import Settings
@@ -60,7 +63,7 @@ def read(account: Account) -> dict[str, Any]:
 
 AS_DESCRIBED = {
     "runtime": "python3.12",
-    "handler": "handler.handler",
+    "handler": "ordernotify.handler.handler",
     "architectures": ["x86_64"],
     "memory": 256,
     "timeout": 15,
@@ -84,11 +87,47 @@ def test_a_function_as_described_is_left_alone(account: Account, cloud: Cloud) -
 
 def test_the_zip_holds_the_handler_and_is_the_same_every_time() -> None:
     with zipfile.ZipFile(io.BytesIO(function_zip())) as packed:
-        assert {name: packed.read(name) for name in packed.namelist()} == {
-            "handler.py": package_files.files("ordernotify").joinpath("handler.py").read_bytes()
-        }
+        assert {name: packed.read(name) for name in packed.namelist()} == packed_files()
+    assert {"ordernotify/__init__.py", "ordernotify/handler.py", "handler.py"} < packed_files().keys()
     again = function_zip.__wrapped__()
     assert again == function_zip()
+
+
+@pytest.mark.parametrize("handler", ["handler.handler", HANDLER])
+def test_the_zip_serves_under_its_own_handler_and_that_of_version_0_1(handler: str, tmp_path: Path) -> None:
+    with zipfile.ZipFile(io.BytesIO(function_zip())) as packed:
+        packed.extractall(tmp_path)
+    module, _, name = handler.rpartition(".")
+    program = (
+        f"from {module} import {name}; import ordernotify; print(ordernotify.__file__); {name}({{}}, None)"
+    )
+    command = [
+        sys.executable,
+        "-I",
+        "-S",
+        "-c",
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {program}",
+    ]
+    done = subprocess.run(command, env={}, capture_output=True, text=True, check=True, timeout=30)
+    origin, line = done.stdout.splitlines()
+    assert origin == str(tmp_path / "ordernotify" / "__init__.py")
+    assert "TABLE_NAME" in json.loads(line)["message"], "no environment: it answers that it is not set up"
+
+
+def test_a_function_of_version_0_1_gets_the_code_before_the_handler_that_needs_it(
+    account: Account, cloud: Cloud
+) -> None:
+    bring_about(function(cloud))
+    lambda_ = account.client("lambda")
+    lambda_.update_function_code(FunctionName=NAME, ZipFile=other_code())
+    lambda_.update_function_configuration(FunctionName=NAME, Handler="handler.handler")
+    account.forget_calls()
+    bring_about(function(cloud))
+    assert [call.operation for call in account.changing_calls] == [
+        "UpdateFunctionCode",
+        "UpdateFunctionConfiguration",
+    ]
+    assert read(account) == AS_DESCRIBED
 
 
 @pytest.mark.parametrize(

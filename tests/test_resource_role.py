@@ -60,6 +60,18 @@ POLICY = {
             "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
             "Resource": f"arn:aws:logs:{PREFIX}:log-group:/aws/lambda/processFileUpload:*",
         },
+        {
+            "Sid": "MarkOrders",
+            "Effect": "Allow",
+            "Action": ["dynamodb:UpdateItem"],
+            "Resource": f"arn:aws:dynamodb:{PREFIX}:table/FileMetadata",
+            "Condition": {
+                "ForAllValues:StringEquals": {
+                    "dynamodb:Attributes": ["FileName", "messageId", "notification"]
+                },
+                "StringEqualsIfExists": {"dynamodb:ReturnValues": ["NONE", "UPDATED_NEW", "UPDATED_OLD"]},
+            },
+        },
     ],
 }
 AS_DESCRIBED = {

@@ -20,7 +20,7 @@ from botocore.exceptions import ClientError
 from ordernotify.aws.errors import has_code, map_botocore_errors
 from ordernotify.aws.session import Cloud
 from ordernotify.errors import LocalCloudError, StackNotFoundError
-from ordernotify.handler import texts
+from ordernotify.function.notification import texts
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.filter_policy import (
     CannotEvaluateError,

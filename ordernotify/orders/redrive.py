@@ -9,11 +9,11 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from ordernotify import handler
 from ordernotify.aws.errors import ignore_codes, is_throttled, map_botocore_errors
 from ordernotify.aws.session import Cloud
 from ordernotify.aws.waiting import Patience
 from ordernotify.errors import OrderNotifyError
+from ordernotify.function.notification import notification
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.orders.attributes import Order, plain_order
 from ordernotify.orders.parallel import in_parallel
@@ -88,7 +88,7 @@ def redrive(
     concurrency: int = 16,
     now: datetime | None = None,
     patience: Patience | None = None,
-    build_message: BuildMessage = handler.notification,
+    build_message: BuildMessage = notification,
 ) -> Iterator[Redriven]:
     """Publish what is pending, exactly as the handler would have, and yield each order's outcome.
 

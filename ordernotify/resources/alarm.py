@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ordernotify.aws.session import Cloud
 from ordernotify.aws.tags import tag_list
-from ordernotify.handler import METRIC_NAMESPACE, METRIC_NOTIFICATIONS_PENDING
+from ordernotify.function.log import METRIC_NAMESPACE, METRIC_NOTIFICATIONS_PENDING
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.api.base import ApiState
 from ordernotify.resources.base import UNKNOWN, Live, Needed, Resource, Step, Verb, needed_state, tags_of

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import functools
-import hashlib
-import io
-import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from importlib import resources as package_files
 from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
@@ -19,17 +13,16 @@ from ordernotify.errors import OrderNotifyError
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.api.base import proxied_on_preflight
 from ordernotify.resources.base import UNKNOWN, Live, Needed, Resource, Step, Verb, needed_state, shown_as
+from ordernotify.resources.function_code import HANDLER, code_sha256, function_zip
 from ordernotify.resources.role import AnyRoleState, GivenRoleState, RoleState
 from ordernotify.settings.model import SETTING_TAG_PREFIX
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda.literals import ArchitectureType, RuntimeType
 
-HANDLER = "handler.handler"
 ROLE_ID_TAG = "ordernotify:role-id"
 ROLE_TIMEOUT_SECONDS = 120.0
 READY_TIMEOUT_SECONDS = 180.0
-_ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 _ROLE_NOT_READY = (
     ("InvalidParameterValueException", "cannot be assumed by lambda"),
     ("InvalidParameterValueException", "execution role does not have permissions"),
@@ -38,24 +31,6 @@ _ROLE_NOT_READY = (
 )
 """AWS-FACTS 1: a role that is not usable yet; the same codes mean other things with other texts."""
 _ACTIVE, _PENDING, _FAILED, _UPDATE_FAILED = "Active", "Pending", "Failed", "last update failed"
-
-
-@functools.cache
-def function_zip() -> bytes:
-    """Pack `handler.py` so that the same source always gives the same bytes: stored, with a fixed date."""
-    source = package_files.files("ordernotify").joinpath("handler.py").read_bytes()
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as zipped:
-        entry = zipfile.ZipInfo("handler.py", _ZIP_DATE)
-        entry.create_system = 3
-        entry.external_attr = 0o644 << 16
-        zipped.writestr(entry, source)
-    return archive.getvalue()
-
-
-def code_sha256() -> str:
-    """Return the zip's SHA-256 in base64, as Lambda reports it."""
-    return base64.b64encode(hashlib.sha256(function_zip()).digest()).decode()
 
 
 def is_role_not_ready(error: ClientError) -> bool:
@@ -183,18 +158,15 @@ class Function(Resource[FunctionState]):
         return Live(self.arn, wanted)
 
     def update(self, live: Live[FunctionState], step: Step) -> Live[FunctionState]:
-        """Change configuration and code one after the other, each waited for (AWS-FACTS 3)."""
+        """Change code and configuration one after the other, each waited for (AWS-FACTS 3).
+
+        Orders arrive in between, and a run may be cut off there: the code serves under the configuration of
+        the last version (`packed_files`), not the other way round, so the code goes first.
+        """
         found, wanted = live.state, self.described(step.needed)
         # What Lambda reports after an update that it gave up need not be what is in effect.
         everything = found.status == _UPDATE_FAILED
         self._wait_until_settled(step)
-        if everything or found.configuration != wanted.configuration:
-            self._retry(step, lambda: self._update_configuration(wanted))
-            self._wait_until_ready(step)
-        if everything or found.settings != wanted.settings:
-            self._put_settings(found.settings)
-        if everything or found.role_id != wanted.role_id:
-            self.cloud.lambda_.tag_resource(Resource=self.arn, Tags={ROLE_ID_TAG: wanted.role_id})
         if everything or (found.code, found.architecture) != (wanted.code, wanted.architecture):
             self._retry(
                 step,
@@ -205,6 +177,13 @@ class Function(Resource[FunctionState]):
                 ),
             )
             self._wait_until_ready(step)
+        if everything or found.configuration != wanted.configuration:
+            self._retry(step, lambda: self._update_configuration(wanted))
+            self._wait_until_ready(step)
+        if everything or found.settings != wanted.settings:
+            self._put_settings(found.settings)
+        if everything or found.role_id != wanted.role_id:
+            self.cloud.lambda_.tag_resource(Resource=self.arn, Tags={ROLE_ID_TAG: wanted.role_id})
         return Live(self.arn, wanted)
 
     def _put_settings(self, old: Mapping[str, str]) -> None:

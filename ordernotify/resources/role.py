@@ -12,7 +12,7 @@ from ordernotify.aws.errors import has_code, ignore_codes
 from ordernotify.aws.tags import tag_list
 from ordernotify.errors import OrderNotifyError
 from ordernotify.iam.calls import Calls, allow
-from ordernotify.iam.function_policy import function_policy
+from ordernotify.iam.function_policy import MARK_STATEMENT, function_policy
 from ordernotify.resources.base import (
     Live,
     Needed,
@@ -257,6 +257,8 @@ class ExistingRole(Resource[GivenRoleState]):
     def _lacking(self) -> list[str]:
         lacking = []
         for statement in function_policy(self.settings, self.cloud)["Statement"]:
+            if statement["Sid"] == MARK_STATEMENT:
+                continue
             try:
                 answer = self.cloud.iam.simulate_principal_policy(
                     PolicySourceArn=self.arn,

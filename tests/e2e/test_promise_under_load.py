@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from ordernotify import handler, provision
+from ordernotify import provision
 from ordernotify.aws.session import Cloud
+from ordernotify.function.order import order_id
 from ordernotify.local.inbox import peek_at_queue
 from ordernotify.orders import Answer, Draft, OrderClient, OrderQuery, list_orders
 from ordernotify.orders.redrive import Outcome, redrive
@@ -82,7 +83,7 @@ def test_load_with_repeats_and_a_topic_that_refuses_for_a_while(
     client.close()
 
     assert {answer.status for _, answer in answers} <= {200, 201, 202}
-    expected = {handler.order_id(names.table, f"load-{number}") for number in range(ORDERS)}
+    expected = {order_id(names.table, f"load-{number}") for number in range(ORDERS)}
     assert {answer.order_id for _, answer in answers} == expected
     before = states(cloud, names)
     assert set(before) == expected, "exactly the distinct orders are stored"

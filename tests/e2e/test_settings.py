@@ -101,6 +101,7 @@ def test_what_setup_leaves_is_what_was_described_to_another_client(embedded_clou
     granted = {(a, s["Resource"]) for s in policy["Statement"] for a in s["Action"]}
     assert granted == {
         ("dynamodb:PutItem", f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/FileMetadata-read"),
+        ("dynamodb:UpdateItem", f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/FileMetadata-read"),
         ("sns:Publish", f"arn:aws:sns:us-east-1:{ACCOUNT}:file-upload-notification-read"),
         ("logs:CreateLogStream", f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:{group}:*"),
         ("logs:PutLogEvents", f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:{group}:*"),

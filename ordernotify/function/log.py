@@ -1,0 +1,136 @@
+"""The log: one line of JSON for a request and one for its response, with secrets masked; and the metrics."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+
+from ordernotify.function.exact_json import NOT_JSON, is_decimal, read_number
+from ordernotify.function.order import MAX_DEPTH
+
+TYPE_CHECKING = False  # `typing` is not imported at run time
+if TYPE_CHECKING:
+    from typing import Any
+
+METRIC_NAMESPACE = "ordernotify"
+METRIC_DIMENSION = "stack"
+METRIC_ORDERS_RECEIVED = "OrdersReceived"
+METRIC_ORDERS_REPLAYED = "OrdersReplayed"
+METRIC_ORDERS_REJECTED = "OrdersRejected"
+METRIC_NOTIFICATIONS_PENDING = "NotificationsPending"
+METRIC_LATENCY = "Latency"
+
+MASK = "***"
+# Parts of names, compared without case, "-", "_" and spaces.
+SECRET_NAMES = (
+    *("authorization", "apikey", "cookie", "credential", "password", "passwd", "passphrase", "privatekey"),
+    *("secret", "signature", "token", "cardnumber", "creditcard", "cvc", "cvv"),
+)
+MAX_LOG_LINE = 240_000  # CloudWatch's limit for an event is 256 KiB; the line is ASCII
+MAX_LOG_VALUE = 8_000
+MAX_LOG_TEXT = 2_048
+_NOT_PART_OF_NAMES = str.maketrans("", "", "-_ ")
+
+
+def is_secret(name: str) -> bool:
+    """Tell whether values under this name are masked in the log."""
+    plain = name.lower().translate(_NOT_PART_OF_NAMES)
+    return any(secret in plain for secret in SECRET_NAMES)
+
+
+def masked(value: Any, depth: int = 0) -> Any:
+    """Copy a JSON value with secrets masked at any depth, and what is nested beyond reason left out."""
+    if isinstance(value, str):
+        return _masked_credentials(value) if "earer " in value else value
+    if isinstance(value, (dict, list)) and depth > MAX_DEPTH + 2:
+        return "…"
+    if isinstance(value, dict):
+        return {
+            str(name): MASK if is_secret(str(name)) and inner else masked(inner, depth + 1)
+            for name, inner in value.items()
+        }
+    if isinstance(value, list):
+        return [masked(inner, depth + 1) for inner in value]
+    return str(value) if isinstance(value, float) and value - value != 0 else value  # NaN, Infinity
+
+
+def _masked_credentials(text: str) -> str:
+    import re
+
+    return re.sub(r"(?i)\b(bearer|basic) +[\w.~+/=-]+", rf"\1 {MASK}", text)
+
+
+def masked_text(text: str) -> str:
+    """Mask what looks like a secret in a short text that is no JSON: `Bearer …`, `password=…` and such."""
+    import re
+
+    names = "|".join((*SECRET_NAMES, "api[-_ ]key", "card[-_ ]number", "credit[-_ ]card", "private[-_ ]key"))
+    value = r"(?:\"[^\"]*\"?|'[^']*'?|[^\s&,;}]+)"
+    pattern = rf"(?i)((?:{names})[\w-]{{0,40}}[\"']?\s{{0,9}}[:=]\s{{0,9}}){value}"
+    return re.sub(pattern, rf"\1{MASK}", _masked_credentials(text))
+
+
+def _log_number(value: Any) -> Any:
+    """Write what `json` cannot: a Decimal as a number if that keeps its value, else as text."""
+    if is_decimal(value):
+        number = float(value)
+        return number if read_number(repr(number)) == value else str(value)
+    return str(value)
+
+
+_encode_log = json.JSONEncoder(default=_log_number, separators=(",", ":"), skipkeys=True).encode
+
+
+def log_line(record: dict[str, Any]) -> str:
+    """Write a record as one line of ASCII JSON, which no text of a customer can split or forge.
+
+    A line that CloudWatch would cut is written with its long values cut; then it has `truncated`.
+    """
+    try:
+        line = _encode_log(record)
+        if len(line) <= MAX_LOG_LINE:
+            return line
+    except NOT_JSON:
+        pass
+    return _encode_log({name: _cut_for_log(value) for name, value in record.items()} | {"truncated": True})
+
+
+def _cut_for_log(value: Any) -> Any:
+    try:
+        text = _encode_log(value)
+    except NOT_JSON:
+        return "…"
+    return value if len(text) <= MAX_LOG_VALUE else text[:MAX_LOG_VALUE]
+
+
+def write_log(line: str) -> None:
+    """Write one line to the function's log."""
+    try:
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        pass  # an order is not refused because its log cannot be written
+
+
+def timestamp(seconds: float) -> str:
+    """Write seconds since 1970 as ISO 8601 in UTC with milliseconds, such as 2025-01-31T12:00:00.000Z."""
+    milliseconds = int(seconds * 1000)
+    date_and_time = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(milliseconds // 1000))
+    return f"{date_and_time}.{milliseconds % 1000:03d}Z"
+
+
+def metrics(stack: str, counted: list[str], milliseconds: float, now: float) -> dict[str, Any]:
+    """Return the fields that make a log line carry metrics: 1 for each name in `counted`, and the latency.
+
+    Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+    """
+    described = [{"Name": name, "Unit": "Count"} for name in counted]
+    described.append({"Name": METRIC_LATENCY, "Unit": "Milliseconds"})
+    directive = {"Namespace": METRIC_NAMESPACE, "Dimensions": [[METRIC_DIMENSION]], "Metrics": described}
+    return {
+        "_aws": {"Timestamp": int(now * 1000), "CloudWatchMetrics": [directive]},
+        METRIC_DIMENSION: stack,
+        **dict.fromkeys(counted, 1),
+        METRIC_LATENCY: milliseconds,
+    }
