@@ -9,14 +9,14 @@ from moto.iam.models import AWSManagedPolicy, iam_backends
 from ordernotify import provision
 from ordernotify.aws.session import Cloud
 from ordernotify.errors import WaitTimeoutError
-from ordernotify.provision import Action
+from ordernotify.executor import Action
 from ordernotify.resources.api.access_logs import (
     POLICY,
     ROLE_NAME,
     ROLE_TIMEOUT_SECONDS,
     ApiLogRole,
 )
-from ordernotify.resources.api.base import LOG_FORMATS
+from ordernotify.resources.api.log_format import LOG_FORMATS
 from ordernotify.settings.model import ApiKind, Settings
 from tests.provision_support import (
     ACCOUNT_ID,

@@ -8,11 +8,11 @@ import pytest
 from ordernotify import provision
 from ordernotify.aws.session import Cloud
 from ordernotify.errors import NotOursError
-from ordernotify.provision import Action
+from ordernotify.executor import Action
 from ordernotify.render.plans import plan_lines
 from ordernotify.resources.api.key import ApiKey, find_api_keys
 from ordernotify.resources.api.rest_api import RestApi
-from ordernotify.resources.api.usage_plan import UsagePlan
+from ordernotify.resources.api.usage_plan import UsagePlan, UsagePlanState
 from ordernotify.resources.base import UNKNOWN, Resource
 from ordernotify.settings.model import Auth, Settings
 from ordernotify.settings.names import Names
@@ -223,19 +223,23 @@ def test_the_value_of_the_key_is_in_no_plan(account: Account, cloud: Cloud) -> N
 
 def test_what_is_not_known_before_the_api_is_made_is_said_so(cloud: Cloud) -> None:
     described = only(keyed(cloud), "usage-plan").described({})
-    assert described == {"stage": UNKNOWN, "key": UNKNOWN, "throttle": None, "copies": 1}
+    assert described == UsagePlanState(stage=UNKNOWN, key=UNKNOWN)
 
 
 class TalkativeCloud:
     """Sends the values of keys unasked, as an emulator does."""
 
     apigateway: Any
+    partition, region = "aws", "us-east-1"
 
     def __init__(self) -> None:
         self.apigateway = self
 
     def get_paginator(self, operation: str) -> Any:
         return self
+
+    def get_tags(self, **_: object) -> dict[str, Any]:
+        return {}
 
     def paginate(self, **_: object) -> list[dict[str, Any]]:
         made = datetime.fromtimestamp(0, UTC)

@@ -7,10 +7,10 @@ import pytest
 from ordernotify import provision
 from ordernotify.aws.session import Cloud
 from ordernotify.errors import AccessDeniedError, NotOursError
-from ordernotify.provision import Action, ApplyError
-from ordernotify.resources.api.base import LOG_FORMATS
+from ordernotify.executor import Action, ApplyError
+from ordernotify.resources.api.base import OldApi
 from ordernotify.resources.api.http_api import HttpApi
-from ordernotify.resources.api.rest_api import OldRestApi
+from ordernotify.resources.api.log_format import LOG_FORMATS
 from ordernotify.resources.base import UNKNOWN, Resource
 from ordernotify.settings.model import ApiKind, Auth, Settings
 from tests.account_snapshot import snapshot
@@ -265,7 +265,7 @@ def test_row_10_a_caller_who_may_not_deliver_logs_is_told_what_to_ask_for(
 
 def test_row_10_the_access_log_is_where_api_gateway_may_write(cloud: Cloud) -> None:
     described = http(cloud, access_logs=True)[0].described({})
-    assert ":log-group:/aws/vendedlogs/" in described["access log"]["destination"]
+    assert ":log-group:/aws/vendedlogs/" in described.access_log.destination
 
 
 def test_row_20_an_api_is_found_by_name_and_tag(account: Account, cloud: Cloud) -> None:
@@ -276,7 +276,7 @@ def test_row_20_an_api_is_found_by_name_and_tag(account: Account, cloud: Cloud) 
     ours = client.create_api(Name=NAME, ProtocolType="HTTP", Tags={"ordernotify:stack": "default"})
     live = http(cloud)[0].find()
     assert live is not None
-    assert (live.owned, live.ids["id"]) == (True, ours["ApiId"])
+    assert (live.owned, live.state.id) == (True, ours["ApiId"])
 
 
 def test_an_api_without_the_tag_stops_the_plan_and_can_be_adopted(account: Account, cloud: Cloud) -> None:
@@ -303,7 +303,7 @@ def test_another_kind_of_api_takes_the_place_of_the_old_one(
     api = next(item for item in planned.items if item.key == "api")
     (kind, url) = api.changes
     assert (api.action, kind.before, kind.after) == (Action.REPLACE, before.api, after.api)
-    assert (url.attribute, url.after) == ("invoke URL", UNKNOWN)
+    assert (url.label, url.after) == ("invoke URL", UNKNOWN)
     assert str(url.before).endswith("/prod/orders")
     assert planned_actions(planned)["old-api"] is Action.DELETE
     account.forget_calls()
@@ -350,7 +350,7 @@ def test_others_apis_of_the_other_kind_are_left_alone(account: Account, cloud: C
     set_up(HTTP, cloud)
     tear_down(HTTP, cloud)
     assert len(account.client("apigateway").get_rest_apis()["items"]) == 1
-    assert OldRestApi(HTTP, cloud).find() is None
+    assert OldApi(HTTP, cloud).find() is None
 
 
 def test_the_alarm_watches_this_api_by_its_id(account: Account, cloud: Cloud) -> None:

@@ -9,9 +9,11 @@ from botocore.exceptions import ClientError
 from ordernotify import provision
 from ordernotify.aws.session import Cloud
 from ordernotify.errors import NotOursError, WaitTimeoutError
-from ordernotify.provision import Action, ApplyError
-from ordernotify.resources.api.base import LOG_FORMATS, QUOTA_TIMEOUT_SECONDS, is_api_busy
-from ordernotify.resources.api.rest_api import OldRestApi, RestApi
+from ordernotify.executor import Action, ApplyError
+from ordernotify.resources.api.base import OldApi, Throttle
+from ordernotify.resources.api.log_format import LOG_FORMATS
+from ordernotify.resources.api.quota import QUOTA_TIMEOUT_SECONDS, is_api_busy
+from ordernotify.resources.api.rest_api import RestApi
 from ordernotify.resources.base import UNKNOWN, Resource
 from ordernotify.settings.model import ApiKind, Auth, Settings
 from tests.provision_support import (
@@ -296,7 +298,7 @@ def test_a_stage_that_serves_another_deployment_is_deployed_to(account: Account,
 
 def test_another_stage_takes_the_place_of_the_old_one(account: Account, cloud: Cloud) -> None:
     bring_about(rest(cloud))
-    assert changes_planned(rest(cloud, stage="v2"), "api")["stages"] == (["prod"], ["v2"])
+    assert changes_planned(rest(cloud, stage="v2"), "api")["stages"] == (("prod",), ("v2",))
     bring_about(rest(cloud, stage="v2", rate=7, burst=9))
     client, api = account.client("apigateway"), api_ids(account)[0]
     (stage,) = client.get_stages(restApiId=api)["item"]
@@ -313,7 +315,7 @@ def test_a_throttle_that_was_changed_by_hand_is_put_back(account: Account, cloud
         restApiId=api_ids(account)[0], stageName="prod", patchOperations=[change]
     )
     assert changes_planned(rest(cloud, rate=50, burst=100), "api") == {
-        "throttle": ({"rate": 1, "burst": 100}, {"rate": 50, "burst": 100})
+        "throttle": (Throttle(rate=1, burst=100), Throttle(rate=50, burst=100))
     }
     bring_about(rest(cloud, rate=50, burst=100))
     assert_settled(account, rest(cloud, rate=50, burst=100))
@@ -370,7 +372,7 @@ def test_row_20_an_api_is_found_by_name_and_tag_on_any_page(account: Account, cl
         client.create_rest_api(name="another")
     live = rest(cloud)[0].find()
     assert live is not None
-    assert (live.owned, live.ids["id"]) == (True, bring_about_despite_the_other["id"])
+    assert (live.owned, live.state.id) == (True, bring_about_despite_the_other["id"])
 
 
 def test_an_api_of_this_name_without_the_tag_stops_the_plan(account: Account, cloud: Cloud) -> None:
@@ -393,7 +395,7 @@ def test_a_second_api_of_ours_is_deleted_and_the_older_one_kept(account: Account
 
 def test_the_old_api_is_found_only_if_it_is_ours(account: Account, cloud: Cloud) -> None:
     account.client("apigateway").create_rest_api(name=NAME)
-    old = OldRestApi(Settings(api=ApiKind.HTTP), cloud)
+    old = OldApi(Settings(api=ApiKind.HTTP), cloud)
     assert old.find() is None
     assert planned_actions(provision.plan([old])) == {}
 
