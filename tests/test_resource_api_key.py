@@ -18,8 +18,6 @@ from ordernotify.settings.model import Auth, Settings
 from ordernotify.settings.names import Names
 from tests.provision_support import (
     Account,
-    assert_deleted_twice,
-    assert_made_again,
     assert_settled,
     bring_about,
     changes_planned,
@@ -27,7 +25,6 @@ from tests.provision_support import (
     planned_actions,
     refuse,
     set_up,
-    step,
     tear_down,
 )
 
@@ -35,7 +32,7 @@ KEY, PLAN = "order-api-key", "order-api-plan"
 OURS = {"ordernotify:stack": "default"}
 
 
-def keyed(cloud: Cloud, **settings: Any) -> list[Resource]:
+def keyed(cloud: Cloud, **settings: Any) -> list[Resource[Any]]:
     described = Settings(auth=settings.pop("auth", Auth.API_KEY), **settings)
     return [RestApi(described, cloud), ApiKey(described, cloud), UsagePlan(described, cloud)]
 
@@ -79,25 +76,6 @@ def test_a_stack_without_keys_has_neither_key_nor_plan(account: Account, cloud: 
     set_up(Settings(auth=Auth.IAM), cloud)
     assert account.client("apigateway").get_api_keys()["items"] == []
     assert account.client("apigateway").get_usage_plans()["items"] == []
-
-
-@pytest.mark.parametrize(("what", "made"), [("api-key", {"api-key"}), ("usage-plan", {"usage-plan"})])
-def test_what_disappeared_is_made_again(account: Account, cloud: Cloud, what: str, made: set[str]) -> None:
-    bring_about(keyed(cloud))
-    gone = only(keyed(cloud), what)
-    live = gone.find()
-    assert live is not None
-    gone.delete(live, step())
-    actions = planned_actions(provision.plan(keyed(cloud)))
-    assert {key for key, action in actions.items() if action is Action.CREATE} == made
-    assert_made_again(account, keyed(cloud), what)
-    assert read(account) == AS_DESCRIBED
-
-
-@pytest.mark.parametrize("what", ["usage-plan", "api-key"])
-def test_key_and_plan_can_be_deleted_twice(account: Account, cloud: Cloud, what: str) -> None:
-    bring_about(keyed(cloud))
-    assert_deleted_twice(only(keyed(cloud), what))
 
 
 def test_a_revoked_key_is_enabled_again(account: Account, cloud: Cloud) -> None:

@@ -22,8 +22,6 @@ from tests.provision_support import (
     Call,
     ManualClock,
     Send,
-    assert_deleted_twice,
-    assert_made_again,
     assert_settled,
     bring_about,
     changes_planned,
@@ -40,7 +38,7 @@ URI = f"arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{FUNCTION}
 ORIGIN = "https://shop.example.com"
 
 
-def rest(cloud: Cloud, **settings: Any) -> list[Resource]:
+def rest(cloud: Cloud, **settings: Any) -> list[Resource[Any]]:
     return [RestApi(Settings(**settings), cloud)]
 
 
@@ -90,22 +88,6 @@ AS_DESCRIBED = {
 def test_a_new_api_takes_orders_at_one_path_by_one_method(account: Account, cloud: Cloud) -> None:
     bring_about(rest(cloud))
     assert read(account) == AS_DESCRIBED
-
-
-def test_an_api_as_described_is_left_alone(account: Account, cloud: Cloud) -> None:
-    bring_about(rest(cloud))
-    assert_settled(account, rest(cloud))
-
-
-def test_an_api_that_disappeared_is_made_again(account: Account, cloud: Cloud) -> None:
-    bring_about(rest(cloud))
-    account.client("apigateway").delete_rest_api(restApiId=api_ids(account)[0])
-    assert_made_again(account, rest(cloud), "api")
-
-
-def test_an_api_can_be_deleted_twice(account: Account, cloud: Cloud) -> None:
-    bring_about(rest(cloud))
-    assert_deleted_twice(rest(cloud)[0])
 
 
 def test_row_05_the_integration_method_is_post(account: Account, cloud: Cloud) -> None:
