@@ -20,10 +20,11 @@ from ordernotify.executor import Action, Event, Item, Plan, carry_out
 from ordernotify.iam.calls import Allow, Calls
 from ordernotify.resources.alarm import Alarm, watches
 from ordernotify.resources.api.access_logs import ApiLogRole
-from ordernotify.resources.api.http_api import HttpApi, OldHttpApi
+from ordernotify.resources.api.base import OldApi
+from ordernotify.resources.api.http_api import HttpApi
 from ordernotify.resources.api.key import ApiKey
 from ordernotify.resources.api.permission import Permission, PreflightPermission
-from ordernotify.resources.api.rest_api import OldRestApi, RestApi
+from ordernotify.resources.api.rest_api import RestApi
 from ordernotify.resources.api.usage_plan import UsagePlan
 from ordernotify.resources.base import AnyLive, Change, Resource, Verb
 from ordernotify.resources.function import Function
@@ -64,9 +65,8 @@ def declare(settings: Settings, cloud: Cloud) -> tuple[Resource[Any], ...]:
 
 def _apis(settings: Settings, cloud: Cloud) -> tuple[Resource[Any], Resource[Any]]:
     """List the described API, and the one of the other kind that it may take the place of."""
-    if settings.api is ApiKind.HTTP:
-        return HttpApi(settings, cloud), OldRestApi(settings, cloud)
-    return RestApi(settings, cloud), OldHttpApi(settings, cloud)
+    described = HttpApi if settings.api is ApiKind.HTTP else RestApi
+    return described(settings, cloud), OldApi(settings, cloud)
 
 
 def find_all(resources: Iterable[Resource[Any]]) -> dict[str, AnyLive | None]:

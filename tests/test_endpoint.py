@@ -6,7 +6,6 @@ import pytest
 
 from ordernotify.aws.session import Cloud
 from ordernotify.errors import AccessDeniedError, StackNotFoundError
-from ordernotify.resources.api.base import invoke_url
 from ordernotify.settings.model import ApiKind, Auth, Settings
 from ordernotify.settings.names import Names
 from ordernotify.stack.discovery import (
@@ -107,30 +106,3 @@ def test_stacks_are_present_by_their_apis_of_both_kinds(account: Account, cloud:
     set_up(Settings("dev", DEV, api=ApiKind.HTTP), cloud)
     account.client("apigateway").create_rest_api(name="somebody's")
     assert stacks_present(cloud) == {"default", "dev"}
-
-
-class FakeCloud:
-    def __init__(self, endpoint: str) -> None:
-        self.endpoint = endpoint
-
-    def endpoint_for(self, service: str) -> str:
-        return self.endpoint
-
-
-@pytest.mark.parametrize(
-    ("endpoint", "expected"),
-    [
-        (
-            "https://apigateway.eu-central-1.amazonaws.com",
-            "https://a1.execute-api.eu-central-1.amazonaws.com/prod/orders",
-        ),
-        (
-            "https://apigateway.cn-north-1.amazonaws.com.cn",
-            "https://a1.execute-api.cn-north-1.amazonaws.com.cn/prod/orders",
-        ),
-        ("http://127.0.0.1:4566", "http://127.0.0.1:4566/_aws/execute-api/a1/prod/orders"),
-        ("http://localhost:5000/", "http://localhost:5000/_aws/execute-api/a1/prod/orders"),
-    ],
-)
-def test_the_url_is_where_the_service_answers(endpoint: str, expected: str) -> None:
-    assert invoke_url(FakeCloud(endpoint), "a1", "prod") == expected  # type: ignore[arg-type]

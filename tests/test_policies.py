@@ -43,6 +43,7 @@ WITHOUT_RESOURCE = {
     "logs:GetLogDelivery": "log delivery has no resources",
     "logs:UpdateLogDelivery": "log delivery has no resources",
     "logs:ListLogDeliveries": "log delivery has no resources",
+    "logs:DeleteLogDelivery": "log delivery has no resources",
     "logs:PutResourcePolicy": "resource policies are the account's",
     "logs:DescribeResourcePolicies": "resource policies are the account's",
 }
@@ -55,6 +56,7 @@ NO_CALLS = {
     "execute-api:Invoke",
     "iam:PassRole",
     "logs:CreateLogDelivery",
+    "logs:DeleteLogDelivery",
     "logs:GetLogDelivery",
     "logs:ListLogDeliveries",
     "logs:UpdateLogDelivery",
@@ -288,7 +290,27 @@ def test_new_and_adopted_parts_of_api_gateway_can_be_tagged(cloud: Cloud) -> Non
         ("apigateway:PATCH", f"{prefix}/apikeys/*"),
         ("apigateway:PATCH", f"{prefix}/usageplans/*"),
     }
-    assert http >= {("apigateway:POST", f"{prefix}/tags/*"), ("apigateway:TagResource", f"{prefix}/apis")}
+    assert http >= {
+        ("apigateway:POST", f"{prefix}/tags/*"),
+        ("apigateway:TagResource", f"{prefix}/apis"),
+        ("apigateway:TagResource", f"{prefix}/apis/*"),  # AWS-FACTS 37
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [
+        (setup_policy, Settings(api=ApiKind.HTTP, access_logs=True)),
+        (setup_policy, Settings(api=ApiKind.HTTP)),
+        (teardown_policy, Settings(api=ApiKind.HTTP)),
+        (teardown_policy, Settings()),
+    ],
+    ids=["setup with logs", "setup that turns them off", "teardown", "teardown of an old http api"],
+)
+def test_row_29_the_delivery_of_an_http_apis_log_can_be_removed(
+    cloud: Cloud, kind: Callable[[Settings, Cloud], policies.Policy], settings: Settings
+) -> None:
+    assert ("logs:DeleteLogDelivery", "*") in rights(kind(settings, cloud).document)
 
 
 def test_the_functions_role_may_do_five_things_on_its_own_resources(cloud: Cloud) -> None:

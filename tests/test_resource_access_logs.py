@@ -9,14 +9,14 @@ from moto.iam.models import AWSManagedPolicy, iam_backends
 from ordernotify import provision
 from ordernotify.aws.session import Cloud
 from ordernotify.errors import WaitTimeoutError
-from ordernotify.provision import Action
+from ordernotify.executor import Action
 from ordernotify.resources.api.access_logs import (
     POLICY,
     ROLE_NAME,
     ROLE_TIMEOUT_SECONDS,
     ApiLogRole,
 )
-from ordernotify.resources.api.base import LOG_FORMATS
+from ordernotify.resources.api.log_format import LOG_FORMATS
 from ordernotify.settings.model import ApiKind, Settings
 from tests.provision_support import (
     ACCOUNT_ID,
@@ -35,6 +35,7 @@ LOGGED = Settings(access_logs=True, log_retention=7)
 GROUP = "/aws/vendedlogs/apigateway/order-api"
 ROLE = f"arn:aws:iam::{ACCOUNT_ID}:role/{ROLE_NAME}"
 NOT_READY = "The role ARN does not have required permissions configured"
+NOT_WRITING = "API Gateway could not successfully write to CloudWatch Logs using the ARN specified"
 
 
 def role(cloud: Cloud, settings: Settings = LOGGED) -> list[ApiLogRole]:
@@ -98,8 +99,9 @@ def test_row_09_a_setting_that_somebody_made_is_left_as_it_is(account: Account, 
     assert set_role(account) == other
 
 
-def test_row_09_the_new_role_is_waited_for(account: Account, cloud: Cloud) -> None:
-    account.interfere = refuse("UpdateAccount", "BadRequestException", NOT_READY, times=3)
+@pytest.mark.parametrize("text", [NOT_READY, NOT_WRITING], ids=["row 9", "row 25"])
+def test_row_09_and_25_the_new_role_is_waited_for(account: Account, cloud: Cloud, text: str) -> None:
+    account.interfere = refuse("UpdateAccount", "BadRequestException", text, times=3)
     clock = ManualClock()
     bring_about(role(cloud), clock)
     assert set_role(account) == ROLE

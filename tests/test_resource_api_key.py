@@ -8,18 +8,16 @@ import pytest
 from ordernotify import provision
 from ordernotify.aws.session import Cloud
 from ordernotify.errors import NotOursError
-from ordernotify.provision import Action
+from ordernotify.executor import Action
 from ordernotify.render.plans import plan_lines
 from ordernotify.resources.api.key import ApiKey, find_api_keys
 from ordernotify.resources.api.rest_api import RestApi
-from ordernotify.resources.api.usage_plan import UsagePlan
+from ordernotify.resources.api.usage_plan import UsagePlan, UsagePlanState
 from ordernotify.resources.base import UNKNOWN, Resource
 from ordernotify.settings.model import Auth, Settings
 from ordernotify.settings.names import Names
 from tests.provision_support import (
     Account,
-    assert_deleted_twice,
-    assert_made_again,
     assert_settled,
     bring_about,
     changes_planned,
@@ -27,7 +25,6 @@ from tests.provision_support import (
     planned_actions,
     refuse,
     set_up,
-    step,
     tear_down,
 )
 
@@ -35,7 +32,7 @@ KEY, PLAN = "order-api-key", "order-api-plan"
 OURS = {"ordernotify:stack": "default"}
 
 
-def keyed(cloud: Cloud, **settings: Any) -> list[Resource]:
+def keyed(cloud: Cloud, **settings: Any) -> list[Resource[Any]]:
     described = Settings(auth=settings.pop("auth", Auth.API_KEY), **settings)
     return [RestApi(described, cloud), ApiKey(described, cloud), UsagePlan(described, cloud)]
 
@@ -79,25 +76,6 @@ def test_a_stack_without_keys_has_neither_key_nor_plan(account: Account, cloud: 
     set_up(Settings(auth=Auth.IAM), cloud)
     assert account.client("apigateway").get_api_keys()["items"] == []
     assert account.client("apigateway").get_usage_plans()["items"] == []
-
-
-@pytest.mark.parametrize(("what", "made"), [("api-key", {"api-key"}), ("usage-plan", {"usage-plan"})])
-def test_what_disappeared_is_made_again(account: Account, cloud: Cloud, what: str, made: set[str]) -> None:
-    bring_about(keyed(cloud))
-    gone = only(keyed(cloud), what)
-    live = gone.find()
-    assert live is not None
-    gone.delete(live, step())
-    actions = planned_actions(provision.plan(keyed(cloud)))
-    assert {key for key, action in actions.items() if action is Action.CREATE} == made
-    assert_made_again(account, keyed(cloud), what)
-    assert read(account) == AS_DESCRIBED
-
-
-@pytest.mark.parametrize("what", ["usage-plan", "api-key"])
-def test_key_and_plan_can_be_deleted_twice(account: Account, cloud: Cloud, what: str) -> None:
-    bring_about(keyed(cloud))
-    assert_deleted_twice(only(keyed(cloud), what))
 
 
 def test_a_revoked_key_is_enabled_again(account: Account, cloud: Cloud) -> None:
@@ -223,19 +201,23 @@ def test_the_value_of_the_key_is_in_no_plan(account: Account, cloud: Cloud) -> N
 
 def test_what_is_not_known_before_the_api_is_made_is_said_so(cloud: Cloud) -> None:
     described = only(keyed(cloud), "usage-plan").described({})
-    assert described == {"stage": UNKNOWN, "key": UNKNOWN, "throttle": None, "copies": 1}
+    assert described == UsagePlanState(stage=UNKNOWN, key=UNKNOWN)
 
 
 class TalkativeCloud:
     """Sends the values of keys unasked, as an emulator does."""
 
     apigateway: Any
+    partition, region = "aws", "us-east-1"
 
     def __init__(self) -> None:
         self.apigateway = self
 
     def get_paginator(self, operation: str) -> Any:
         return self
+
+    def get_tags(self, **_: object) -> dict[str, Any]:
+        return {}
 
     def paginate(self, **_: object) -> list[dict[str, Any]]:
         made = datetime.fromtimestamp(0, UTC)

@@ -7,10 +7,10 @@ import pytest
 from ordernotify import provision
 from ordernotify.aws.session import Cloud
 from ordernotify.errors import AccessDeniedError, NotOursError
-from ordernotify.provision import Action, ApplyError
-from ordernotify.resources.api.base import LOG_FORMATS
+from ordernotify.executor import Action, ApplyError
+from ordernotify.resources.api.base import OldApi
 from ordernotify.resources.api.http_api import HttpApi
-from ordernotify.resources.api.rest_api import OldRestApi
+from ordernotify.resources.api.log_format import LOG_FORMATS
 from ordernotify.resources.base import UNKNOWN, Resource
 from ordernotify.settings.model import ApiKind, Auth, Settings
 from tests.account_snapshot import snapshot
@@ -19,10 +19,10 @@ from tests.provision_support import (
     Account,
     Call,
     Send,
-    assert_deleted_twice,
-    assert_made_again,
+    answer_json,
     assert_settled,
     bring_about,
+    changed_answer,
     changes_planned,
     connection_reset,
     planned_actions,
@@ -39,7 +39,7 @@ URI = f"arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{FUNCTION}
 ORIGINS = ("https://shop.example.com", "https://admin.example.com")
 
 
-def http(cloud: Cloud, **settings: Any) -> list[Resource]:
+def http(cloud: Cloud, **settings: Any) -> list[Resource[Any]]:
     return [HttpApi(Settings(api=ApiKind.HTTP, **settings), cloud)]
 
 
@@ -89,22 +89,6 @@ AS_DESCRIBED = {
 def test_a_new_api_takes_orders_at_one_path_by_one_method(account: Account, cloud: Cloud) -> None:
     bring_about(http(cloud))
     assert read(account) == AS_DESCRIBED
-
-
-def test_an_api_as_described_is_left_alone(account: Account, cloud: Cloud) -> None:
-    bring_about(http(cloud))
-    assert_settled(account, http(cloud))
-
-
-def test_an_api_that_disappeared_is_made_again(account: Account, cloud: Cloud) -> None:
-    bring_about(http(cloud))
-    account.client("apigatewayv2").delete_api(ApiId=api_ids(account)[0])
-    assert_made_again(account, http(cloud), "api")
-
-
-def test_an_api_can_be_deleted_twice(account: Account, cloud: Cloud) -> None:
-    bring_about(http(cloud))
-    assert_deleted_twice(http(cloud)[0])
 
 
 def test_every_option_is_in_the_new_api(account: Account, cloud: Cloud) -> None:
@@ -265,7 +249,46 @@ def test_row_10_a_caller_who_may_not_deliver_logs_is_told_what_to_ask_for(
 
 def test_row_10_the_access_log_is_where_api_gateway_may_write(cloud: Cloud) -> None:
     described = http(cloud, access_logs=True)[0].described({})
-    assert ":log-group:/aws/vendedlogs/" in described["access log"]["destination"]
+    assert ":log-group:/aws/vendedlogs/" in described.access_log.destination
+
+
+class EmptiedStage:
+    """A stage whose throttle is 0 requests a second where none is given, as users of AWS have seen it."""
+
+    def __init__(self, throttle: tuple[float, int] | None = None) -> None:
+        self.throttle = throttle
+
+    def __call__(self, call: Call, send: Send) -> Any:
+        if call.operation in {"CreateStage", "UpdateStage"}:
+            given = call.params.get("DefaultRouteSettings") or {}
+            self.throttle = (given.get("ThrottlingRateLimit", 0.0), given.get("ThrottlingBurstLimit", 0))
+            return send() if call.operation == "CreateStage" else answer_json({})
+        return changed_answer(send(), self._show) if call.operation == "GetStages" else send()
+
+    def _show(self, listed: dict[str, Any]) -> None:
+        for stage in listed["items"]:
+            rate, burst = self.throttle or (0.0, 0)
+            stage["defaultRouteSettings"] = {"throttlingRateLimit": rate, "throttlingBurstLimit": burst}
+
+
+def test_row_36_a_new_stage_that_would_refuse_everything_gets_the_accounts_limits(
+    account: Account, cloud: Cloud
+) -> None:
+    account.interfere = stage = EmptiedStage()
+    bring_about(http(cloud))
+    assert stage.throttle == (10_000.0, 5_000)
+    assert_settled(account, http(cloud))
+
+
+def test_row_36_a_stage_without_its_throttle_any_more_gets_the_accounts_limits(
+    account: Account, cloud: Cloud
+) -> None:
+    account.interfere = stage = EmptiedStage()
+    bring_about(http(cloud, rate=50, burst=100))
+    assert stage.throttle == (50.0, 100)
+    bring_about(http(cloud))
+    assert stage.throttle == (10_000.0, 5_000)
+    assert_settled(account, http(cloud))
 
 
 def test_row_20_an_api_is_found_by_name_and_tag(account: Account, cloud: Cloud) -> None:
@@ -276,7 +299,7 @@ def test_row_20_an_api_is_found_by_name_and_tag(account: Account, cloud: Cloud) 
     ours = client.create_api(Name=NAME, ProtocolType="HTTP", Tags={"ordernotify:stack": "default"})
     live = http(cloud)[0].find()
     assert live is not None
-    assert (live.owned, live.ids["id"]) == (True, ours["ApiId"])
+    assert (live.owned, live.state.id) == (True, ours["ApiId"])
 
 
 def test_an_api_without_the_tag_stops_the_plan_and_can_be_adopted(account: Account, cloud: Cloud) -> None:
@@ -303,7 +326,7 @@ def test_another_kind_of_api_takes_the_place_of_the_old_one(
     api = next(item for item in planned.items if item.key == "api")
     (kind, url) = api.changes
     assert (api.action, kind.before, kind.after) == (Action.REPLACE, before.api, after.api)
-    assert (url.attribute, url.after) == ("invoke URL", UNKNOWN)
+    assert (url.label, url.after) == ("invoke URL", UNKNOWN)
     assert str(url.before).endswith("/prod/orders")
     assert planned_actions(planned)["old-api"] is Action.DELETE
     account.forget_calls()
@@ -350,7 +373,7 @@ def test_others_apis_of_the_other_kind_are_left_alone(account: Account, cloud: C
     set_up(HTTP, cloud)
     tear_down(HTTP, cloud)
     assert len(account.client("apigateway").get_rest_apis()["items"]) == 1
-    assert OldRestApi(HTTP, cloud).find() is None
+    assert OldApi(HTTP, cloud).find() is None
 
 
 def test_the_alarm_watches_this_api_by_its_id(account: Account, cloud: Cloud) -> None:

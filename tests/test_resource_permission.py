@@ -7,7 +7,7 @@ import pytest
 
 from ordernotify import provision
 from ordernotify.aws.session import Cloud
-from ordernotify.provision import Action
+from ordernotify.executor import Action
 from ordernotify.settings.model import ApiKind, Settings
 from tests.account_snapshot import snapshot
 from tests.provision_support import (
@@ -145,5 +145,5 @@ def test_a_statement_that_another_setup_added_meanwhile_is_success(account: Acco
         return send()
 
     account.interfere = interfere
-    permission.update(live, frozenset({"source"}), step(("api", api_live)))
+    permission.update(live, step(("api", api_live)))
     assert statements(account) == {SID: expected("POST")}

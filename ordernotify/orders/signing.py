@@ -103,8 +103,8 @@ def read_api_key(cloud: Cloud, names: Names, stack: str) -> str:
     """Read the value of the stack's API key; raises StackNotFoundError if it has none."""
     with map_botocore_errors("read", "API key", names.api_key):
         for found in find_api_keys(cloud, names):
-            if found.get("tags", {}).get(STACK_TAG) == stack:
-                value: str = cloud.apigateway.get_api_key(apiKey=found["id"], includeValue=True)["value"]
+            if found.tags.get(STACK_TAG) == stack:
+                value: str = cloud.apigateway.get_api_key(apiKey=found.id, includeValue=True)["value"]
                 return value
     raise StackNotFoundError(
         f"the stack {stack} has no API key",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, is_dataclass
 from typing import Any
 
 from rich.live import Live as LiveDisplay
@@ -61,7 +62,11 @@ def _change_text(change: Change) -> str:
 def _value_text(value: Any) -> str:
     if value is None or value == "":
         return "(none)"
-    return clean(value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str))
+    return clean(value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=_plain))
+
+
+def _plain(value: Any) -> Any:
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else str(value)
 
 
 def _distinct(before: str, after: str) -> tuple[str, str]:

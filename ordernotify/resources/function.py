@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
 
+from ordernotify.aws.endpoints import function_endpoint
 from ordernotify.aws.errors import error_text, has_code, ignore_codes
 from ordernotify.errors import OrderNotifyError
 from ordernotify.iam.calls import Calls, allow
@@ -216,8 +217,8 @@ class Function(Resource[FunctionState]):
             "TOPIC_ARN": self.cloud.arn("sns", self.settings.names.topic),
             "STACK": self.settings.stack,
             "LOG_BODIES": str(self.settings.log_bodies).lower(),
-            "AWS_ENDPOINT_URL_DYNAMODB": self.cloud.endpoint_for("dynamodb"),
-            "AWS_ENDPOINT_URL_SNS": self.cloud.endpoint_for("sns"),
+            "AWS_ENDPOINT_URL_DYNAMODB": function_endpoint(self.cloud, "dynamodb"),
+            "AWS_ENDPOINT_URL_SNS": function_endpoint(self.cloud, "sns"),
         }
 
     def _retry(self, step: Step, call: Callable[[], Any]) -> None:

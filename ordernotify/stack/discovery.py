@@ -13,7 +13,7 @@ from ordernotify.aws.errors import has_code, map_botocore_errors
 from ordernotify.aws.session import Cloud
 from ordernotify.errors import StackNotFoundError
 from ordernotify.iam.calls import Calls, allow
-from ordernotify.resources.api.base import (
+from ordernotify.resources.api.listing import (
     FoundApi,
     find_apis,
     invoke_url,

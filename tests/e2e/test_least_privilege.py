@@ -55,6 +55,7 @@ OPTIONS = {
 UNCHECKED = {
     "apigateway:TagResource": "no such operation of API Gateway is known",
     "iam:PassRole": "making a function, or setting API Gateway's role, checks no role that is passed",
+    "logs:DeleteLogDelivery": "turning access logs off checks nothing beyond API Gateway",
     "logs:CreateLogDelivery": "turning access logs on checks nothing beyond API Gateway",
     "logs:DescribeResourcePolicies": "turning access logs on checks nothing beyond API Gateway",
     "logs:GetLogDelivery": "turning access logs on checks nothing beyond API Gateway",

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from ordernotify.aws.errors import has_code, ignore_codes
 from ordernotify.iam.calls import Calls, allow
-from ordernotify.resources.api.base import call_when_free
-from ordernotify.resources.base import Attributes, Live, Resource, Step, Verb
+from ordernotify.resources.api.quota import call_when_free
+from ordernotify.resources.base import Live, Needed, Resource, Step, Verb
 from ordernotify.settings.model import ApiKind
 
 ROLE_NAME = "ordernotify-apigateway-logs"
 POLICY = "service-role/AmazonAPIGatewayPushToCloudWatchLogs"
 ROLE_TIMEOUT_SECONDS = 120.0
 ROLE_STEP_SECONDS = 5.0
+_NEW_ROLE_TEXTS = (
+    "does not have required permissions",
+    "could not successfully write to CloudWatch Logs using the ARN specified",
+)
 _TRUST = {
     "Version": "2012-10-17",
     "Statement": [
@@ -31,11 +36,16 @@ _TRUST = {
 
 
 def is_log_role_not_ready(error: ClientError) -> bool:
-    """Whether API Gateway refused the role only because it is new (AWS-FACTS 9)."""
-    return has_code(error, "BadRequestException", text="does not have required permissions")
+    """Whether API Gateway refused the role only because it is new (AWS-FACTS 9 and 25)."""
+    return any(has_code(error, "BadRequestException", text=text) for text in _NEW_ROLE_TEXTS)
 
 
-class ApiLogRole(Resource):
+@dataclass(frozen=True, slots=True)
+class ApiLogRoleState:
+    """Nothing is compared: whichever role is set will do."""
+
+
+class ApiLogRole(Resource[ApiLogRoleState]):
     """The account's setting: made only where it is unset, with a role of its own, and never removed.
 
     AWS-FACTS 9.
@@ -77,18 +87,18 @@ class ApiLogRole(Resource):
         """Only for the access logs of a REST API; those of an HTTP API need no role."""
         return self.settings.access_logs and self.settings.api is ApiKind.REST
 
-    def described(self, needed: Mapping[str, Live]) -> Attributes:
+    def described(self, needed: Needed) -> ApiLogRoleState:
         """Return nothing: whichever role is set will do."""
-        return {}
+        return ApiLogRoleState()
 
-    def find(self) -> Live | None:
+    def find(self) -> Live[ApiLogRoleState] | None:
         """Read the account's setting; None if it is unset, or nobody needs it."""
         if not self.wanted:
             return None
         role = self.cloud.apigateway.get_account().get("cloudwatchRoleArn")
-        return Live(role, {}) if role else None
+        return Live(role, ApiLogRoleState()) if role else None
 
-    def create(self, step: Step) -> Live:
+    def create(self, step: Step) -> Live[ApiLogRoleState]:
         """Make the role and set it, waiting for it to be usable."""
         iam = self.cloud.iam
         with ignore_codes("EntityAlreadyExists"):
@@ -105,13 +115,13 @@ class ApiLogRole(Resource):
             timeout=ROLE_TIMEOUT_SECONDS,
             step=ROLE_STEP_SECONDS,
         )
-        return Live(self.arn, {})
+        return Live(self.arn, ApiLogRoleState())
 
-    def update(self, live: Live, changed: frozenset[str], step: Step) -> Live:
+    def update(self, live: Live[ApiLogRoleState], step: Step) -> Live[ApiLogRoleState]:
         """Nothing: the setting is not the stack's alone."""
         return live
 
-    def delete(self, live: Live, step: Step) -> None:
+    def delete(self, live: Live[ApiLogRoleState], step: Step) -> None:
         """Nothing: other APIs may need it."""
 
     @property

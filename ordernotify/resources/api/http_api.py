@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
@@ -12,21 +13,26 @@ from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.api.base import (
     ALLOWED_HEADERS,
     EXPOSED_HEADERS,
+    LOG_DELIVERY_REMOVAL,
     METHOD,
-    NOT_FOUND,
     PREFLIGHT_SECONDS,
-    FoundApi,
-    OldApi,
-    api_arn,
-    call_when_free,
-    lists_apis,
+    removes_api,
 )
-from ordernotify.resources.api.http_stage import LOG_DELIVERY_CALLS, DeployingApi
-from ordernotify.resources.base import Attributes, Live, Step, Verb
+from ordernotify.resources.api.http_stage import (
+    LOG_DELIVERY_CALLS,
+    Cors,
+    DeployingApi,
+    HttpApiState,
+    access_log_in,
+    throttle_in,
+)
+from ordernotify.resources.api.listing import FoundApi, api_arn, lists_apis
+from ordernotify.resources.api.quota import NOT_FOUND, call_when_free
+from ordernotify.resources.base import Live, Needed, Step, Verb
 from ordernotify.settings.names import ORDERS_PATH
 
 if TYPE_CHECKING:
-    from mypy_boto3_apigatewayv2.type_defs import CorsTypeDef, IntegrationTypeDef, RouteTypeDef
+    from mypy_boto3_apigatewayv2.type_defs import IntegrationTypeDef, RouteTypeDef
 
 ROUTE_KEY = f"{METHOD} /{ORDERS_PATH}"
 PAYLOAD_VERSION = "2.0"
@@ -44,66 +50,66 @@ _CHANGING_CALLS = (
     "DeleteStage",
     "DeleteApi",
 )
-_CORS: Mapping[str, Callable[[str], str]] = {
-    "AllowOrigins": str,
-    "AllowMethods": str.upper,
-    "AllowHeaders": str.lower,
-    "ExposeHeaders": str.lower,
-}
-"""The lists of a CORS configuration, each with the form in which its values are compared."""
 
 
 class HttpApi(DeployingApi):
     """The HTTP API; its stage deploys every change by itself."""
 
-    takes_place_of: ClassVar[str | None] = "old-api"
-
     @property
     def calls(self) -> Mapping[Verb, Calls]:
-        """TagResource is also checked for a new API, as an action of its own on the listing."""
+        """TagResource is also checked as an action of its own: on the listing, and on an old API.
+
+        AWS-FACTS 29 and 37.
+        """
         change: Calls = (allow("apigatewayv2", *_CHANGING_CALLS, "TagResource"),)
         if self.settings.access_logs:
             change += (allow("logs", *LOG_DELIVERY_CALLS, on="*"),)
         listing = api_arn(self.cloud, self.api_kind, "").rstrip("/")
         tag_new = allow("apigateway", "TagResource", on=listing)
+        tag_old = allow("apigateway", "TagResource", on=f"{listing}/*")
         return {
             Verb.FIND: (*lists_apis(self.api_kind), allow("apigatewayv2", *_READING_CALLS)),
             Verb.CREATE: (allow("apigatewayv2", "CreateApi"), tag_new, *change),
-            Verb.UPDATE: change,
-            Verb.DELETE: (allow("apigatewayv2", "DeleteApi"),),
+            Verb.UPDATE: (tag_old, LOG_DELIVERY_REMOVAL, *change),
+            Verb.DELETE: removes_api(self.api_kind),
         }
 
-    def described(self, needed: Mapping[str, Live]) -> Attributes:
+    def described(self, needed: Needed) -> HttpApiState:
         """Return the route, the integration, CORS, and the stage with what it limits and logs."""
-        return {
-            "route": ROUTE_KEY,
-            "authorization": self.authorization,
-            "integration": self._integration,
-            "other integrations": 0,
-            "cors": self._cors,
-            "stages": [self.settings.stage],
-            "automatic deployment": True,
-            "throttle": self.throttle,
-            "access log": self.access_log,
-            "copies": 1,
-        }
+        return HttpApiState(
+            route=ROUTE_KEY,
+            authorization=self.authorization,
+            integration=f"AWS_PROXY {PAYLOAD_VERSION} {self.integration_uri}",
+            cors=self._cors,
+            stages=(self.settings.stage,),
+            automatic_deployment=True,
+            throttle=self.throttle,
+            access_log=self.access_log,
+        )
 
-    def parts(self, api: FoundApi) -> Attributes:
+    def read(self, entry: FoundApi, copies: int) -> HttpApiState:
         """Read the route, its integration, and the stage."""
-        route = self._find_route(api.id)
-        integrations = self._integrations(api.id)
-        target = _target(route) if route else None
-        integration = integrations.get(target or "")
-        return {
-            "route": route["RouteKey"] if route else None,
-            "authorization": route.get("AuthorizationType") if route else None,
-            "integration": _integration_text(integration) if integration else None,
-            "other integrations": len(integrations) - (1 if integration else 0),
-            "cors": _cors_attribute(api.cors),
-            **self.stage_parts(api.id),
-        }
+        route = self._find_route(entry.id)
+        integrations = self._integrations(entry.id)
+        integration = integrations.get(_target(route)) if route else None
+        stages = self.read_stages(entry.id)
+        stage = stages.get(self.settings.stage, {})
+        return HttpApiState(
+            id=entry.id,
+            url=self.invoke_url(entry.id),
+            route=route["RouteKey"] if route else None,
+            authorization=route.get("AuthorizationType") if route else None,
+            integration=_integration_text(integration) if integration else None,
+            other_integrations=len(integrations) - (1 if integration else 0),
+            cors=_cors_in(entry.cors),
+            stages=tuple(sorted(stages)),
+            automatic_deployment=stage.get("AutoDeploy", False),
+            throttle=throttle_in(stage),
+            access_log=access_log_in(stage),
+            copies=copies,
+        )
 
-    def create(self, step: Step) -> Live:
+    def create(self, step: Step) -> Live[HttpApiState]:
         """Create the API with its tags, then its parts; the stage last, so that it deploys once."""
         created = call_when_free(
             step,
@@ -113,54 +119,52 @@ class HttpApi(DeployingApi):
             Description="Takes orders (ordernotify)",
             Tags=self.settings.all_tags,
         )
-        wanted = self.described(step.needed)
-        missing = frozenset(name for name, value in wanted.items() if value) - {"copies"}
-        return self.update(self.found(created["ApiId"], {}), missing, step)
+        api_id = created["ApiId"]
+        new = HttpApiState(id=api_id, url=self.invoke_url(api_id))
+        return self.update(Live(api_arn(self.cloud, self.api_kind, api_id), new), step)
 
-    def update(self, live: Live, changed: frozenset[str], step: Step) -> Live:
+    def update(self, live: Live[HttpApiState], step: Step) -> Live[HttpApiState]:
         """Put every part that differs."""
-        api_id = live.ids["id"]
-        if "copies" in changed:
-            self.delete_copies(api_id, step)
-        if "cors" in changed:
-            self._put_cors(api_id, step)
-        if changed & {"route", "authorization", "integration", "other integrations"}:
-            self._put_route(api_id, step)
-        if changed & {"stages", "automatic deployment", "throttle", "access log"}:
-            self.put_stage(api_id, step, forget_logs="access log" in changed and not self.access_log)
-        if "stages" in changed:
-            self.delete_other_stages(api_id, step)
-        return self.found(api_id, self.described(step.needed))
+        found, wanted = live.state, self.described(step.needed)
+        if found.copies != wanted.copies:
+            self.delete_all_but(live.arn, step)
+        if found.cors != wanted.cors:
+            self._put_cors(found.id, wanted.cors, step)
+        if found.way != wanted.way:
+            self._put_route(found.id, wanted, step)
+        if found.stage != wanted.stage:
+            self.put_stage(found, wanted, step)
+        if found.stages != wanted.stages:
+            self.delete_other_stages(found.id, step)
+        return Live(live.arn, replace(wanted, id=found.id, url=found.url))
 
-    def put_tags(self, live: Live) -> None:
+    def put_tags(self, live: Live[HttpApiState]) -> None:
         """Add the tags."""
         self.cloud.apigatewayv2.tag_resource(ResourceArn=live.arn, Tags=self.settings.all_tags)
 
-    def remove(self, api_id: str) -> None:
-        """Delete one API."""
-        self.cloud.apigatewayv2.delete_api(ApiId=api_id)
-
     @property
-    def _integration(self) -> str:
-        return f"AWS_PROXY {PAYLOAD_VERSION} {self.integration_uri}"
-
-    @property
-    def _cors(self) -> dict[str, Any] | None:
+    def _cors(self) -> Cors | None:
         if not self.settings.cors_origins:
             return None
-        return {
-            "AllowOrigins": sorted(self.settings.cors_origins),
-            "AllowMethods": [METHOD],
-            "AllowHeaders": list(ALLOWED_HEADERS),
-            "ExposeHeaders": list(EXPOSED_HEADERS),
-            "MaxAge": PREFLIGHT_SECONDS,
-        }
+        return Cors(
+            allow_origins=tuple(sorted(self.settings.cors_origins)),
+            allow_methods=(METHOD,),
+            allow_headers=ALLOWED_HEADERS,
+            expose_headers=EXPOSED_HEADERS,
+            max_age=PREFLIGHT_SECONDS,
+        )
 
-    def _put_cors(self, api_id: str, step: Step) -> None:
+    def _put_cors(self, api_id: str, cors: Cors | None, step: Step) -> None:
         client = self.cloud.apigatewayv2
-        if self._cors:
-            cors = cast("CorsTypeDef", self._cors)
-            call_when_free(step, client.update_api, ApiId=api_id, CorsConfiguration=cors)
+        if cors:
+            configuration: Any = {
+                "AllowOrigins": list(cors.allow_origins),
+                "AllowMethods": list(cors.allow_methods),
+                "AllowHeaders": list(cors.allow_headers),
+                "ExposeHeaders": list(cors.expose_headers),
+                "MaxAge": cors.max_age,
+            }
+            call_when_free(step, client.update_api, ApiId=api_id, CorsConfiguration=configuration)
         else:
             # An update cannot remove it.
             with ignore_codes(NOT_FOUND):
@@ -174,11 +178,11 @@ class HttpApi(DeployingApi):
         pages = self.cloud.apigatewayv2.get_paginator("get_integrations").paginate(ApiId=api_id)
         return {found["IntegrationId"]: found for page in pages for found in page["Items"]}
 
-    def _put_route(self, api_id: str, step: Step) -> None:
+    def _put_route(self, api_id: str, wanted: HttpApiState, step: Step) -> None:
         """Point the route to one right integration, and remove the others that a cut-off create left."""
         client = self.cloud.apigatewayv2
         route, integrations = self._find_route(api_id), self._integrations(api_id)
-        right = [key for key, found in integrations.items() if _integration_text(found) == self._integration]
+        right = [key for key, found in integrations.items() if _integration_text(found) == wanted.integration]
         kept = right[0] if right else self._create_integration(api_id, step)
         target = f"integrations/{kept}"
         if route:
@@ -232,13 +236,14 @@ def _integration_text(found: IntegrationTypeDef) -> str:
     return " ".join(str(found.get(key)) for key in keys)
 
 
-def _cors_attribute(cors: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Bring AWS's form into ours: the cases of names may come back changed, and the order means nothing."""
+def _cors_in(cors: Mapping[str, Any] | None) -> Cors | None:
+    """Bring AWS's form into the one that is compared."""
     if not cors:
         return None
-    lists = {name: sorted(form(value) for value in cors.get(name, ())) for name, form in _CORS.items()}
-    return {**lists, "MaxAge": cors.get("MaxAge")}
-
-
-class OldHttpApi(OldApi, HttpApi):
-    """The HTTP API of a stack that is described with a REST API now."""
+    return Cors(
+        allow_origins=tuple(sorted(cors.get("AllowOrigins", ()))),
+        allow_methods=tuple(sorted(name.upper() for name in cors.get("AllowMethods", ()))),
+        allow_headers=tuple(sorted(name.lower() for name in cors.get("AllowHeaders", ()))),
+        expose_headers=tuple(sorted(name.lower() for name in cors.get("ExposeHeaders", ()))),
+        max_age=cors.get("MaxAge"),
+    )

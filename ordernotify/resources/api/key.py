@@ -2,42 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-from ordernotify.aws.errors import ignore_codes
 from ordernotify.aws.session import Cloud
 from ordernotify.iam.calls import Calls, allow
-from ordernotify.resources.api.base import NOT_FOUND, call_when_free
-from ordernotify.resources.base import Attributes, Live, Resource, Step, Verb
+from ordernotify.resources.api.listing import Listed, gateway_arn, tags_of_now
+from ordernotify.resources.api.namesake import Namesake
+from ordernotify.resources.api.quota import call_when_free
+from ordernotify.resources.base import Live, Needed, Step, Verb
 from ordernotify.settings.model import Auth
 from ordernotify.settings.names import Names
 
 
-def find_api_keys(cloud: Cloud, names: Names) -> list[dict[str, Any]]:
-    """Find the keys of this exact name, oldest first and without their values.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundKey(Listed):
+    """An API key without its value, which must not get into plans, errors or logs."""
+
+    enabled: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKeyState:
+    """An API key, and how many the stack has of it."""
+
+    id: str = field(default="", compare=False)
+    enabled: bool = True
+    copies: int = 1
+
+
+def find_api_keys(cloud: Cloud, names: Names) -> list[FoundKey]:
+    """Find the keys of this exact name, oldest first.
 
     AWS matches by prefix (AWS-FACTS 20).
     """
     pages = cloud.apigateway.get_paginator("get_api_keys").paginate(
         nameQuery=names.api_key, includeValues=False
     )
-    # A key's value must not get into plans, errors or logs, even where an emulator sends it unasked.
-    named = [
-        {name: value for name, value in key.items() if name != "value"}
-        for page in pages
-        for key in page["items"]
-        if key["name"] == names.api_key
+    named = [key for page in pages for key in page["items"] if key["name"] == names.api_key]
+    return [
+        FoundKey(
+            arn=(arn := _arn(cloud, key["id"])),
+            id=key["id"],
+            tags=tags_of_now(cloud, arn, key.get("tags", {})),
+            # An emulator keeps the text by which it was set.
+            enabled=str(key.get("enabled")).lower() == "true",
+        )
+        for key in sorted(named, key=lambda key: (key["createdDate"].timestamp(), key["id"]))
     ]
-    return sorted(named, key=lambda key: (key["createdDate"].timestamp(), key["id"]))
 
 
 def lists_api_keys() -> Calls:
     """What `find_api_keys` calls."""
-    return (allow("apigateway", "GetApiKeys"),)
+    return (allow("apigateway", "GetApiKeys", "GetTags"),)
 
 
-class ApiKey(Resource):
+def _arn(cloud: Cloud, key_id: str) -> str:
+    return gateway_arn(cloud, "apikeys", key_id)
+
+
+class ApiKey(Namesake[ApiKeyState, FoundKey]):
     """The key; its value is made by AWS, and read only by who sends an order or asks to see it."""
 
     kind = "api-key"
@@ -47,11 +71,6 @@ class ApiKey(Resource):
     def name(self) -> str:
         """The key's name."""
         return self.settings.names.api_key
-
-    @property
-    def arn(self) -> str:
-        """Empty: the ARN holds the id that AWS chooses."""
-        return ""
 
     @property
     def calls(self) -> Mapping[Verb, Calls]:
@@ -69,23 +88,19 @@ class ApiKey(Resource):
         """Only where clients must present a key."""
         return self.settings.auth is Auth.API_KEY
 
-    def described(self, needed: Mapping[str, Live]) -> Attributes:
+    def described(self, needed: Needed) -> ApiKeyState:
         """Return that there is one key and that it is enabled."""
-        return {"enabled": True, "copies": 1}
+        return ApiKeyState()
 
-    def find(self) -> Live | None:
-        """Read the key; one of ours wins over others of its name."""
-        keys = find_api_keys(self.cloud, self.settings.names)
-        if not keys:
-            return None
-        ours = [key for key in keys if self.owns(key.get("tags", {}))]
-        key = (ours or keys)[0]
-        # An emulator keeps the text by which it was set.
-        enabled = str(key.get("enabled")).lower() == "true"
-        attributes = {"enabled": enabled, "copies": max(len(ours), 1)}
-        return self._live(key["id"], attributes, key.get("tags", {}))
+    def named(self) -> Sequence[FoundKey]:
+        """List the keys of this name."""
+        return find_api_keys(self.cloud, self.settings.names)
 
-    def create(self, step: Step) -> Live:
+    def read(self, entry: FoundKey, copies: int) -> ApiKeyState:
+        """Take what the listing tells."""
+        return ApiKeyState(id=entry.id, enabled=entry.enabled, copies=copies)
+
+    def create(self, step: Step) -> Live[ApiKeyState]:
         """Create the key with its tags."""
         created = call_when_free(
             step,
@@ -95,41 +110,26 @@ class ApiKey(Resource):
             enabled=True,
             tags=self.settings.all_tags,
         )
-        return self._live(created["id"], self.described(step.needed))
+        return Live(_arn(self.cloud, created["id"]), ApiKeyState(id=created["id"]))
 
-    def update(self, live: Live, changed: frozenset[str], step: Step) -> Live:
+    def update(self, live: Live[ApiKeyState], step: Step) -> Live[ApiKeyState]:
         """Enable the key again, and delete copies of it."""
-        if "enabled" in changed:
+        found, wanted = live.state, self.described(step.needed)
+        if found.enabled != wanted.enabled:
             call_when_free(
                 step,
                 self.cloud.apigateway.update_api_key,
-                apiKey=live.ids["id"],
+                apiKey=found.id,
                 patchOperations=[{"op": "replace", "path": "/enabled", "value": "true"}],
             )
-        if "copies" in changed:
-            self._delete_all_but(live.ids["id"], step)
-        return self._live(live.ids["id"], self.described(step.needed))
+        if found.copies != wanted.copies:
+            self.delete_all_but(live.arn, step)
+        return Live(live.arn, ApiKeyState(id=found.id))
 
-    def put_tags(self, live: Live) -> None:
+    def put_tags(self, live: Live[ApiKeyState]) -> None:
         """Add the tags."""
         self.cloud.apigateway.tag_resource(resourceArn=live.arn, tags=self.settings.all_tags)
 
-    def has_rival(self, live: Live) -> bool:
-        """Whether the key just made is not the only one of ours that has the name."""
-        keys = find_api_keys(self.cloud, self.settings.names)
-        return [key["id"] for key in keys if self.owns(key.get("tags", {}))] != [live.ids["id"]]
-
-    def delete(self, live: Live, step: Step) -> None:
-        """Delete every key of ours that has the name."""
-        self._delete_all_but("", step)
-
-    def _delete_all_but(self, kept: str, step: Step) -> None:
-        # AWS-FACTS 21: a create that was cut off after it was applied, and repeated, leaves a second key.
-        for key in find_api_keys(self.cloud, self.settings.names):
-            if key["id"] != kept and self.owns(key.get("tags", {})):
-                with ignore_codes(NOT_FOUND):
-                    call_when_free(step, self.cloud.apigateway.delete_api_key, apiKey=key["id"])
-
-    def _live(self, key_id: str, attributes: Attributes, tags: Mapping[str, str] | None = None) -> Live:
-        arn = f"arn:{self.cloud.partition}:apigateway:{self.cloud.region}::/apikeys/{key_id}"
-        return Live(arn, attributes, tags is None or self.owns(tags), tags, {"id": key_id})
+    def remove(self, entry: FoundKey, step: Step) -> None:
+        """Delete one key."""
+        call_when_free(step, self.cloud.apigateway.delete_api_key, apiKey=entry.id)

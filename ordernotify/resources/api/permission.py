@@ -3,21 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import ClassVar
 
 from botocore.exceptions import ClientError
 
 from ordernotify.aws.errors import has_code, ignore_codes
 from ordernotify.iam.calls import Calls, allow
-from ordernotify.resources.api.base import METHOD, proxied_on_preflight
-from ordernotify.resources.base import UNKNOWN, Attributes, Live, Resource, Step, Verb, json_statements
+from ordernotify.resources.api.base import METHOD, ApiState, proxied_on_preflight
+from ordernotify.resources.base import (
+    UNKNOWN,
+    Live,
+    Needed,
+    Resource,
+    Step,
+    Verb,
+    json_statements,
+    needed_state,
+)
 from ordernotify.settings.names import ORDERS_PATH
 
 _PRINCIPAL = "apigateway.amazonaws.com"
 _ABSENT = "ResourceNotFoundException"
 
 
-class Permission(Resource):
+@dataclass(frozen=True, slots=True)
+class PermissionState:
+    """Who may do what with the function, and for which requests (an ARN)."""
+
+    principal: str
+    action: str
+    source: str
+
+
+class Permission(Resource[PermissionState]):
     """A statement in the function's policy."""
 
     kind = "permission"
@@ -49,11 +68,11 @@ class Permission(Resource):
         function = self.cloud.arn("lambda", f"function:{self._function}")
         return {verb: (allow("lambda", *names, on=function),) for verb, names in calls.items()}
 
-    def described(self, needed: Mapping[str, Live]) -> Attributes:
+    def described(self, needed: Needed) -> PermissionState:
         """Return who may do what; a wrong source ARN would answer every request with 500 (AWS-FACTS 5)."""
-        return {"principal": _PRINCIPAL, "action": "lambda:InvokeFunction", "source": self._source(needed)}
+        return PermissionState(_PRINCIPAL, "lambda:InvokeFunction", self._source(needed))
 
-    def find(self) -> Live | None:
+    def find(self) -> Live[PermissionState] | None:
         """Read the function's policy; None if it lacks the statement."""
         try:
             policy = self.cloud.lambda_.get_policy(FunctionName=self._function)["Policy"]
@@ -65,17 +84,15 @@ class Permission(Resource):
             if statement.get("Sid") == self.statement_id:
                 principal = statement.get("Principal")
                 condition = statement.get("Condition", {})
-                return Live(
-                    "",
-                    {
-                        "principal": principal.get("Service") if isinstance(principal, dict) else principal,
-                        "action": statement.get("Action"),
-                        "source": condition.get("ArnLike", {}).get("AWS:SourceArn", ""),
-                    },
+                state = PermissionState(
+                    principal=principal.get("Service", "") if isinstance(principal, dict) else str(principal),
+                    action=statement.get("Action", ""),
+                    source=condition.get("ArnLike", {}).get("AWS:SourceArn", ""),
                 )
+                return Live("", state)
         return None
 
-    def create(self, step: Step) -> Live:
+    def create(self, step: Step) -> Live[PermissionState]:
         """Add the statement."""
         wanted = self.described(step.needed)
         try:
@@ -84,17 +101,17 @@ class Permission(Resource):
             # There is one with another source.
             if not has_code(error, "ResourceConflictException"):
                 raise
-            return self.update(Live("", {}), frozenset(wanted), step)
+            return self.update(Live("", wanted), step)
         return Live("", wanted)
 
-    def update(self, live: Live, changed: frozenset[str], step: Step) -> Live:
+    def update(self, live: Live[PermissionState], step: Step) -> Live[PermissionState]:
         """Lambda cannot change a statement: remove it and add it again, one call at a time (AWS-FACTS 5)."""
         wanted = self.described(step.needed)
         self._remove()
         self._add(wanted)
         return Live("", wanted)
 
-    def delete(self, live: Live, step: Step) -> None:
+    def delete(self, live: Live[PermissionState], step: Step) -> None:
         """Remove the statement."""
         self._remove()
 
@@ -102,25 +119,25 @@ class Permission(Resource):
     def _function(self) -> str:
         return self.settings.names.function
 
-    def _source(self, needed: Mapping[str, Live]) -> str:
-        if "api" not in needed:
+    def _source(self, needed: Needed) -> str:
+        api = needed_state(needed, ApiState)
+        if api is None:
             return UNKNOWN
-        api_id = needed["api"].ids["id"]
-        return self.cloud.arn("execute-api", f"{api_id}/{self.settings.stage}/{self.method}/{ORDERS_PATH}")
+        return self.cloud.arn("execute-api", f"{api.id}/{self.settings.stage}/{self.method}/{ORDERS_PATH}")
 
-    def _add(self, wanted: Attributes) -> None:
+    def _add(self, wanted: PermissionState) -> None:
         try:
             self.cloud.lambda_.add_permission(
                 FunctionName=self._function,
                 StatementId=self.statement_id,
-                Action=wanted["action"],
-                Principal=wanted["principal"],
-                SourceArn=wanted["source"],
+                Action=wanted.action,
+                Principal=wanted.principal,
+                SourceArn=wanted.source,
             )
         except ClientError as error:
             # AWS-FACTS 21: added already, by an attempt that was cut off or by another setup.
             found = self.find() if has_code(error, "ResourceConflictException") else None
-            if found is None or found.attributes != wanted:
+            if found is None or found.state != wanted:
                 raise
 
     def _remove(self) -> None:

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from dataclasses import replace
+from typing import Any, Literal
 
 from ordernotify.aws.errors import ignore_codes
 from ordernotify.iam.calls import Calls, allow
-from ordernotify.resources.api.base import (
-    METHOD,
-    NOT_FOUND,
-    FoundApi,
-    OldApi,
-    api_arn,
-    call_when_free,
-    lists_apis,
-    proxied_on_preflight,
+from ordernotify.resources.api.base import METHOD, proxied_on_preflight, removes_api
+from ordernotify.resources.api.listing import FoundApi, api_arn, lists_apis
+from ordernotify.resources.api.quota import NOT_FOUND, call_when_free
+from ordernotify.resources.api.rest_stage import (
+    STAGE_CALLS,
+    DeployedApi,
+    RestApiState,
+    access_log_in,
+    throttle_in,
 )
-from ordernotify.resources.api.rest_stage import STAGE_CALLS, DeployedApi
-from ordernotify.resources.base import Attributes, Live, Step, Verb
+from ordernotify.resources.base import Live, Needed, Step, Verb
 from ordernotify.settings.model import Auth
 from ordernotify.settings.names import ORDERS_PATH
 
 PREFLIGHT = "OPTIONS"
 GATEWAY_RESPONSES: tuple[Literal["DEFAULT_4XX", "DEFAULT_5XX"], ...] = ("DEFAULT_4XX", "DEFAULT_5XX")
-"""The answers that API Gateway gives itself, such as 403 and 429: a page may read them too."""
+"""The answers that API Gateway gives itself, for example 403 and 429: a page may read them too."""
 _READING_CALLS = ("GetResources", "GetGatewayResponses", "GetStages", "GetDeployments")
 _CHANGING_CALLS = (
     "CreateResource",
@@ -37,15 +35,10 @@ _CHANGING_CALLS = (
     "DeleteGatewayResponse",
     "DeleteRestApi",
 )
-_METHOD = {"resource", "authorization", "api key required", "integration"}
-_DEPLOYED = _METHOD | {"preflight", "gateway responses"}
-"""What takes effect only when it is deployed."""
 
 
 class RestApi(DeployedApi):
     """The REST API; its stage serves what was deployed to it last."""
-
-    takes_place_of: ClassVar[str | None] = "old-api"
 
     @property
     def calls(self) -> Mapping[Verb, Calls]:
@@ -60,45 +53,52 @@ class RestApi(DeployedApi):
             Verb.FIND: (*lists_apis(self.api_kind), allow("apigateway", *_READING_CALLS)),
             Verb.CREATE: (allow("apigateway", "CreateRestApi"), tag, change),
             Verb.UPDATE: (tag, change, allow("apigateway", "PATCH", on=arn)),
-            Verb.DELETE: (allow("apigateway", "DeleteRestApi"),),
+            Verb.DELETE: removes_api(self.api_kind),
         }
 
-    def described(self, needed: Mapping[str, Live]) -> Attributes:
+    def described(self, needed: Needed) -> RestApiState:
         """Return the methods, the integration, the stage, and that exactly this is deployed."""
-        deployed = {
-            "resource": f"/{ORDERS_PATH}",
-            "authorization": self.authorization,
-            "api key required": self.settings.auth is Auth.API_KEY,
-            "integration": self._integration,
-            "preflight": self._integration if proxied_on_preflight(self.settings) else None,
-            "gateway responses": self._gateway_responses,
-        }
-        return {
-            **deployed,
-            "deployed": _fingerprint(deployed),
-            "other deployments": 0,
-            "stages": [self.settings.stage],
-            "throttle": self.throttle,
-            "access log": self.access_log,
-            "copies": 1,
-        }
+        # Lambda integrations always use POST (AWS-FACTS 5).
+        integration = f"AWS_PROXY POST {self.integration_uri}"
+        wanted = RestApiState(
+            resource=f"/{ORDERS_PATH}",
+            authorization=self.authorization,
+            api_key_required=self.settings.auth is Auth.API_KEY,
+            integration=integration,
+            preflight=integration if proxied_on_preflight(self.settings) else None,
+            gateway_responses=self._gateway_responses,
+            stages=(self.settings.stage,),
+            throttle=self.throttle,
+            access_log=self.access_log,
+        )
+        return replace(wanted, deployed=wanted.fingerprint)
 
-    def parts(self, api: FoundApi) -> Attributes:
+    def read(self, entry: FoundApi, copies: int) -> RestApiState:
         """Read the methods, the gateway responses, the stage and its deployment."""
-        resource = self._find_resource(api.id, f"/{ORDERS_PATH}") or {}
+        resource = self._find_resource(entry.id, f"/{ORDERS_PATH}") or {}
         methods = resource.get("resourceMethods", {})
         method = methods.get(METHOD, {})
-        return {
-            "resource": resource["path"] if method else None,
-            "authorization": method.get("authorizationType"),
-            "api key required": method.get("apiKeyRequired", False),
-            "integration": _integration_text(method),
-            "preflight": _integration_text(methods.get(PREFLIGHT, {})),
-            "gateway responses": self._find_gateway_responses(api.id),
-            **self.stage_parts(api.id),
-        }
+        stages, deployments = self.read_stages(entry.id), self.read_deployments(entry.id)
+        stage = stages.get(self.settings.stage, {})
+        current = stage.get("deploymentId", "")
+        return RestApiState(
+            id=entry.id,
+            url=self.invoke_url(entry.id),
+            resource=resource["path"] if method else None,
+            authorization=method.get("authorizationType"),
+            api_key_required=method.get("apiKeyRequired", False),
+            integration=_integration_text(method),
+            preflight=_integration_text(methods.get(PREFLIGHT, {})),
+            gateway_responses=self._find_gateway_responses(entry.id),
+            deployed=deployments.get(current),
+            other_deployments=len(deployments.keys() - {current}),
+            stages=tuple(sorted(stages)),
+            throttle=throttle_in(stage),
+            access_log=access_log_in(stage),
+            copies=copies,
+        )
 
-    def create(self, step: Step) -> Live:
+    def create(self, step: Step) -> Live[RestApiState]:
         """Create the API with its tags, then its parts, then deploy."""
         created = call_when_free(
             step,
@@ -108,47 +108,36 @@ class RestApi(DeployedApi):
             endpointConfiguration={"types": ["REGIONAL"]},
             tags=self.settings.all_tags,
         )
-        wanted = self.described(step.needed)
-        missing = frozenset(name for name, value in wanted.items() if value) - {"copies"}
-        return self.update(self.found(created["id"], {}), missing, step)
+        api_id = created["id"]
+        new = RestApiState(id=api_id, url=self.invoke_url(api_id))
+        return self.update(Live(api_arn(self.cloud, self.api_kind, api_id), new), step)
 
-    def update(self, live: Live, changed: frozenset[str], step: Step) -> Live:
+    def update(self, live: Live[RestApiState], step: Step) -> Live[RestApiState]:
         """Put every part that differs, then deploy: never before the integrations are there (AWS-FACTS 8)."""
-        api_id, wanted = live.ids["id"], self.described(step.needed)
-        if "copies" in changed:
-            self.delete_copies(api_id, step)
-        if changed & (_METHOD | {"preflight"}):
-            self._put_methods(api_id, changed, step)
-        if "gateway responses" in changed:
-            self._put_gateway_responses(api_id, step)
-        deployment = None
-        if changed & (_DEPLOYED | {"deployed", "stages"}):
-            deployment = self.deploy(api_id, wanted["deployed"], step)
-        self.put_stage(api_id, deployment, changed, step)
-        if "stages" in changed:
-            self.delete_other_stages(api_id, step)
-        if changed & (_DEPLOYED | {"deployed", "stages", "other deployments"}):
-            self.delete_other_deployments(api_id, step)
-        return self.found(api_id, wanted)
+        found, wanted = live.state, self.described(step.needed)
+        if found.copies != wanted.copies:
+            self.delete_all_but(live.arn, step)
+        self._put_methods(found, wanted, step)
+        if found.gateway_responses != wanted.gateway_responses:
+            self._put_gateway_responses(found.id, wanted.gateway_responses, step)
+        if found.served != wanted.served:
+            self.deploy(found.id, wanted.deployed, step)
+        self.put_stage(found, wanted, step)
+        if found.stages != wanted.stages:
+            self.delete_other_stages(found.id, step)
+        if found.served != wanted.served or found.other_deployments:
+            self.delete_other_deployments(found.id, step)
+        return Live(live.arn, replace(wanted, id=found.id, url=found.url))
 
-    def put_tags(self, live: Live) -> None:
+    def put_tags(self, live: Live[RestApiState]) -> None:
         """Add the tags."""
         self.cloud.apigateway.tag_resource(resourceArn=live.arn, tags=self.settings.all_tags)
-
-    def remove(self, api_id: str) -> None:
-        """Delete one API."""
-        self.cloud.apigateway.delete_rest_api(restApiId=api_id)
-
-    @property
-    def _integration(self) -> str:
-        # Lambda integrations always use POST (AWS-FACTS 5).
-        return f"AWS_PROXY POST {self.integration_uri}"
 
     @property
     def _gateway_responses(self) -> dict[str, dict[str, str]]:
         """The CORS headers of API Gateway's own answers.
 
-        They tell nothing that is secret, so that with several origins each is simply told its own.
+        They hold no secret: with several origins, each is simply told its own.
         """
         origins = self.settings.cors_origins
         if not origins:
@@ -176,10 +165,12 @@ class RestApi(DeployedApi):
             if found["responseType"] in GATEWAY_RESPONSES and found.get("responseParameters")
         }
 
-    def _put_gateway_responses(self, api_id: str, step: Step) -> None:
+    def _put_gateway_responses(
+        self, api_id: str, wanted: Mapping[str, Mapping[str, str]], step: Step
+    ) -> None:
         client = self.cloud.apigateway
         for kind in GATEWAY_RESPONSES:
-            parameters = self._gateway_responses.get(kind)
+            parameters = wanted.get(kind)
             if parameters:
                 call_when_free(
                     step,
@@ -192,17 +183,20 @@ class RestApi(DeployedApi):
                 with ignore_codes(NOT_FOUND):
                     call_when_free(step, client.delete_gateway_response, restApiId=api_id, responseType=kind)
 
-    def _put_methods(self, api_id: str, changed: frozenset[str], step: Step) -> None:
-        resource_id = self._ensure_resource(api_id, step)
-        if changed & _METHOD:
-            key = self.settings.auth is Auth.API_KEY
-            self._put_method(api_id, resource_id, METHOD, step, authorization=self.authorization, key=key)
-        if "preflight" in changed:
-            if proxied_on_preflight(self.settings):
-                # A browser's preflight carries neither signature nor key (https://fetch.spec.whatwg.org).
-                self._put_method(api_id, resource_id, PREFLIGHT, step, authorization="NONE", key=False)
-            else:
-                call_when_free(step, self._delete_method, api_id, resource_id, PREFLIGHT)
+    def _put_methods(self, found: RestApiState, wanted: RestApiState, step: Step) -> None:
+        if (found.method, found.preflight) == (wanted.method, wanted.preflight):
+            return
+        resource_id = self._ensure_resource(found.id, step)
+        if found.method != wanted.method:
+            key = wanted.api_key_required
+            self._put_method(found.id, resource_id, METHOD, step, authorization=self.authorization, key=key)
+        if found.preflight == wanted.preflight:
+            return
+        if wanted.preflight:
+            # A browser's preflight carries neither signature nor key (https://fetch.spec.whatwg.org).
+            self._put_method(found.id, resource_id, PREFLIGHT, step, authorization="NONE", key=False)
+        else:
+            call_when_free(step, self._delete_method, found.id, resource_id, PREFLIGHT)
 
     def _ensure_resource(self, api_id: str, step: Step) -> str:
         found = self._find_resource(api_id, f"/{ORDERS_PATH}")
@@ -256,12 +250,3 @@ def _integration_text(method: Mapping[str, Any]) -> str | None:
     if not integration:
         return None
     return " ".join(str(integration.get(key)) for key in ("type", "httpMethod", "uri"))
-
-
-def _fingerprint(deployed: Mapping[str, Any]) -> str:
-    digest = hashlib.sha256(json.dumps(deployed, sort_keys=True).encode()).hexdigest()
-    return f"ordernotify {digest[:16]}"
-
-
-class OldRestApi(OldApi, RestApi):
-    """The REST API of a stack that is described with an HTTP API now."""

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from ordernotify.aws.errors import has_code, ignore_codes
-from ordernotify.resources.api.base import (
-    NOT_FOUND,
-    Api,
-    call_when_free,
-    throttle_of,
-)
-from ordernotify.resources.base import Attributes, Step
+from ordernotify.resources.api.base import AccessLog, Api, ApiState, Throttle, access_log_of, throttle_of
+from ordernotify.resources.api.quota import NOT_FOUND, call_when_free
+from ordernotify.resources.base import Step
 from ordernotify.settings.model import ApiKind
 
 if TYPE_CHECKING:
@@ -33,123 +32,159 @@ STAGE_CALLS = (
 _ALL_METHODS = "*/*"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestContents(ApiState):
+    """What takes effect only when it is deployed; as it stands here, a new API without any part."""
+
+    resource: str | None = None
+    authorization: str | None = None
+    api_key_required: bool = False
+    integration: str | None = None
+    preflight: str | None = None
+    """The integration of the method that answers browsers' preflights."""
+    gateway_responses: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    @property
+    def method(self) -> tuple[object, ...]:
+        """What the method that takes orders is put with."""
+        return self.resource, self.authorization, self.api_key_required, self.integration
+
+    @property
+    def contents(self) -> dict[str, object]:
+        """What is deployed, by the plan's words."""
+        return {
+            one.name.replace("_", " "): getattr(self, one.name) for one in fields(RestContents) if one.compare
+        }
+
+    @property
+    def fingerprint(self) -> str:
+        """A deployment's description: it tells a later run what was deployed."""
+        digest = hashlib.sha256(json.dumps(self.contents, sort_keys=True).encode()).hexdigest()
+        return f"ordernotify {digest[:16]}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestApiState(RestContents):
+    """A REST API with its deployments and stages."""
+
+    deployed: str | None = None
+    """The fingerprint of what the described stage serves."""
+    other_deployments: int = 0
+    stages: tuple[str, ...] = ()
+    throttle: Throttle | None = None
+    access_log: AccessLog | None = None
+    copies: int = 1
+
+    @property
+    def served(self) -> tuple[object, ...]:
+        """What a new deployment is made for."""
+        return self.contents, self.deployed, self.stages
+
+
 def is_log_role_unknown(error: ClientError) -> bool:
     """Whether the stage does not know of the account's logging role, or not yet (AWS-FACTS 9)."""
     return has_code(error, "BadRequestException", text="CloudWatch Logs role ARN must be set")
 
 
-class DeployedApi(Api):
+def throttle_in(stage: Mapping[str, Any]) -> Throttle | None:
+    """Read the throttle of a stage."""
+    setting = stage.get("methodSettings", {}).get(_ALL_METHODS, {})
+    return throttle_of(setting.get("throttlingRateLimit"), setting.get("throttlingBurstLimit"))
+
+
+def access_log_in(stage: Mapping[str, Any]) -> AccessLog | None:
+    """Read where a stage logs to."""
+    settings = stage.get("accessLogSettings") or {}
+    return access_log_of(settings.get("destinationArn"), settings.get("format"))
+
+
+class DeployedApi(Api[RestApiState]):
     """A REST API as far as its stage and its deployments go."""
 
     api_kind = ApiKind.REST
 
-    def stage_parts(self, api_id: str) -> Attributes:
-        """Read the stages, and of the described one its deployment, its throttle and its access log."""
+    def read_stages(self, api_id: str) -> dict[str, Mapping[str, Any]]:
+        """Read the stages by name."""
         listed = self.cloud.apigateway.get_stages(restApiId=api_id)["item"]
-        stages: dict[str, Any] = {stage["stageName"]: stage for stage in listed}
-        deployments = self._deployments(api_id)
-        stage = stages.get(self.settings.stage, {})
-        setting = stage.get("methodSettings", {}).get(_ALL_METHODS, {})
-        current = stage.get("deploymentId", "")
-        return {
-            "deployed": deployments.get(current),
-            "other deployments": len(deployments.keys() - {current}),
-            "stages": sorted(stages),
-            "throttle": throttle_of(setting.get("throttlingRateLimit"), setting.get("throttlingBurstLimit")),
-            "access log": _access_log(stage),
-        }
+        return {stage["stageName"]: stage for stage in listed}
 
-    def deploy(self, api_id: str, description: str, step: Step) -> str:
-        """Deploy the API as it is, to no stage yet; returns the deployment's id.
+    def read_deployments(self, api_id: str) -> dict[str, str]:
+        """Map each deployment to its description, which says what was deployed."""
+        pages = self.cloud.apigateway.get_paginator("get_deployments").paginate(restApiId=api_id)
+        return {found["id"]: found.get("description", "") for page in pages for found in page["items"]}
 
-        A later run compares the description, which says what was deployed.
-        """
-        created = call_when_free(
-            step, self.cloud.apigateway.create_deployment, restApiId=api_id, description=description
-        )
-        return created["id"]
-
-    def put_stage(self, api_id: str, deployment: str | None, changed: frozenset[str], step: Step) -> None:
-        """Let the stage serve the deployment, if there is a new one, and set its throttle and access log."""
-        operations: list[PatchOperationTypeDef] = []
-        if deployment and not self._create_stage(api_id, deployment, step):
-            operations.append({"op": "replace", "path": "/deploymentId", "value": deployment})
-        if "throttle" in changed:
-            operations += self._throttle_operations()
-        if "access log" in changed:
-            operations += self._log_operations()
-        if operations:
-            step.patience.retry(
-                lambda: call_when_free(
-                    step,
-                    self.cloud.apigateway.update_stage,
-                    restApiId=api_id,
-                    stageName=self.settings.stage,
-                    patchOperations=operations,
-                ),
-                when=is_log_role_unknown,
-                waiting_for="API Gateway to know the account's logging role",
-                timeout=LOG_ROLE_TIMEOUT_SECONDS,
-            )
-
-    def _create_stage(self, api_id: str, deployment: str, step: Step) -> bool:
-        """Create the stage if there is none; returns whether that was so."""
+    def deploy(self, api_id: str, description: str | None, step: Step) -> None:
+        """Deploy the API as it is, and let the described stage serve that."""
         client, name = self.cloud.apigateway, self.settings.stage
-        if name in {stage["stageName"] for stage in client.get_stages(restApiId=api_id)["item"]}:
-            return False
+        created = call_when_free(
+            step, client.create_deployment, restApiId=api_id, description=description or ""
+        )
+        if name in self.read_stages(api_id):
+            self._update_stage(
+                api_id, [{"op": "replace", "path": "/deploymentId", "value": created["id"]}], step
+            )
+            return
         # AWS-FACTS 21: made already, by an attempt that was cut off.
         with ignore_codes("ConflictException", text="already exists"):
             call_when_free(
-                step, client.create_stage, restApiId=api_id, stageName=name, deploymentId=deployment
+                step, client.create_stage, restApiId=api_id, stageName=name, deploymentId=created["id"]
             )
-        return True
+
+    def put_stage(self, found: RestApiState, wanted: RestApiState, step: Step) -> None:
+        """Set the stage's throttle and access log where they differ."""
+        operations: list[PatchOperationTypeDef] = []
+        if found.throttle != wanted.throttle:
+            operations += _throttle_operations(wanted.throttle)
+        if found.access_log != wanted.access_log:
+            operations += _log_operations(wanted.access_log)
+        if operations:
+            self._update_stage(found.id, operations, step)
+
+    def _update_stage(self, api_id: str, operations: list[PatchOperationTypeDef], step: Step) -> None:
+        step.patience.retry(
+            lambda: call_when_free(
+                step,
+                self.cloud.apigateway.update_stage,
+                restApiId=api_id,
+                stageName=self.settings.stage,
+                patchOperations=operations,
+            ),
+            when=is_log_role_unknown,
+            waiting_for="API Gateway to know the account's logging role",
+            timeout=LOG_ROLE_TIMEOUT_SECONDS,
+        )
 
     def delete_other_stages(self, api_id: str, step: Step) -> None:
-        """Delete the stages that are not the described one, such as the last one of another name."""
+        """Delete the stages that are not the described one, for example the last one of another name."""
         client = self.cloud.apigateway
-        for stage in client.get_stages(restApiId=api_id)["item"]:
-            name = stage["stageName"]
-            if name != self.settings.stage:
-                with ignore_codes(NOT_FOUND):
-                    call_when_free(step, client.delete_stage, restApiId=api_id, stageName=name)
+        for other in self.read_stages(api_id).keys() - {self.settings.stage}:
+            with ignore_codes(NOT_FOUND):
+                call_when_free(step, client.delete_stage, restApiId=api_id, stageName=other)
 
     def delete_other_deployments(self, api_id: str, step: Step) -> None:
         """Delete what is deployed no more; deployments would pile up."""
         client = self.cloud.apigateway
         stage = client.get_stage(restApiId=api_id, stageName=self.settings.stage)
-        for other in self._deployments(api_id).keys() - {stage["deploymentId"]}:
+        for other in self.read_deployments(api_id).keys() - {stage["deploymentId"]}:
             with ignore_codes(NOT_FOUND):
                 call_when_free(step, client.delete_deployment, restApiId=api_id, deploymentId=other)
 
-    def _deployments(self, api_id: str) -> dict[str, str]:
-        """Map each deployment to its description, which says what was deployed."""
-        pages = self.cloud.apigateway.get_paginator("get_deployments").paginate(restApiId=api_id)
-        return {found["id"]: found.get("description", "") for page in pages for found in page["items"]}
 
-    def _throttle_operations(self) -> list[PatchOperationTypeDef]:
-        if not self.throttle:
-            return [{"op": "remove", "path": f"/{_ALL_METHODS}"}]
-        path = f"/{_ALL_METHODS}/throttling"
-        return [
-            {"op": "replace", "path": f"{path}/rateLimit", "value": str(self.throttle["rate"])},
-            {"op": "replace", "path": f"{path}/burstLimit", "value": str(self.throttle["burst"])},
-        ]
-
-    def _log_operations(self) -> list[PatchOperationTypeDef]:
-        if not self.access_log:
-            return [{"op": "remove", "path": "/accessLogSettings"}]
-        path = "/accessLogSettings"
-        return [
-            {"op": "replace", "path": f"{path}/destinationArn", "value": self.access_log["destination"]},
-            {"op": "replace", "path": f"{path}/format", "value": self.access_log["format"]},
-        ]
+def _throttle_operations(throttle: Throttle | None) -> list[PatchOperationTypeDef]:
+    if not throttle:
+        return [{"op": "remove", "path": f"/{_ALL_METHODS}"}]
+    path = f"/{_ALL_METHODS}/throttling"
+    return [
+        {"op": "replace", "path": f"{path}/rateLimit", "value": str(throttle.rate)},
+        {"op": "replace", "path": f"{path}/burstLimit", "value": str(throttle.burst)},
+    ]
 
 
-def _access_log(stage: Mapping[str, Any]) -> dict[str, str] | None:
-    settings = stage.get("accessLogSettings") or {}
-    if not settings.get("destinationArn"):
-        return None
-    return {
-        "destination": settings["destinationArn"].removesuffix(":*"),
-        "format": settings.get("format", ""),
-    }
+def _log_operations(log: AccessLog | None) -> list[PatchOperationTypeDef]:
+    path = "/accessLogSettings"
+    if not log:
+        return [{"op": "remove", "path": path}]
+    return [
+        {"op": "replace", "path": f"{path}/destinationArn", "value": log.destination},
+        {"op": "replace", "path": f"{path}/format", "value": log.format},
+    ]

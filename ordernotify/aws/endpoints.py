@@ -1,0 +1,55 @@
+"""Where AWS answers, from region and partition alone; and whether an endpoint is AWS's at all."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import botocore.session
+
+if TYPE_CHECKING:
+    from ordernotify.aws.session import Cloud
+
+
+def is_aws(endpoint: str) -> bool:
+    """Whether the URL is AWS's: the plain host of a service, a FIPS or dual-stack host, a VPC endpoint."""
+    host = (urlsplit(endpoint).hostname or "").rstrip(".")
+    suffixes = (suffix for pair in _suffixes().values() for suffix in pair)
+    return any(host.endswith(f".{suffix}") for suffix in suffixes)
+
+
+def function_endpoint(cloud: Cloud, service: str) -> str:
+    """Return the URL at which the function reaches a service.
+
+    On AWS the person's shell and profile have no say in it: FIPS, dual-stack, VPC endpoints and
+    `AWS_ENDPOINT_URL_*` are of the machine that runs setup (AWS-FACTS 28). An emulator's function calls the
+    emulator. Which of the two it is, the endpoint of Lambda tells.
+    """
+    if is_aws(cloud.endpoint_for("lambda")):
+        return f"https://{service}.{cloud.region}.{_dns_suffix(cloud)}"
+    return cloud.endpoint_for(service)
+
+
+def api_endpoint(cloud: Cloud, api_id: str) -> str:
+    """Return the URL at which an API answers, without a stage; an emulator's APIs are under its own URL.
+
+    The host of the management calls may be a FIPS, dual-stack or VPC endpoint; the API's is not
+    (AWS-FACTS 27).
+    """
+    management = cloud.endpoint_for("apigateway")
+    if is_aws(management):
+        return f"https://{api_id}.execute-api.{cloud.region}.{_dns_suffix(cloud)}"
+    return f"{management.rstrip('/')}/_aws/execute-api/{api_id}"
+
+
+def _dns_suffix(cloud: Cloud) -> str:
+    return _suffixes()[cloud.partition][0]
+
+
+@functools.cache
+def _suffixes() -> dict[str, tuple[str, str]]:
+    """Map each partition to the suffixes of its plain and its dual-stack hosts, from botocore's data."""
+    partitions = botocore.session.get_session().get_data("partitions")["partitions"]
+    outputs = {partition["id"]: partition["outputs"] for partition in partitions}
+    return {name: (found["dnsSuffix"], found["dualStackDnsSuffix"]) for name, found in outputs.items()}

@@ -1,0 +1,131 @@
+"""The APIs of an account, as its listings tell of them: how one is found, tagged and addressed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ordernotify.aws.endpoints import api_endpoint
+from ordernotify.aws.errors import ignore_codes
+from ordernotify.aws.session import Cloud
+from ordernotify.iam.calls import Calls, allow
+from ordernotify.resources.api.quota import NOT_FOUND
+from ordernotify.settings.model import ApiKind
+from ordernotify.settings.names import ORDERS_PATH, STACK_TAG
+
+_PAGE_SIZE = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """An entry of a listing whose names are not unique; AWS chose the id."""
+
+    arn: str
+    id: str
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundApi(Listed):
+    """An API; `created` in seconds since 1970, `cors` is an HTTP API's own configuration, in AWS's words."""
+
+    kind: ApiKind
+    name: str
+    created: float
+    cors: Mapping[str, Any] | None = None
+
+
+def list_apis(cloud: Cloud, kind: ApiKind) -> list[FoundApi]:
+    """List every API of the kind in this account and region."""
+    return _list_rest_apis(cloud) if kind is ApiKind.REST else _list_http_apis(cloud)
+
+
+def _list_rest_apis(cloud: Cloud) -> list[FoundApi]:
+    pages = cloud.apigateway.get_paginator("get_rest_apis").paginate(
+        PaginationConfig={"PageSize": _PAGE_SIZE}
+    )
+    return [
+        FoundApi(
+            arn=api_arn(cloud, ApiKind.REST, api["id"]),
+            id=api["id"],
+            tags=api.get("tags", {}),
+            kind=ApiKind.REST,
+            name=api["name"],
+            created=api["createdDate"].timestamp(),
+        )
+        for page in pages
+        for api in page["items"]
+    ]
+
+
+def _list_http_apis(cloud: Cloud) -> list[FoundApi]:
+    pages = cloud.apigatewayv2.get_paginator("get_apis").paginate(PaginationConfig={"PageSize": _PAGE_SIZE})
+    return [
+        FoundApi(
+            arn=api_arn(cloud, ApiKind.HTTP, api["ApiId"]),
+            id=api["ApiId"],
+            tags=api.get("Tags", {}),
+            kind=ApiKind.HTTP,
+            name=api["Name"],
+            created=api["CreatedDate"].timestamp(),
+            cors=api.get("CorsConfiguration"),
+        )
+        for page in pages
+        for api in page["Items"]
+        if api["ProtocolType"] == "HTTP"
+    ]
+
+
+def lists_apis(kind: ApiKind) -> Calls:
+    """What `list_apis` and `find_apis` call."""
+    if kind is ApiKind.REST:
+        return (allow("apigateway", "GetRestApis", "GetTags"),)
+    return (allow("apigatewayv2", "GetApis", "GetTags"),)
+
+
+def find_apis(cloud: Cloud, kind: ApiKind, name: str, stack: str) -> list[FoundApi]:
+    """Find the APIs of this exact name, the stack's first, oldest first.
+
+    Names are not unique, and listings are paged (AWS-FACTS 20).
+    """
+    named = [api for api in list_apis(cloud, kind) if api.name == name]
+    # An emulator's listing has the tags that the API was made with, not those of an adoption.
+    known = [api if STACK_TAG in api.tags else with_tags_of_now(cloud, api) for api in named]
+    return sorted(known, key=lambda api: (api.tags.get(STACK_TAG) != stack, api.created, api.id))
+
+
+def with_tags_of_now(cloud: Cloud, api: FoundApi) -> FoundApi:
+    """Read the API's tags as they are now."""
+    if api.kind is ApiKind.REST:
+        return replace(api, tags=tags_of_now(cloud, api.arn, api.tags))
+    tags = api.tags
+    with ignore_codes(NOT_FOUND, "404"):
+        tags = cloud.apigatewayv2.get_tags(ResourceArn=api.arn).get("Tags") or tags
+    return replace(api, tags=tags)
+
+
+def tags_of_now(cloud: Cloud, arn: str, listed: Mapping[str, str]) -> Mapping[str, str]:
+    """Read the tags of a REST API, key or plan; those of the listing where the service keeps none apart.
+
+    An emulator's listing never learns of a change, and a moto server has no page of tags.
+    """
+    read: Mapping[str, str] = {}
+    with ignore_codes(NOT_FOUND, "404"):
+        read = cloud.apigateway.get_tags(resourceArn=arn).get("tags", {})
+    return read or listed
+
+
+def api_arn(cloud: Cloud, kind: ApiKind, api_id: str) -> str:
+    """Compute the ARN of an API."""
+    return gateway_arn(cloud, "restapis" if kind is ApiKind.REST else "apis", api_id)
+
+
+def gateway_arn(cloud: Cloud, collection: str, resource_id: str) -> str:
+    """Compute the ARN of something in API Gateway; it has no account."""
+    return f"arn:{cloud.partition}:apigateway:{cloud.region}::/{collection}/{resource_id}"
+
+
+def invoke_url(cloud: Cloud, api_id: str, stage: str) -> str:
+    """Build the full address to POST orders to."""
+    return f"{api_endpoint(cloud, api_id)}/{stage}/{ORDERS_PATH}"
