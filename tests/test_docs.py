@@ -1,4 +1,4 @@
-"""The README names every command and every option."""
+"""The README names every command, every option and every setting."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import pytest
 import typer
 
 import ordernotify.cli
+from ordernotify.settings.environment import OTHER_VARIABLES
+from ordernotify.settings.readme import with_settings_tables
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 
@@ -40,3 +42,13 @@ def test_command_and_its_options_are_in_the_readme(name: str, command: Any) -> N
 @pytest.mark.parametrize(("name", "command"), list(commands()), ids=lambda value: str(value)[:20])
 def test_help_of_every_command_has_an_example(name: str, command: Any) -> None:
     assert f"ordernotify {name}" in command.help
+
+
+def test_the_tables_of_settings_are_made_from_their_rows() -> None:
+    assert with_settings_tables(README) == README
+
+
+def test_only_common_options_have_a_variable_beside_the_settings() -> None:
+    found = {parameter.envvar for _, command in commands() for parameter in command.params}
+    assert found - {None} == {"ORDERNOTIFY_CONFIG", "ORDERNOTIFY_JSON", "ORDERNOTIFY_VERBOSE"}
+    assert {name for name in OTHER_VARIABLES if f"`{name}`" not in README} == set()

@@ -12,12 +12,12 @@ from ordernotify.errors import WaitTimeoutError
 from ordernotify.executor import Action
 from ordernotify.resources.api.access_logs import (
     POLICY,
-    ROLE_NAME,
     ROLE_TIMEOUT_SECONDS,
     ApiLogRole,
 )
 from ordernotify.resources.api.log_format import LOG_FORMATS
 from ordernotify.settings.model import ApiKind, Settings
+from ordernotify.settings.names import API_LOG_ROLE
 from tests.provision_support import (
     ACCOUNT_ID,
     Account,
@@ -33,7 +33,7 @@ from tests.provision_support import (
 
 LOGGED = Settings(access_logs=True, log_retention=7)
 GROUP = "/aws/vendedlogs/apigateway/order-api"
-ROLE = f"arn:aws:iam::{ACCOUNT_ID}:role/{ROLE_NAME}"
+ROLE = f"arn:aws:iam::{ACCOUNT_ID}:role/{API_LOG_ROLE}"
 NOT_READY = "The role ARN does not have required permissions configured"
 NOT_WRITING = "API Gateway could not successfully write to CloudWatch Logs using the ARN specified"
 
@@ -73,20 +73,20 @@ def _managed_policy(account: Account) -> None:
 def test_row_09_the_setting_is_made_where_it_is_unset_and_kept(account: Account, cloud: Cloud) -> None:
     planned = provision.plan(provision.declare(LOGGED, cloud))
     (item,) = (item for item in planned.items if item.key == "api-log-role")
-    assert (item.action, item.name) == (Action.CREATE, ROLE_NAME)
+    assert (item.action, item.name) == (Action.CREATE, API_LOG_ROLE)
     assert item.reason == "API Gateway's setting for the whole account and region; teardown keeps it"
     set_up(LOGGED, cloud)
     assert set_role(account) == ROLE
-    attached = account.client("iam").list_attached_role_policies(RoleName=ROLE_NAME)["AttachedPolicies"]
+    attached = account.client("iam").list_attached_role_policies(RoleName=API_LOG_ROLE)["AttachedPolicies"]
     assert [policy["PolicyName"] for policy in attached] == ["AmazonAPIGatewayPushToCloudWatchLogs"]
-    assert "ordernotify:stack" not in str(account.client("iam").list_role_tags(RoleName=ROLE_NAME)["Tags"])
+    assert "ordernotify:stack" not in str(account.client("iam").list_role_tags(RoleName=API_LOG_ROLE)["Tags"])
     assert_settled(account, provision.declare(LOGGED, cloud))
     removal = provision.plan_teardown(provision.declare(LOGGED, cloud), delete_orders=True)
     (kept,) = (item for item in removal.items if item.key == "api-log-role")
     assert (kept.action, kept.reason) == (Action.KEEP, "not this stack's alone")
     tear_down(LOGGED, cloud)
     assert set_role(account) == ROLE
-    assert [role["RoleName"] for role in account.client("iam").list_roles()["Roles"]] == [ROLE_NAME]
+    assert [role["RoleName"] for role in account.client("iam").list_roles()["Roles"]] == [API_LOG_ROLE]
 
 
 def test_row_09_a_setting_that_somebody_made_is_left_as_it_is(account: Account, cloud: Cloud) -> None:
@@ -125,7 +125,7 @@ def test_row_09_the_quota_of_one_update_in_20_seconds_is_waited_for(account: Acc
 
 
 def test_row_09_a_setting_that_was_cut_off_is_completed(account: Account, cloud: Cloud) -> None:
-    account.client("iam").create_role(RoleName=ROLE_NAME, AssumeRolePolicyDocument="{}")
+    account.client("iam").create_role(RoleName=API_LOG_ROLE, AssumeRolePolicyDocument="{}")
     bring_about(role(cloud))
     assert set_role(account) == ROLE
 

@@ -19,7 +19,6 @@ KeyFileOption = Annotated[
     Path | None,
     typer.Option(
         "--api-key-file",
-        envvar="ORDERNOTIFY_API_KEY_FILE",
         metavar="FILE",
         help="A file of mode 0600 with the API key; or set ORDERNOTIFY_API_KEY.  [default: the stack's key]",
         show_default=False,

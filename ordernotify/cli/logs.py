@@ -32,13 +32,12 @@ class Source(StrEnum):
 
 FollowOption = Annotated[
     bool,
-    typer.Option("--follow", "-f", envvar="ORDERNOTIFY_FOLLOW", help="Show new lines until Ctrl-C."),
+    typer.Option("--follow", "-f", help="Show new lines until Ctrl-C."),
 ]
 LogSinceOption = Annotated[
     str | None,
     typer.Option(
         "--since",
-        envvar="ORDERNOTIFY_SINCE",
         metavar="TIME",
         help="From when on: 10m, 2h30m, 1d (ago), or an ISO 8601 time; without a zone it is local.",
         show_default=f"{RANGE_SINCE}; following: {FOLLOW_SINCE}",
@@ -48,7 +47,6 @@ UntilOption = Annotated[
     str | None,
     typer.Option(
         "--until",
-        envvar="ORDERNOTIFY_UNTIL",
         metavar="TIME",
         help="Until when, as --since.",
         show_default="now",
@@ -58,7 +56,6 @@ FilterOption = Annotated[
     str | None,
     typer.Option(
         "--filter",
-        envvar="ORDERNOTIFY_FILTER",
         metavar="TEXT",
         help="Only lines with this text, in any case.",
     ),
@@ -67,7 +64,6 @@ ErrorsOption = Annotated[
     bool,
     typer.Option(
         "--errors",
-        envvar="ORDERNOTIFY_ERRORS",
         help="Only errors: their level, status 5xx, tracebacks.",
     ),
 ]
@@ -75,23 +71,19 @@ OrderOption = Annotated[
     str | None,
     typer.Option(
         "--order",
-        envvar="ORDERNOTIFY_ORDER",
         metavar="ID",
         help="Only the lines of every request that touched this order.",
     ),
 ]
 SourceOption = Annotated[
     Source | None,
-    typer.Option("--source", envvar="ORDERNOTIFY_SOURCE", help="Only this source.", show_default="both"),
+    typer.Option("--source", help="Only this source.", show_default="both"),
 ]
-RawOption = Annotated[
-    bool, typer.Option("--raw", envvar="ORDERNOTIFY_RAW", help="Print the lines exactly as they were logged.")
-]
+RawOption = Annotated[bool, typer.Option("--raw", help="Print the lines exactly as they were logged.")]
 LiveOption = Annotated[
     bool,
     typer.Option(
         "--live",
-        envvar="ORDERNOTIFY_LIVE",
         help="Follow by a CloudWatch live tail as well, which AWS bills by the minute: for very busy logs.",
     ),
 ]
@@ -248,7 +240,6 @@ def trace(
         str | None,
         typer.Option(
             "--since",
-            envvar="ORDERNOTIFY_SINCE",
             metavar="TIME",
             help="Read the logs from when on: 10m, 1d (ago), or an ISO 8601 time.",
             show_default="a minute before the order",

@@ -13,7 +13,6 @@ from ordernotify.cli import (
     app,
     sending,  # noqa: F401 - it registers its command
 )
-from ordernotify.cli.flags import flag
 from ordernotify.cli.run import JsonOption, Run, command
 from ordernotify.errors import EXIT_FAILED, OrderNotifyError, UsageError
 
@@ -36,34 +35,63 @@ class Notification(StrEnum):
 def list_orders(
     run: Run,
     customer: Annotated[
-        str, flag("--customer", "A part of the customer's name, in any case.", metavar="TEXT")
+        str,
+        typer.Option(
+            "--customer",
+            help="A part of the customer's name, in any case.",
+            metavar="TEXT",
+            show_default=False,
+        ),
     ] = "",
     product: Annotated[
-        str, flag("--product", "A part of the product's name, in any case.", metavar="TEXT")
+        str,
+        typer.Option(
+            "--product", help="A part of the product's name, in any case.", metavar="TEXT", show_default=False
+        ),
     ] = "",
     notification: Annotated[
-        Notification | None, flag("--notification", "Only with this state.", metavar="pending|sent")
+        Notification | None,
+        typer.Option(
+            "--notification", help="Only with this state.", metavar="pending|sent", show_default=False
+        ),
     ] = None,
     since: Annotated[
         str | None,
-        flag(
+        typer.Option(
             "--since",
-            "Created from then on: 10m, 2h30m, 1d (ago), or ISO 8601; without a zone it is local.",
+            help="Created from then on: 10m, 2h30m, 1d (ago), or ISO 8601; without a zone it is local.",
             metavar="TIME",
+            show_default=False,
         ),
     ] = None,
-    until: Annotated[str | None, flag("--until", "Created before then.", metavar="TIME")] = None,
-    where: Annotated[
-        list[str] | None, flag("--where", "Only with this value; repeatable.", metavar="FIELD=VALUE")
+    until: Annotated[
+        str | None, typer.Option("--until", help="Created before then.", metavar="TIME", show_default=False)
     ] = None,
-    sort: Annotated[str, flag("--sort", "Sort by a field; -FIELD for descending.", metavar="FIELD")] = "",
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--where", help="Only with this value; repeatable.", metavar="FIELD=VALUE", show_default=False
+        ),
+    ] = None,
+    sort: Annotated[
+        str,
+        typer.Option(
+            "--sort", help="Sort by a field; -FIELD for descending.", metavar="FIELD", show_default=False
+        ),
+    ] = "",
     limit: Annotated[
         int | None,
-        flag(
-            "--limit", "At most so many; 0 for all.", metavar="N", default="50; all with --json", smallest=0
+        typer.Option(
+            "--limit",
+            help="How many at most; 0 for all.",
+            metavar="N",
+            show_default="50; all with --json",
+            min=0,
         ),
     ] = None,
-    columns: Annotated[str, flag("--columns", "The fields to show.", metavar="A,B,C")] = "",
+    columns: Annotated[
+        str, typer.Option("--columns", help="The fields to show.", metavar="A,B,C", show_default=False)
+    ] = "",
     json: JsonOption = False,
 ) -> None:
     """List orders: a table, or with --json one JSON object per line.
@@ -163,7 +191,10 @@ def export_orders(
         typer.Argument(metavar="FILE", help="A name with .jsonl or .csv; - for stdout.", show_default=False),
     ],
     form: Annotated[
-        str, flag("--format", "The file's format.", metavar="jsonl|csv", default="its suffix; jsonl for -")
+        str,
+        typer.Option(
+            "--format", help="The file's format.", metavar="jsonl|csv", show_default="its suffix; jsonl for -"
+        ),
     ] = "",
     json: JsonOption = False,
 ) -> None:
@@ -197,17 +228,16 @@ def redrive(
     run: Run,
     older_than: Annotated[
         str,
-        flag(
+        typer.Option(
             "--older-than",
-            "Only orders of this age; keep it above the function's time limit, or an order that is being "
+            help="Only orders of this age. Keep it above the function's timeout, or an order that is being "
             "worked on is notified twice.",
             metavar="AGE",
-            default=True,
         ),
     ] = "1m",
     concurrency: Annotated[
         int,
-        flag("--concurrency", "So many at the same time.", metavar="N", default=True, smallest=1, largest=64),
+        typer.Option("--concurrency", help="How many at the same time.", metavar="N", min=1, max=64),
     ] = 16,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the orders and send nothing.")] = False,
     json: JsonOption = False,

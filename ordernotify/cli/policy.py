@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -14,8 +13,7 @@ from ordernotify.cli import app
 from ordernotify.cli.options import SETTING_OPTIONS
 from ordernotify.cli.run import Run, command
 from ordernotify.errors import AccessDeniedError, UsageError
-from ordernotify.settings.file import settings_from_environment
-from ordernotify.settings.model import Settings, describe
+from ordernotify.settings.model import Settings
 from ordernotify.settings.names import Target
 
 if TYPE_CHECKING:
@@ -34,10 +32,8 @@ ReceiverOption = Annotated[
     list[str] | None,
     typer.Option(
         "--receiver",
-        envvar="ORDERNOTIFY_RECEIVER",
         metavar="ARN",
         help="A queue or function that will be subscribed, whose policy is to be changed; repeatable.",
-        show_envvar=False,
     ),
 ]
 
@@ -158,8 +154,7 @@ def _described(run: Run, cloud: Cloud | None) -> Settings:
         # The stack need not exist, and who prints a policy need not be allowed to look.
         with suppress(AccessDeniedError):
             recorded = recorded_settings(cloud, run.names, run.stack)
-    told = {**(run.context.obj or {}), **settings_from_environment(os.environ), **run.given()}
-    return describe(run.stack, run.names, told, recorded)
+    return run.settings(recorded)
 
 
 def _show(policy: Policy) -> None:

@@ -7,53 +7,25 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
+from ordernotify.cli.options import options_of
 from ordernotify.errors import EXIT_FAILED, EXIT_INTERRUPTED, OrderNotifyError, UsageError
-from ordernotify.settings.file import DEFAULT_FILE, read_settings, settings_from_environment
-from ordernotify.settings.model import Settings, describe
-from ordernotify.settings.names import (
-    DEFAULT_STACK,
-    Names,
-    Target,
-    check_stack_name,
-)
+from ordernotify.settings.environment import told_by_environment
+from ordernotify.settings.file import DEFAULT_FILE, told_by_file
+from ordernotify.settings.model import NAME_ROWS, PLACE_ROWS, ROWS, Place, Settings, describe
+from ordernotify.settings.names import Names, Target
+from ordernotify.settings.row import SettingsError
+from ordernotify.settings.told import Told
 
 if TYPE_CHECKING:
     from ordernotify.aws.session import Cloud
 
 _COMMON = "Common options"
-_NAMES = "Names"
-_TAKES_SETTINGS = "setup"
-"""The command whose own options are the settings; elsewhere an option of the same name is another thing."""
-
-
-def _load_config(context: typer.Context, path: Path | None) -> Path | None:
-    """Read the settings file before the other options, as their defaults: flag, environment, file."""
-    if context.resilient_parsing or (path is None and not DEFAULT_FILE.exists()):
-        return path
-    try:
-        values = read_settings(path or DEFAULT_FILE)
-    except OrderNotifyError as error:
-        with_errors_shown(False, functools.partial(_raise, error))
-        raise
-    context.obj = values
-    context.default_map = {
-        option.replace("-", "_"): value
-        for option, value in values.items()
-        if context.info_name == _TAKES_SETTINGS or option in _COMMON_NAMES
-    }
-    return path
-
-
-def _raise(error: OrderNotifyError) -> None:
-    raise error
-
-
 _Config = Annotated[
     Path | None,
     typer.Option(
@@ -61,48 +33,6 @@ _Config = Annotated[
         envvar="ORDERNOTIFY_CONFIG",
         help="The settings file.",
         show_default="ordernotify.toml, where it exists",
-        is_eager=True,
-        callback=_load_config,
-        rich_help_panel=_COMMON,
-        show_envvar=False,
-    ),
-]
-_Stack = Annotated[
-    str,
-    typer.Option(
-        "--stack",
-        envvar="ORDERNOTIFY_STACK",
-        help="The stack's name.",
-        rich_help_panel=_COMMON,
-        show_envvar=False,
-    ),
-]
-_Aws = Annotated[
-    bool,
-    typer.Option(
-        "--aws",
-        envvar="ORDERNOTIFY_AWS",
-        help="Use the AWS account, not this machine.",
-        rich_help_panel=_COMMON,
-        show_envvar=False,
-    ),
-]
-_Region = Annotated[
-    str | None,
-    typer.Option(
-        "--region",
-        envvar="ORDERNOTIFY_REGION",
-        help="The AWS region.",
-        rich_help_panel=_COMMON,
-        show_envvar=False,
-    ),
-]
-_Profile = Annotated[
-    str | None,
-    typer.Option(
-        "--profile",
-        envvar="ORDERNOTIFY_PROFILE",
-        help="The AWS profile.",
         rich_help_panel=_COMMON,
         show_envvar=False,
     ),
@@ -117,21 +47,6 @@ _Verbose = Annotated[
         show_envvar=False,
     ),
 ]
-
-
-def _name_option(what: str) -> Any:
-    return Annotated[
-        str | None,
-        typer.Option(
-            f"--{what}-name",
-            envvar=f"ORDERNOTIFY_{what.upper()}_NAME",
-            help=f"The {what}'s name.",
-            rich_help_panel=_NAMES,
-            hidden=True,
-        ),
-    ]
-
-
 JsonOption = Annotated[
     bool,
     typer.Option(
@@ -146,16 +61,10 @@ JsonOption = Annotated[
 
 _COMMON_OPTIONS: Mapping[str, tuple[Any, Any]] = {
     "config": (_Config, None),
-    "stack": (_Stack, DEFAULT_STACK),
-    "aws": (_Aws, False),
-    "region": (_Region, None),
-    "profile": (_Profile, None),
+    **options_of(PLACE_ROWS),
     "verbose": (_Verbose, False),
+    **options_of(NAME_ROWS),
 }
-_NAME_OPTIONS: Mapping[str, tuple[Any, Any]] = {
-    f"{name.name}_name": (_name_option(name.name), None) for name in fields(Names)
-}
-_COMMON_NAMES = {name.replace("_", "-") for name in (*_COMMON_OPTIONS, *_NAME_OPTIONS)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,24 +77,16 @@ class Run:
     region: str | None
     profile: str | None
     verbose: bool
-    told: Mapping[str, Any]
-    """The command's extra options, by option name."""
-    context: typer.Context
+    flags: Mapping[str, Any]
+    """The settings that were given on this command line, by option name."""
+    told: Told
+    """Every setting that was given: a flag wins over the environment, and this over the file."""
     config: Path
     """The settings file, whether it exists or not."""
 
-    def settings(self, recorded: Mapping[str, Any]) -> Settings:
-        """Describe the stack without flags: the environment, then the file, then what `setup` recorded."""
-        told = {**(self.context.obj or {}), **settings_from_environment(os.environ)}
-        return describe(self.stack, self.names, told, recorded)
-
-    def given(self) -> dict[str, Any]:
-        """Return the options that were given as flags on this command line, by option name."""
-        return {
-            name.replace("_", "-"): value
-            for name, value in self.context.params.items()
-            if self.context.get_parameter_source(name).name == "COMMANDLINE"  # type: ignore[union-attr]
-        }
+    def settings(self, recorded: Mapping[str, Any] | None = None) -> Settings:
+        """Describe the stack as told, and for the rest as `setup` recorded it."""
+        return describe(self.stack, self.names, self.told, recorded)
 
     def cloud(self) -> Cloud:
         """Open the place where the stack lives and say on stderr which one it is.
@@ -205,24 +106,48 @@ class Run:
         return cloud
 
 
-def _run_from(context: typer.Context, told: Mapping[str, Any], values: dict[str, Any]) -> Run:
-    common = {name: values.pop(name) for name in _COMMON_OPTIONS}
-    given = {name.removesuffix("_name"): values.pop(name) for name in _NAME_OPTIONS}
-    check_stack_name(common["stack"])
-    if not common["aws"] and common["profile"]:
-        raise UsageError("--profile is for a stack in an AWS account", "Add --aws, or leave --profile away.")
-    names = Names(**{name: value for name, value in given.items() if value}).for_stack(common["stack"])
+def _run_from(context: typer.Context, config: Path | None, verbose: bool) -> Run:
+    flags = {
+        row.option: context.params[name]
+        for row in ROWS
+        if (name := row.option.replace("-", "_")) in context.params and _is_flag(context, name)
+    }
+    told = Told.by_flags(flags).over(told_by_environment(os.environ)).over(_file(context, config))
+    place = Place(**told.read(PLACE_ROWS))
+    if place.profile and not place.aws:
+        error = UsageError(
+            "a profile is for a stack in an AWS account", "Add --aws, or leave the profile away."
+        )
+        raise told.located(error, "profile")
+    try:
+        names = Names(**told.read(NAME_ROWS)).for_stack(place.stack)
+    except SettingsError as error:
+        raise told.located(error) from None
     return Run(
-        stack=common["stack"],
+        stack=place.stack,
         names=names,
-        target=Target.AWS if common["aws"] else Target.LOCAL,
-        region=common["region"],
-        profile=common["profile"],
-        verbose=common["verbose"],
+        target=Target.AWS if place.aws else Target.LOCAL,
+        region=place.region,
+        profile=place.profile,
+        verbose=verbose,
+        flags=flags,
         told=told,
-        context=context,
-        config=common["config"] or DEFAULT_FILE,
+        config=config or DEFAULT_FILE,
     )
+
+
+def _is_flag(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def _file(context: typer.Context, config: Path | None) -> Told:
+    """Read the settings file; one that was not named, or that `--save` is to make, need not exist."""
+    path = config or DEFAULT_FILE
+    makes_it = context.params.get("save") and path.parent.is_dir()
+    if not path.exists() and (config is None or makes_it):
+        return Told()
+    return told_by_file(path)
 
 
 def command(
@@ -230,10 +155,10 @@ def command(
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Register a command whose function takes a `Run` first; the common options are added to its own.
 
-    The options are spelled once, here, and every command has the same ones. `extra` adds more options, which
-    are not passed to the function: it reads them as `run.told`.
+    Every command has the same ones. `extra` adds options of settings. Neither is passed to the function: it
+    reads them from its `Run`.
     """
-    added = {**(extra or {}), **_COMMON_OPTIONS, **_NAME_OPTIONS}
+    added = {**(extra or {}), **_COMMON_OPTIONS}
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
         hints = get_type_hints(function, include_extras=True)
@@ -249,9 +174,9 @@ def command(
 
         @functools.wraps(function)
         def invoke(context: typer.Context, **values: Any) -> None:
-            verbose = bool(values["verbose"])
-            told = {key.replace("_", "-"): values.pop(key) for key in extra or ()}
-            with_errors_shown(verbose, lambda: function(_run_from(context, told, values), **values))
+            config, verbose = values["config"], bool(values["verbose"])
+            given = {parameter.name: values[parameter.name] for parameter in own}
+            with_errors_shown(verbose, lambda: function(_run_from(context, config, verbose), **given))
 
         keyword_only = inspect.Parameter.KEYWORD_ONLY
         parameters = [inspect.Parameter("context", keyword_only, annotation=typer.Context), *own, *common]

@@ -12,7 +12,6 @@ import typer
 
 from ordernotify.cli import app
 from ordernotify.cli.access import KeyFileOption, find_access
-from ordernotify.cli.flags import flag
 from ordernotify.cli.run import JsonOption, Run, command
 from ordernotify.errors import EXIT_FAILED, EXIT_INTERRUPTED, CancelledError, UsageError
 
@@ -39,61 +38,85 @@ class _Bulk:
 @command(app, "send-order")
 def send_order(
     run: Run,
-    customer: Annotated[str | None, flag("--customer", "The customer's name.", metavar="NAME")] = None,
-    product: Annotated[str | None, flag("--product", "The product's name.", metavar="NAME")] = None,
-    quantity: Annotated[int | None, flag("--quantity", "How many.", metavar="N", default="1")] = None,
+    customer: Annotated[
+        str | None,
+        typer.Option("--customer", help="The customer's name.", metavar="NAME", show_default=False),
+    ] = None,
+    product: Annotated[
+        str | None, typer.Option("--product", help="The product's name.", metavar="NAME", show_default=False)
+    ] = None,
+    quantity: Annotated[
+        int | None, typer.Option("--quantity", help="How many.", metavar="N", show_default="1")
+    ] = None,
     field: Annotated[
         list[str] | None,
-        flag(
+        typer.Option(
             "--field",
-            "A further field; JSON (5, true, [1, 2]) is taken as that, all else as text; repeatable.",
+            help="A further field; JSON (5, true, [1, 2]) is taken as that, all else as text; repeatable.",
             metavar="NAME=VALUE",
+            show_default=False,
         ),
     ] = None,
     idempotency_key: Annotated[
         str | None,
-        flag(
+        typer.Option(
             "--idempotency-key",
-            "The same key and order again make nothing new.",
+            help="The same key and order again make no second order.",
             metavar="KEY",
-            default="a new one",
+            show_default="a new one",
         ),
     ] = None,
     file: Annotated[
         str | None,
-        flag("--file", "Send the orders of a JSON lines or CSV file; - for stdin.", metavar="FILE"),
+        typer.Option(
+            "--file",
+            help="Send the orders of a JSON lines or CSV file; - for stdin.",
+            metavar="FILE",
+            show_default=False,
+        ),
     ] = None,
     form: Annotated[
         str,
-        flag("--format", "The file's format.", metavar="jsonl|csv", default="its suffix; jsonl for stdin"),
+        typer.Option(
+            "--format",
+            help="The file's format.",
+            metavar="jsonl|csv",
+            show_default="its suffix; jsonl for stdin",
+        ),
     ] = "",
     count: Annotated[
-        int | None, flag("--count", "Send the same order so many times.", metavar="N", smallest=1)
+        int | None,
+        typer.Option(
+            "--count", help="Send the same order this many times.", metavar="N", min=1, show_default=False
+        ),
     ] = None,
     concurrency: Annotated[
         int,
-        flag(
-            "--concurrency", "So many at the same time.", metavar="N", default=True, smallest=1, largest=256
-        ),
+        typer.Option("--concurrency", help="How many at the same time.", metavar="N", min=1, max=256),
     ] = BULK_CONCURRENCY,
     rate: Annotated[
         float,
-        # ORDERNOTIFY_RATE is what the API admits (`setup --rate`).
-        flag(
+        typer.Option(
             "--rate",
-            "At most so many orders per second.",
+            help="Orders per second at most; 0 for no limit.",
             metavar="N",
-            variable="ORDERNOTIFY_SEND_RATE",
-            smallest=0,
+            min=0,
+            show_default=False,
         ),
     ] = 0,
-    rejects: Annotated[str, flag("--rejects", "Write what was not taken to this file.", metavar="FILE")] = "",
+    rejects: Annotated[
+        str,
+        typer.Option(
+            "--rejects", help="Write what was not taken to this file.", metavar="FILE", show_default=False
+        ),
+    ] = "",
     import_id: Annotated[
         str,
-        flag(
+        typer.Option(
             "--import-id",
-            "A part of every key of --file: another one makes the same lines new orders.",
+            help="A part of every key of --file: another one makes the same lines new orders.",
             metavar="TEXT",
+            show_default=False,
         ),
     ] = "",
     api_key_file: KeyFileOption = None,

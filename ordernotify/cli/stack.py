@@ -14,7 +14,7 @@ from ordernotify.cli.access import KeyFileOption, find_access
 from ordernotify.cli.options import SETTING_OPTIONS
 from ordernotify.cli.run import JsonOption, Run, command
 from ordernotify.errors import EXIT_DIFFERENCES, EXIT_FAILED, OrderNotifyError, StackNotFoundError, UsageError
-from ordernotify.settings.model import Settings, describe
+from ordernotify.settings.model import Settings
 from ordernotify.settings.names import Names, Target
 
 if TYPE_CHECKING:
@@ -26,9 +26,7 @@ if TYPE_CHECKING:
 LAST_ERRORS_SECONDS = 24 * 3600
 """How far back `status` looks for errors."""
 
-YesOption = Annotated[
-    bool, typer.Option("--yes", "-y", envvar="ORDERNOTIFY_YES", help="Do not ask; for scripts.")
-]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; for scripts.")]
 ExitCodeOption = Annotated[
     bool, typer.Option("--exit-code", help=f"End with {EXIT_DIFFERENCES} where anything differs.")
 ]
@@ -52,7 +50,7 @@ def setup(
 
     Example: ordernotify setup --email you@example.com
     """
-    settings = describe(run.stack, run.names, run.told)
+    settings = run.settings()
     cloud = run.cloud()
     from ordernotify import provision
     from ordernotify.render import note, plans
@@ -86,10 +84,10 @@ def setup(
 
 def _save(run: Run) -> None:
     from ordernotify.render import note
-    from ordernotify.settings.file import OPTIONS, save_settings
+    from ordernotify.settings.file import save_settings
 
-    given = {name: value for name, value in run.given().items() if name in OPTIONS}
-    save_settings(run.config, {n: list(v) if isinstance(v, tuple) else v for n, v in given.items()})
+    given = {option: list(v) if isinstance(v, tuple) else v for option, v in run.flags.items()}
+    save_settings(run.config, given)
     note(f"Saved {', '.join(given) or 'nothing'} to {run.config}")
 
 

@@ -32,7 +32,6 @@ def subscribe(
         str | None,
         typer.Option(
             "--filter-policy",
-            envvar="ORDERNOTIFY_FILTER_POLICY",
             metavar="JSON",
             help="Send only the notifications that match; {} removes the policy.",
         ),
@@ -41,7 +40,6 @@ def subscribe(
         Scope | None,
         typer.Option(
             "--filter-scope",
-            envvar="ORDERNOTIFY_FILTER_SCOPE",
             help="Match the attributes (eventType, orderId), or the fields of the order (body).  "
             "[default: attributes]",
         ),
@@ -50,7 +48,6 @@ def subscribe(
         bool | None,
         typer.Option(
             "--raw-delivery/--no-raw-delivery",
-            envvar="ORDERNOTIFY_RAW_DELIVERY",
             help="Send queues and URLs the order alone, without SNS's envelope.  [default: as it is]",
         ),
     ] = None,
@@ -105,7 +102,6 @@ def list_subscriptions(
         bool,
         typer.Option(
             "--all",
-            envvar="ORDERNOTIFY_ALL",
             help="Also the queues of the stack itself: the inbox's, and verify's temporary ones.",
         ),
     ] = False,

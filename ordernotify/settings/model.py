@@ -1,55 +1,39 @@
-"""What a stack is to look like: frozen settings, checked before anything is made."""
+"""What a stack is to look like: every setting is one field, checked before anything is made."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from ordernotify.errors import UsageError
+from ordernotify.settings.checks import (
+    MAX_TAG_VALUE,
+    between,
+    browser_origin,
+    check_email,
+    check_origin,
+    check_phone,
+    check_retention,
+    check_role_arn,
+    check_stage,
+    check_tag,
+    one_of,
+    tag_pair,
+)
 from ordernotify.settings.names import DEFAULT_STACK, STACK_TAG, Names, check_stack_name
+from ordernotify.settings.row import Setting, SettingsError, rows_of, setting
+from ordernotify.settings.told import Told
 
 SETTING_TAG_PREFIX = "ordernotify:setting:"
 RUNTIMES = ("python3.11", "python3.12", "python3.13", "python3.14")
 ARCHITECTURES = ("x86_64", "arm64")
-MEMORY_MB = (128, 10_240)
-TIMEOUT_SECONDS = (3, 29)
-MAX_RATE = 10_000
-MAX_TAG_VALUE = 256
-"""What every service allows."""
-RETENTION_DAYS = (
-    1,
-    3,
-    5,
-    7,
-    14,
-    30,
-    60,
-    90,
-    120,
-    150,
-    180,
-    365,
-    400,
-    545,
-    731,
-    1096,
-    1827,
-    2192,
-    2557,
-    2922,
-    3288,
-    3653,
-)
-"""What PutRetentionPolicy accepts."""
-_EMAIL_PATTERN = re.compile(r"[^@\s\x00-\x1f]+@[^@\s\x00-\x1f.]+(\.[^@\s\x00-\x1f.]+)+")
-_E164_PATTERN = re.compile(r"\+[1-9][0-9]{6,14}")
-_ORIGIN_PATTERN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
-_ROLE_ARN_PATTERN = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+")
-_TAG_PATTERN = re.compile(r"[\w .:/=+@-]+")
-_STAGE_PATTERN = re.compile(r"[A-Za-z0-9_-]{1,128}")
+MAX_TAGS = 50
+"""What every service allows on one resource."""
+_COMMON = "Common options"
+_SUBSCRIBERS = "Subscribers"
+_API = "API"
+_FUNCTION = "Function"
 
 
 class ApiKind(StrEnum):
@@ -68,47 +52,138 @@ class Auth(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Which stack a command works on, and where the stack lives."""
+
+    stack: str = setting(DEFAULT_STACK, "The stack's name.", panel=_COMMON, check=check_stack_name)
+    aws: bool = setting(False, "Use the AWS account, not this machine.", panel=_COMMON)
+    region: str | None = setting(None, "The AWS region.", panel=_COMMON)
+    profile: str | None = setting(None, "The AWS profile.", panel=_COMMON)
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """One stack as described: what `setup` makes and `status` compares with.
 
-    Times are in seconds, sizes in MB, retention in days; `rate` is in requests per second.
+    A field made by `setting` is a setting: its option, variable, key, record, help and line in the README
+    come from here. Times are in seconds, sizes in MB, retention in days; `rate` is in requests per second.
     """
 
     stack: str = DEFAULT_STACK
     names: Names = field(default_factory=Names)
-    emails: tuple[str, ...] = ()
-    phones: tuple[str, ...] = ()
-    alarm_emails: tuple[str, ...] = ()
-    api: ApiKind = ApiKind.REST
-    auth: Auth = Auth.NONE
-    stage: str = "prod"
-    cors_origins: tuple[str, ...] = ()
-    access_logs: bool = False
-    rate: int | None = None
-    burst: int | None = None
-    role_arn: str | None = None
-    runtime: str = "python3.12"
-    architecture: str = "x86_64"
-    memory: int = 256
-    timeout: int = 15
-    log_retention: int = 30
-    log_bodies: bool = True
-    tags: Mapping[str, str] = field(default_factory=dict)
+    emails: tuple[str, ...] = setting(
+        (),
+        "Subscribe this address; repeatable. `setup` adds subscribers and never removes any.",
+        panel=_SUBSCRIBERS,
+        option="email",
+        check=check_email,
+    )
+    phones: tuple[str, ...] = setting(
+        (),
+        "Subscribe this number in E.164 form; repeatable.",
+        panel=_SUBSCRIBERS,
+        option="phone",
+        check=check_phone,
+    )
+    alarm_emails: tuple[str, ...] = setting(
+        (),
+        "Tell this address of alarms; repeatable.",
+        panel=_SUBSCRIBERS,
+        option="alarm-email",
+        check=check_email,
+    )
+    api: ApiKind = setting(
+        ApiKind.REST,
+        "The kind of API: rest or http; changing it gives a new URL.",
+        panel=_API,
+        recorded=True,
+    )
+    auth: Auth = setting(
+        Auth.NONE,
+        "What a client must present: none (a public API), api-key (REST only) or iam.",
+        panel=_API,
+        recorded=True,
+    )
+    stage: str = setting("prod", "The API's stage.", panel=_API, check=check_stage, recorded=True)
+    cors_origins: tuple[str, ...] = setting(
+        (),
+        "Let pages of this origin post orders; repeatable; * for all.",
+        panel=_API,
+        option="cors-origin",
+        read=browser_origin,
+        check=check_origin,
+        recorded=True,
+    )
+    access_logs: bool = setting(
+        False, "Keep the API's access logs.", panel=_API, negative=True, recorded=True
+    )
+    rate: int | None = setting(
+        None,
+        "Requests per second that the API admits; beyond, it answers 429.",
+        panel=_API,
+        check=between("rate", 1, 10_000),
+        recorded=True,
+    )
+    burst: int | None = setting(
+        None,
+        "Requests at once that the API admits; goes with the rate.",
+        panel=_API,
+        check=between("burst", 1, 10_000),
+        recorded=True,
+    )
+    role_arn: str | None = setting(
+        None,
+        "Run the function as this existing role, which is checked and never changed.",
+        panel=_FUNCTION,
+        check=check_role_arn,
+        recorded=True,
+    )
+    runtime: str = setting(
+        "python3.12",
+        f"One of {', '.join(RUNTIMES)}.",
+        panel=_FUNCTION,
+        check=one_of("runtime", RUNTIMES),
+        recorded=True,
+    )
+    architecture: str = setting(
+        "x86_64",
+        f"{' or '.join(ARCHITECTURES)}.",
+        panel=_FUNCTION,
+        check=one_of("architecture", ARCHITECTURES),
+        recorded=True,
+    )
+    memory: int = setting(
+        256, "Memory in MB.", panel=_FUNCTION, check=between("memory", 128, 10_240, " MB"), recorded=True
+    )
+    timeout: int = setting(
+        15,
+        "Timeout in seconds.",
+        panel=_FUNCTION,
+        check=between("timeout", 3, 29, " s", "API Gateway waits no longer"),
+        recorded=True,
+    )
+    log_retention: int = setting(
+        30, "Days to keep the logs.", panel=_FUNCTION, check=check_retention, recorded=True
+    )
+    log_bodies: bool = setting(
+        True, "Log the orders themselves.", panel=_FUNCTION, negative=True, recorded=True
+    )
+    tags: Mapping[str, str] = setting(
+        dict,
+        "Tag everything with key=value; repeatable.",
+        panel="Names",
+        option="tag",
+        read=tag_pair,
+        check=check_tag,
+    )
 
     def __post_init__(self) -> None:
         """Refuse what AWS would refuse later, before anything is changed."""
         check_stack_name(self.stack)
-        for address in (*self.emails, *self.alarm_emails):
-            check_email(address)
-        for number in self.phones:
-            check_phone(number)
-        for origin in self.cors_origins:
-            check_origin(origin)
-        _check_stage(self)
-        _check_function(self)
+        for row in SETTING_ROWS:
+            row.check_field(getattr(self, row.field))
         _check_api(self)
-        _check_tags(self.tags)
-        _check_recorded(self)
+        _check_tags(self)
 
     @property
     def all_tags(self) -> dict[str, str]:
@@ -117,200 +192,84 @@ class Settings:
 
     @property
     def recorded(self) -> dict[str, str]:
-        """What was described other than the default, as tags of the API.
+        """What was described other than the default, as tags of the function.
 
         `status` reads them, so that it compares with what `setup` was told and not with the defaults.
         """
-        values = {name: getattr(self, name) for name in RECORDED}
         return {
-            f"{SETTING_TAG_PREFIX}{name}": setting_tag_value(value)
-            for name, value in values.items()
-            if value != settings_default(name)
+            recorded_tag(row): row.to_tag(value)
+            for row in SETTING_ROWS
+            if row.recorded and (value := getattr(self, row.field)) != row.default
         }
 
 
-RECORDED = (
-    "api",
-    "auth",
-    "stage",
-    "cors_origins",
-    "access_logs",
-    "rate",
-    "burst",
-    "role_arn",
-    "runtime",
-    "architecture",
-    "memory",
-    "timeout",
-    "log_retention",
-    "log_bodies",
-    "alarm_emails",
-)
-"""The settings that are kept in the account as tags."""
+PLACE_ROWS = rows_of(Place)
+NAME_ROWS = rows_of(Names)
+SETTING_ROWS = rows_of(Settings)
+ROWS = (*PLACE_ROWS, *NAME_ROWS, *SETTING_ROWS)
+"""Every setting, in the order of help and README."""
+OWN_TAGS = 4 + sum(row.recorded for row in SETTING_ROWS)
+"""At most so many tags does one resource get beside the person's: the stack's, the records, and its own."""
 
 
-def setting_tag_value(value: Any) -> str:
-    """Write a setting with the characters that every service allows in tags (no `*`, no comma)."""
-    if isinstance(value, tuple):
-        return " ".join(value).replace("*", "any")
-    return str(value)
+def recorded_tag(row: Setting) -> str:
+    """Return the key of the tag that keeps this setting in the account."""
+    return f"{SETTING_TAG_PREFIX}{row.field}"
 
 
-def setting_from_tag(name: str, text: str) -> Any:
-    """Read what `setting_tag_value` wrote for the setting `name`."""
-    kind = settings_default(name)
-    if isinstance(kind, tuple):
-        return tuple("*" if part == "any" else part for part in text.split())
-    if isinstance(kind, bool):
-        return text == "True"
-    if isinstance(kind, int) or name in {"rate", "burst"}:
-        return int(text)
-    return type(kind)(text) if isinstance(kind, StrEnum) else text
+def settings_in_tags(tags: Mapping[str, str]) -> dict[str, Any]:
+    """Read the recorded settings among the tags, by field."""
+    return {
+        row.field: row.from_tag(tags[recorded_tag(row)])
+        for row in SETTING_ROWS
+        if row.recorded and recorded_tag(row) in tags
+    }
 
 
-def _check_stage(settings: Settings) -> None:
-    if not _STAGE_PATTERN.fullmatch(settings.stage):
-        raise UsageError(
-            f"{settings.stage!r} is not a stage name", "Use letters, digits, hyphens and underscores."
-        )
+def settings_default(name: str) -> Any:
+    """Return the default of the setting in the field `name`."""
+    return next(row.default for row in SETTING_ROWS if row.field == name)
 
 
-def _check_function(settings: Settings) -> None:
-    if settings.runtime not in RUNTIMES:
-        raise UsageError(
-            f"the runtime {settings.runtime!r} is not supported", f"Use one of {', '.join(RUNTIMES)}."
-        )
-    if settings.architecture not in ARCHITECTURES:
-        raise UsageError(
-            f"the architecture {settings.architecture!r} does not exist", f"Use {' or '.join(ARCHITECTURES)}."
-        )
-    if not MEMORY_MB[0] <= settings.memory <= MEMORY_MB[1]:
-        raise UsageError(
-            f"the memory {settings.memory} MB is out of range", "Use {} to {} MB.".format(*MEMORY_MB)
-        )
-    if not TIMEOUT_SECONDS[0] <= settings.timeout <= TIMEOUT_SECONDS[1]:
-        raise UsageError(
-            f"the timeout {settings.timeout} s is out of range",
-            "Use {} to {} s: API Gateway waits no longer.".format(*TIMEOUT_SECONDS),
-        )
-    if settings.log_retention not in RETENTION_DAYS:
-        raise UsageError(
-            f"CloudWatch Logs has no retention of {settings.log_retention} days",
-            f"Use one of {', '.join(map(str, RETENTION_DAYS))}.",
-        )
-    if settings.role_arn and not _ROLE_ARN_PATTERN.fullmatch(settings.role_arn):
-        raise UsageError(
-            f"{settings.role_arn!r} is not the ARN of a role",
-            "It looks like arn:aws:iam::123456789012:role/name.",
-        )
+def describe(stack: str, names: Names, told: Told, recorded: Mapping[str, Any] | None = None) -> Settings:
+    """Build the settings from what was told; `recorded` has fields that this wins over.
+
+    Raises UsageError, naming where it was told, for an impossible value or combination.
+    """
+    try:
+        return Settings(stack=stack, names=names, **{**(recorded or {}), **told.read(SETTING_ROWS)})
+    except SettingsError as error:
+        raise told.located(error) from None
 
 
 def _check_api(settings: Settings) -> None:
     if settings.api is ApiKind.HTTP and settings.auth is Auth.API_KEY:
-        raise UsageError(
+        raise SettingsError(
             "an HTTP API has no API keys: API Gateway offers them for REST APIs only",
-            "Use --api rest with --auth api-key, or --api http with --auth iam.",
+            "Use the API rest with the authorization api-key, or http with iam.",
+            "api",
+            "auth",
         )
     if (settings.rate is None) != (settings.burst is None):
-        raise UsageError("--rate and --burst go together", "Give both; for example --rate 50 --burst 100.")
-    for name, value in (("rate", settings.rate), ("burst", settings.burst)):
-        if value is not None and not 1 <= value <= MAX_RATE:
-            raise UsageError(f"the {name} {value} is out of range", f"Use 1 to {MAX_RATE}.")
+        raise SettingsError(
+            "rate and burst go together", "Give both; for example --rate 50 --burst 100.", "rate", "burst"
+        )
 
 
-def _check_recorded(settings: Settings) -> None:
-    for tag, value in settings.recorded.items():
+def _check_tags(settings: Settings) -> None:
+    most = MAX_TAGS - OWN_TAGS
+    if len(settings.tags) > most:
+        raise SettingsError(
+            f"{len(settings.tags)} tags are too many: AWS takes {MAX_TAGS} on one resource, "
+            f"and ordernotify needs {OWN_TAGS} of them",
+            f"Give at most {most}.",
+            "tag",
+        )
+    for row in SETTING_ROWS:
+        value = settings.recorded.get(recorded_tag(row), "")
         if len(value) > MAX_TAG_VALUE:
-            option = tag.removeprefix(SETTING_TAG_PREFIX).removesuffix("s").replace("_", "-")
-            raise UsageError(
-                f"what --{option} says is too long: it is kept in a tag of {MAX_TAG_VALUE} characters",
+            raise SettingsError(
+                f"{row.option} is too long: it is kept in a tag of at most {MAX_TAG_VALUE} characters",
                 "Give fewer or shorter values.",
+                row.option,
             )
-
-
-def check_origin(origin: str) -> None:
-    """Raise UsageError unless `origin` is `*` or an origin as browsers send it (https://fetch.spec.whatwg.org)."""
-    if origin != "*" and not _ORIGIN_PATTERN.fullmatch(origin):
-        raise UsageError(
-            f"{origin!r} is not an origin", "Give scheme and host without a path: https://shop.example.com."
-        )
-
-
-def _check_tags(tags: Mapping[str, str]) -> None:
-    for key, value in tags.items():
-        if key.startswith(("ordernotify:", "aws:")) or not _TAG_PATTERN.fullmatch(key) or len(key) > 128:
-            raise UsageError(
-                f"{key!r} cannot be a tag of yours", "Use letters, digits, spaces and _ . : / = + - @."
-            )
-        if not _TAG_PATTERN.fullmatch(value or " ") or len(value) > 256:
-            raise UsageError(
-                f"the value of the tag {key} is not valid", "Use up to 256 letters, digits, _ . : / = + - @."
-            )
-
-
-_FIELDS = {
-    "email": "emails",
-    "phone": "phones",
-    "alarm-email": "alarm_emails",
-    "cors-origin": "cors_origins",
-    "tag": "tags",
-}
-"""The fields of Settings that are not called like their option."""
-
-
-def describe(
-    stack: str, names: Names, told: Mapping[str, Any], recorded: Mapping[str, Any] | None = None
-) -> Settings:
-    """Build the settings from options by their names; `recorded` has fields that the options win over.
-
-    Options that are no setting (such as `region`) are passed over. Raises UsageError for an impossible value.
-    """
-    values: dict[str, Any] = dict(recorded or {})
-    known = {entry.name for entry in fields(Settings)} - {"stack", "names"}
-    for option, value in told.items():
-        name = _FIELDS.get(option, option.replace("-", "_"))
-        if name in known and value is not None:
-            values[name] = _setting(option, name, value)
-    return Settings(stack=stack, names=names, **values)
-
-
-def _setting(option: str, name: str, value: Any) -> Any:
-    if name == "tags":
-        return dict(_tag(text) for text in value)
-    if isinstance(value, list | tuple):
-        return tuple(dict.fromkeys(value))
-    kind = type(settings_default(name))
-    if issubclass(kind, StrEnum):
-        try:
-            return kind(value)
-        except ValueError:
-            raise UsageError(f"{option} cannot be {value!r}", f"Use one of {', '.join(kind)}.") from None
-    return value
-
-
-def _tag(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not equals or not key:
-        raise UsageError(f"{text!r} is not a tag", "Give it as key=value; for example team=shop.")
-    return key, value
-
-
-def settings_default(option: str) -> Any:
-    """Return the default of a setting, for the option of the same name."""
-    default = next(entry for entry in fields(Settings) if entry.name == option)
-    return default.default_factory() if callable(default.default_factory) else default.default
-
-
-def check_email(address: str) -> None:
-    """Raise UsageError unless `address` has the form of an email address."""
-    if not _EMAIL_PATTERN.fullmatch(address) or len(address) > 254:
-        raise UsageError(f"{address!r} is not an email address", "Give an address such as you@example.com.")
-
-
-def check_phone(number: str) -> None:
-    """Raise UsageError unless `number` is in E.164 form (https://www.itu.int/rec/T-REC-E.164)."""
-    if not _E164_PATTERN.fullmatch(number):
-        raise UsageError(
-            f"{number!r} is not a phone number in E.164 form",
-            "Give the country code and the number without spaces; for example: +14155550100.",
-        )

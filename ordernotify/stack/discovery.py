@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -20,14 +19,8 @@ from ordernotify.resources.api.listing import (
     list_apis,
     lists_apis,
 )
-from ordernotify.settings.model import (
-    RECORDED,
-    SETTING_TAG_PREFIX,
-    ApiKind,
-    Auth,
-    setting_from_tag,
-    settings_default,
-)
+from ordernotify.resources.listing import list_subscriptions
+from ordernotify.settings.model import ApiKind, Auth, settings_default, settings_in_tags
 from ordernotify.settings.names import STACK_TAG, Names
 
 
@@ -46,7 +39,11 @@ def calls(cloud: Cloud, names: Names) -> Calls:
     """What finding the API and the recorded settings calls."""
     function = cloud.arn("lambda", f"function:{names.function}")
     listings = (allowed for kind in ApiKind for allowed in lists_apis(kind))
-    return (allow("lambda", "ListTags", on=function), *listings)
+    return (
+        allow("lambda", "ListTags", on=function),
+        allow("sns", "ListSubscriptionsByTopic", on=cloud.arn("sns", names.alarm_topic)),
+        *listings,
+    )
 
 
 def find_endpoint(cloud: Cloud, names: Names, stack: str) -> Endpoint:
@@ -61,9 +58,8 @@ def find_endpoint(cloud: Cloud, names: Names, stack: str) -> Endpoint:
 
     with ThreadPoolExecutor(len(ApiKind)) as pool:
         found = [pool.submit(find, kind) for kind in ApiKind]
-        settings = {name: settings_default(name) for name in ("api", "auth", "stage")} | recorded_settings(
-            cloud, names, stack
-        )
+        recorded = settings_in_tags(_stack_tags(cloud, names, stack))
+        settings = {name: settings_default(name) for name in ("api", "auth", "stage")} | recorded
         apis = [api for future in found for api in future.result() if api.tags.get(STACK_TAG) == stack]
     for api in sorted(apis, key=lambda api: api.kind is not settings["api"]):
         url = invoke_url(cloud, api.id, settings["stage"])
@@ -77,9 +73,26 @@ def find_endpoint(cloud: Cloud, names: Names, stack: str) -> Endpoint:
 def recorded_settings(cloud: Cloud, names: Names, stack: str) -> dict[str, Any]:
     """Read what the last `setup` was told other than the defaults, by field of Settings.
 
-    The function's tags hold it: they are read with one call and can be changed everywhere. Empty without a
+    The function's tags hold it: they are read with one call and can be changed everywhere. No tag holds an
+    address (AWS-FACTS 30): who is told of alarms is read from the alarm topic, side by side. Empty without a
     function of this stack.
     """
+    with ThreadPoolExecutor(1) as pool:
+        emails = pool.submit(_alarm_emails, cloud, names)
+        tags = _stack_tags(cloud, names, stack)
+        told_of_alarms = emails.result()
+    recorded = settings_in_tags(tags)
+    return {**recorded, "alarm_emails": told_of_alarms} if tags and told_of_alarms else recorded
+
+
+def _alarm_emails(cloud: Cloud, names: Names) -> tuple[str, ...]:
+    with map_botocore_errors("read", "alarm topic", names.alarm_topic):
+        found = list_subscriptions(cloud, cloud.arn("sns", names.alarm_topic))
+    return tuple(subscription.endpoint for subscription in found if subscription.protocol == "email")
+
+
+def _stack_tags(cloud: Cloud, names: Names, stack: str) -> dict[str, str]:
+    """Read the tags of the stack's function; empty without one."""
     with map_botocore_errors("read", "function", names.function):
         try:
             arn = cloud.arn("lambda", f"function:{names.function}")
@@ -88,17 +101,7 @@ def recorded_settings(cloud: Cloud, names: Names, stack: str) -> dict[str, Any]:
             if not has_code(error, "ResourceNotFoundException"):
                 raise
             return {}
-    if tags.get(STACK_TAG) != stack:
-        return {}
-    return _settings_in(tags)
-
-
-def _settings_in(tags: Mapping[str, str]) -> dict[str, Any]:
-    return {
-        name: setting_from_tag(name, tags[f"{SETTING_TAG_PREFIX}{name}"])
-        for name in RECORDED
-        if f"{SETTING_TAG_PREFIX}{name}" in tags
-    }
+    return tags if tags.get(STACK_TAG) == stack else {}
 
 
 def stacks_present(cloud: Cloud) -> set[str]:

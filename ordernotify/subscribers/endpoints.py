@@ -14,7 +14,7 @@ from ordernotify.resources.filter_policy import (
     matches_attributes,
     parse_filter_policy,
 )
-from ordernotify.settings.model import check_email, check_phone
+from ordernotify.settings.checks import check_email, check_phone
 
 NOTIFICATION_ATTRIBUTES = {"eventType": "order.received", "orderId": ""}
 """The message attributes of every notification; each order has its own orderId."""

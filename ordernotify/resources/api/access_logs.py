@@ -14,8 +14,8 @@ from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.api.quota import call_when_free
 from ordernotify.resources.base import Live, Needed, Resource, Step, Verb
 from ordernotify.settings.model import ApiKind
+from ordernotify.settings.names import API_LOG_ROLE
 
-ROLE_NAME = "ordernotify-apigateway-logs"
 POLICY = "service-role/AmazonAPIGatewayPushToCloudWatchLogs"
 ROLE_TIMEOUT_SECONDS = 120.0
 ROLE_STEP_SECONDS = 5.0
@@ -58,12 +58,12 @@ class ApiLogRole(Resource[ApiLogRoleState]):
     @property
     def name(self) -> str:
         """The name of the role that is made where the setting is unset."""
-        return ROLE_NAME
+        return API_LOG_ROLE
 
     @property
     def arn(self) -> str:
         """The ARN of that role."""
-        return self.cloud.arn("iam", f"role/{ROLE_NAME}", region=False)
+        return self.cloud.arn("iam", f"role/{API_LOG_ROLE}", region=False)
 
     @property
     def calls(self) -> Mapping[Verb, Calls]:
@@ -103,11 +103,11 @@ class ApiLogRole(Resource[ApiLogRoleState]):
         iam = self.cloud.iam
         with ignore_codes("EntityAlreadyExists"):
             iam.create_role(
-                RoleName=ROLE_NAME,
+                RoleName=API_LOG_ROLE,
                 AssumeRolePolicyDocument=json.dumps(_TRUST),
                 Description="Lets API Gateway write logs, for every API of this account (ordernotify)",
             )
-        iam.attach_role_policy(RoleName=ROLE_NAME, PolicyArn=self._policy_arn)
+        iam.attach_role_policy(RoleName=API_LOG_ROLE, PolicyArn=self._policy_arn)
         step.patience.retry(
             lambda: call_when_free(step, self._set),
             when=is_log_role_not_ready,

@@ -1,0 +1,176 @@
+"""A setting is one row: the field of a dataclass with its option, check, record and help beside it.
+
+The flag, the variable, the key in the file, the tag that records it and the line in the README all come from
+the row. A new setting is one field made by `setting`, and the place that uses it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from types import NoneType
+from typing import Any, get_args, get_origin, get_type_hints
+
+from ordernotify.errors import UsageError
+
+VARIABLE_PREFIX = "ORDERNOTIFY_"
+_TYPE_NAMES = {str: "a text in quotes", bool: "true or false", int: "a whole number", list: "a list of texts"}
+_TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
+
+
+class SettingsError(UsageError):
+    """Settings that cannot be; `options` are those that are at fault, alone or together."""
+
+    def __init__(self, message: str, hint: str, *options: str) -> None:
+        """Keep the options beside the message."""
+        super().__init__(message, hint)
+        self.options = options
+
+
+def _unchanged(value: Any) -> Any:
+    return value
+
+
+def _anything(value: Any) -> None:
+    del value
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """One setting. `read` makes a value of what a person wrote; `check` raises UsageError for a wrong one."""
+
+    help: str
+    panel: str
+    option: str = ""
+    """The option without its hyphens in front; also the key in the file."""
+    read: Callable[[Any], Any] = _unchanged
+    check: Callable[[Any], None] = _anything
+    recorded: bool = False
+    """Whether setup keeps it in the account, as a tag of the function."""
+    negative: bool = False
+    """Whether there is a flag `--no-…` too."""
+    hidden: bool = False
+    """Whether `--help` leaves it out."""
+    field: str = ""
+    default: Any = None
+    kind: type = str
+    """The type of one value."""
+    container: type | None = None
+    """What holds the values of a repeatable option: tuple or dict."""
+
+    @property
+    def variable(self) -> str:
+        """The environment variable."""
+        return f"{VARIABLE_PREFIX}{self.option.upper().replace('-', '_')}"
+
+    def value(self, given: Any) -> Any:
+        """Turn a value from a flag, a variable or the file into the field's; raises UsageError."""
+        if self.container is None:
+            return self._one(given)
+        values = [self._one(one) for one in given]
+        return dict(values) if self.container is dict else tuple(dict.fromkeys(values))
+
+    def check_field(self, value: Any) -> None:
+        """Raise UsageError unless the field may have this value."""
+        if self.container is not None:
+            for one in value.items() if self.container is dict else value:
+                self.check(one)
+        elif value is not None:
+            self.check(value)
+
+    def check_type(self, value: object) -> None:
+        """Raise UsageError unless a value of the file has the type of this setting."""
+        wanted = self._file_type
+        fits = type(value) is wanted
+        if fits and isinstance(value, list):
+            fits = all(isinstance(one, str) for one in value)
+        if not fits:
+            raise UsageError(f"{self.option} must be {_TYPE_NAMES[wanted]}, not {value!r}", "Correct it.")
+
+    def from_text(self, text: str) -> Any:
+        """Read the text of a variable, as the file would hold it; a list is separated by spaces."""
+        wanted = self._file_type
+        if wanted is list:
+            return text.split()
+        if wanted is str:
+            return text
+        if wanted is bool and text.lower() in _TRUE | _FALSE:
+            return text.lower() in _TRUE
+        if wanted is int and re.fullmatch(r"-?[0-9]+", text):
+            return int(text)
+        raise UsageError(f"{text!r} must be {_TYPE_NAMES[wanted]}", "Correct it, or unset the variable.")
+
+    def to_tag(self, value: Any) -> str:
+        """Write the field's value with the characters that every service takes in a tag (AWS-FACTS 30)."""
+        text = " ".join(value).replace("*", "any") if self.container else str(value)
+        return re.sub(r"[^\w .:/=+@-]", lambda found: f"={ord(found[0]):02X}", text)
+
+    def from_tag(self, text: str) -> Any:
+        """Read what `to_tag` wrote."""
+        text = re.sub(r"=([0-9A-F]{2})", lambda found: chr(int(found[1], 16)), text)
+        if self.container:
+            return tuple(self.read("*" if part == "any" else part) for part in text.split())
+        return text == "True" if self.kind is bool else self.kind(text)
+
+    @property
+    def _file_type(self) -> type:
+        if self.container is not None:
+            return list
+        return str if issubclass(self.kind, str) else self.kind
+
+    def _one(self, given: Any) -> Any:
+        if issubclass(self.kind, StrEnum):
+            try:
+                return self.kind(given)
+            except ValueError:
+                raise UsageError(
+                    f"{self.option} cannot be {given!r}", f"Use one of {', '.join(self.kind)}."
+                ) from None
+        value = self.read(given)
+        self.check(value)
+        return value
+
+
+def setting(default: Any, text: str, *, panel: str, **more: Any) -> Any:
+    """Make a field of a dataclass a setting; `text` is its help, and `more` are other attributes of its row.
+
+    The option is the field's name unless `option` says otherwise. A callable default makes the value.
+    """
+    made = callable(default)
+    metadata = {"row": Setting(help=text, panel=panel, default=default() if made else default, **more)}
+    if made:
+        return dataclasses.field(default_factory=default, metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def rows_of(described: type[Any]) -> tuple[Setting, ...]:
+    """List the settings among the fields of a dataclass, in their order."""
+    hints = get_type_hints(described)
+    return tuple(_row(field, hints[field.name]) for field in _fields(described) if "row" in field.metadata)
+
+
+def _fields(described: type[Any]) -> tuple[dataclasses.Field[Any], ...]:
+    return dataclasses.fields(described)
+
+
+def _row(field: dataclasses.Field[Any], hint: Any) -> Setting:
+    row: Setting = field.metadata["row"]
+    return dataclasses.replace(
+        row,
+        option=row.option or field.name.replace("_", "-"),
+        field=field.name,
+        kind=_kind(hint),
+        container=_container(hint),
+    )
+
+
+def _container(hint: Any) -> type | None:
+    return {tuple: tuple, Mapping: dict}.get(get_origin(hint))
+
+
+def _kind(hint: Any) -> type:
+    inner = [part for part in get_args(hint) if part not in (NoneType, Ellipsis)]
+    kind: type = inner[0] if inner else hint
+    return kind
