@@ -87,6 +87,18 @@ def test_what_setup_was_told_is_read_back(account: Account, cloud: Cloud) -> Non
     assert recorded_settings(cloud, Names(), "default") == RECORDED
 
 
+def test_alarm_emails_are_read_from_their_topic_and_kept_in_no_tag(account: Account, cloud: Cloud) -> None:
+    set_up(Settings(alarm_emails=("ops@example.com",)), cloud)
+    function = cloud.arn("lambda", "function:processFileUpload")
+    client = account.client("lambda")
+    assert "ops@example.com" not in client.list_tags(Resource=function)["Tags"].values()
+    assert recorded_settings(cloud, Names(), "default") == {"alarm_emails": ("ops@example.com",)}
+    # What an older version recorded goes away.
+    client.tag_resource(Resource=function, Tags={"ordernotify:setting:alarm_emails": "ops@example.com"})
+    set_up(Settings(alarm_emails=("ops@example.com",)), cloud)
+    assert "ordernotify:setting:alarm_emails" not in client.list_tags(Resource=function)["Tags"]
+
+
 def test_what_is_the_default_again_is_recorded_no_more(account: Account, cloud: Cloud) -> None:
     set_up(Settings(memory=512, timeout=5), cloud)
     set_up(Settings(timeout=7), cloud)

@@ -14,6 +14,7 @@ from ordernotify.settings.file import save_settings, told_by_file
 from ordernotify.settings.model import SETTING_ROWS, Settings, describe, settings_in_tags
 from ordernotify.settings.names import Names
 from ordernotify.settings.told import Told
+from tests.e2e.cloud import command_environ, free_port, run_command
 
 
 def fits_lambda(text: str) -> bool:
@@ -279,3 +280,14 @@ def test_more_tags_than_aws_takes_are_refused() -> None:
     Settings(tags={f"key{number}": "x" for number in range(30)})
     with pytest.raises(UsageError, match="50 tags are too many"):
         describe("dev", Names(), Told.by_flags({"tag": [f"key{number}=x" for number in range(50)]}))
+
+
+def test_saving_makes_the_named_file_and_without_it_a_missing_one_is_refused(tmp_path: Path) -> None:
+    environ = command_environ(tmp_path, free_port())
+    missing = run_command("status", "--config", "new.toml", environ=environ, folder=tmp_path)
+    assert (missing.returncode, missing.stdout) == (2, "")
+    assert missing.stderr.startswith("Error: cannot read the settings file new.toml: No such file")
+    # The wrong pair is found only after the missing file was let pass, and before any cloud is started.
+    saving = ("setup", "--save", "--config", "new.toml", "--rate", "5", "--yes")
+    saved = run_command(*saving, environ=environ, folder=tmp_path)
+    assert saved.stderr.startswith("Error: --rate: rate and burst go together")
