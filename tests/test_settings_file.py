@@ -108,6 +108,12 @@ def test_an_unknown_variable_is_refused_with_the_nearest(name: str, nearest: str
     assert f"The nearest is {nearest}." in refused.value.hint
 
 
+def test_an_unknown_variable_that_is_near_none_is_refused_without_a_guess() -> None:
+    with pytest.raises(UsageError) as refused:
+        told_by_environment({"ORDERNOTIFY_CUSTOMER": "Doe"})
+    assert refused.value.hint == "Unset it: unset ORDERNOTIFY_CUSTOMER"
+
+
 def test_variables_that_are_no_settings_are_known() -> None:
     names = ("API_KEY", "LOCAL_PORT", "CONFIG", "JSON", "VERBOSE")
     assert told_by_environment({f"ORDERNOTIFY_{name}": "1" for name in names}) == Told()

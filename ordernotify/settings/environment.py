@@ -27,10 +27,13 @@ def told_by_environment(environ: Mapping[str, str]) -> Told:
     known = [*rows, *OTHER_VARIABLES]
     for name in given:
         if name not in known:
-            near = get_close_matches(name, known, 1)
+            # Without the prefix, which makes everything look alike.
+            near = get_close_matches(_plain(name), [_plain(one) for one in known], 1)
             raise UsageError(
                 f"there is no setting {name}, which the environment sets",
-                f"The nearest is {near[0]}. Correct or unset it." if near else f"Unset it: unset {name}",
+                f"The nearest is {VARIABLE_PREFIX}{near[0]}. Correct or unset it."
+                if near
+                else f"Unset it: unset {name}",
             )
     values, origins = {}, {}
     for name, text in given.items():
@@ -44,3 +47,7 @@ def told_by_environment(environ: Mapping[str, str]) -> Told:
     told = Told(values, origins)
     told.read(ROWS)
     return told
+
+
+def _plain(variable: str) -> str:
+    return variable.removeprefix(VARIABLE_PREFIX)
