@@ -297,3 +297,15 @@ def test_saving_makes_the_named_file_and_without_it_a_missing_one_is_refused(tmp
     saving = ("setup", "--save", "--config", "new.toml", "--rate", "5", "--yes")
     saved = run_command(*saving, environ=environ, folder=tmp_path)
     assert saved.stderr.startswith("Error: --rate: rate and burst go together")
+
+
+def test_a_comma_in_a_role_is_recorded_with_characters_that_tags_take() -> None:
+    described = Settings(role_arn="arn:aws:iam::123456789012:role/a,b")
+    assert all(fits_lambda(value) for value in described.recorded.values())
+    assert settings_in_tags(described.recorded) == {"role_arn": described.role_arn}
+
+
+@pytest.mark.parametrize("key", ["aws:x", "AWS:x", "ordernotify:stack", "a,b", "k" * 129])
+def test_a_tag_that_is_reserved_or_refused_by_aws_is_refused(key: str) -> None:
+    with pytest.raises(UsageError, match="cannot be a tag of yours"):
+        describe("dev", Names(), Told.by_flags({"tag": [f"{key}=1"]}))
