@@ -20,9 +20,9 @@ from ordernotify.executor import Action, Event, Item, Plan, carry_out
 from ordernotify.iam.calls import Allow, Calls
 from ordernotify.resources.alarm import Alarm, watches
 from ordernotify.resources.api.access_logs import ApiLogRole
-from ordernotify.resources.api.base import OldApi
 from ordernotify.resources.api.http_api import HttpApi
 from ordernotify.resources.api.key import ApiKey
+from ordernotify.resources.api.old_api import OldApi
 from ordernotify.resources.api.permission import Permission, PreflightPermission
 from ordernotify.resources.api.rest_api import RestApi
 from ordernotify.resources.api.usage_plan import UsagePlan

@@ -71,9 +71,7 @@ def test_row_27_and_28_url_and_function_know_nothing_of_the_persons_shell(
 
 @pytest.mark.parametrize(("region", "service"), list(itertools.product(SUFFIXES, ["dynamodb", "sns"])))
 def test_the_functions_endpoints_are_those_of_botocores_own_rules(region: str, service: str) -> None:
-    plain = Config(
-        use_fips_endpoint=False, use_dualstack_endpoint=False, ignore_configured_endpoint_urls=True
-    )
+    plain = Config(use_fips_endpoint=False)
     client = boto3.Session("a", "b", region_name=region).client(service, config=plain)  # type: ignore[call-overload]
     expected = client.meta.endpoint_url
     cloud = Cloud(boto3.Session("a", "b", region_name=region))

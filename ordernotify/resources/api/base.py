@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from ordernotify.aws.session import Cloud
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.api.listing import (
     FoundApi,
     find_apis,
     invoke_url,
-    lists_apis,
     with_tags_of_now,
 )
 from ordernotify.resources.api.log_format import LOG_FORMATS
 from ordernotify.resources.api.namesake import Namesake
 from ordernotify.resources.api.quota import call_when_free
-from ordernotify.resources.base import UNKNOWN, AnyLive, Change, Live, Needed, State, Step, Verb
+from ordernotify.resources.base import UNKNOWN, AnyLive, Change, State, Step
 from ordernotify.settings.model import ApiKind, Auth, Settings
 
 METHOD = "POST"
@@ -80,14 +78,6 @@ class ApiState:
     id: str = field(default="", compare=False)
     url: str = field(default="", compare=False)
     """The full address to POST orders to."""
-
-
-@dataclass(frozen=True, slots=True)
-class OldApiState:
-    """The API that gives way to one of the other kind."""
-
-    kind: ApiKind
-    url: str
 
 
 class AnyApi(Namesake[State, FoundApi]):
@@ -167,47 +157,3 @@ class Api(AnyApi[State]):
 def proxied_on_preflight(settings: Settings) -> bool:
     """Whether the function answers preflights: a REST API has no CORS of its own, an HTTP API has."""
     return settings.api is ApiKind.REST and bool(settings.cors_origins)
-
-
-class OldApi(AnyApi[OldApiState]):
-    """The API of the kind that the stack does not have any more: found in order to be removed."""
-
-    kind = "old-api"
-    removed_when_unwanted = True
-    deleted_after: tuple[str, ...] = ("api", "permission", "preflight-permission", "usage-plan")
-
-    def __init__(self, settings: Settings, cloud: Cloud) -> None:
-        """Take the kind that is not described."""
-        super().__init__(settings, cloud)
-        self.api_kind = ApiKind.HTTP if settings.api is ApiKind.REST else ApiKind.REST
-
-    @property
-    def wanted(self) -> bool:
-        """Never."""
-        return False
-
-    @property
-    def calls(self) -> Mapping[Verb, Calls]:
-        """Only what finding and removing it calls."""
-        return {Verb.FIND: lists_apis(self.api_kind), Verb.DELETE: removes_api(self.api_kind)}
-
-    def find(self) -> Live[OldApiState] | None:
-        """Find it only if it is the stack's: others may have APIs of this name."""
-        live = super().find()
-        return live if live and live.owned else None
-
-    def read(self, entry: FoundApi, copies: int) -> OldApiState:
-        """Read nothing that is in it: it is removed whole."""
-        return OldApiState(self.api_kind, self.invoke_url(entry.id))
-
-    def described(self, needed: Needed) -> OldApiState:
-        """Not described: it is never wanted."""
-        raise NotImplementedError(self.kind)
-
-    def create(self, step: Step) -> Live[OldApiState]:
-        """Not made: it is never wanted."""
-        raise NotImplementedError(self.kind)
-
-    def update(self, live: Live[OldApiState], step: Step) -> Live[OldApiState]:
-        """Not changed: it is only removed."""
-        raise NotImplementedError(self.kind)
