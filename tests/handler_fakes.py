@@ -234,7 +234,7 @@ def check_message(fields: dict[str, str]) -> None:
     subject, message = fields["Subject"], fields["Message"]
     assert subject.isascii()
     assert subject.isprintable()
-    assert 1 <= len(subject) <= 100
+    assert 1 <= len(subject) < 100
     assert subject[0].isalnum()
     names = [name for name in fields if name.startswith("MessageAttributes")]
     size = sum(len(fields[name].encode()) for name in names) + len(message.encode())
