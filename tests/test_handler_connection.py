@@ -147,6 +147,13 @@ def drips(accepted: socket.socket) -> None:
         time.sleep(0.01)
 
 
+def trickles(accepted: socket.socket) -> None:
+    accepted.recv(65536)
+    accepted.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4000000\r\n\r\n")
+    while True:
+        accepted.sendall(b"x")  # always something to read, never much
+
+
 def drips_headers(accepted: socket.socket) -> None:
     accepted.recv(65536)
     accepted.sendall(b"HTTP/1.1 200 OK\r\nX: ")
@@ -179,7 +186,7 @@ def seconds_to_fail(client: aws_client.AwsClient, seconds: float) -> float:
     return time.monotonic() - started
 
 
-@pytest.mark.parametrize("serve", [drips, drips_headers, floods, is_silent])
+@pytest.mark.parametrize("serve", [drips, trickles, drips_headers, floods, is_silent])
 @pytest.mark.parametrize("attempt_seconds", [5.0, 0.11])
 def test_the_deadline_holds_whatever_the_service_sends(
     serve: Callable[[socket.socket], None], attempt_seconds: float
