@@ -114,6 +114,13 @@ def test_an_answer_beyond_reason_is_given_up(head: bytes) -> None:
         ask(endless, 65536)
 
 
+def test_an_answer_that_always_goes_on_ends_with_its_time() -> None:
+    now = iter(range(1000))
+    wire = Wire(b"HTTP/1.1 200 OK\r\nContent-Length: 9000\r\n\r\n" + b"x" * 9000, 10)
+    with pytest.raises(TimeoutError):
+        exchange(cast("socket.socket", wire), b"x", TimeLeft(100, lambda: next(now)))
+
+
 # --- Deadlines, against real sockets
 
 
