@@ -174,14 +174,16 @@ SECRET_FIELDS = st.sampled_from(["password", "X-Auth-Key", "auth", "userPin", "p
 
 def wrapped(value: Any, ways: list[str]) -> Any:
     """Nest a value in objects, lists and texts of JSON."""
+    wrap: dict[str, Callable[[Any], Any]]
     for way in ways:
-        value = {
+        wrap = {
             "object": lambda inner: {"x": inner},
             "list": lambda inner: [1, inner],
             "text": json.dumps,
             "escaped": lambda inner: json.dumps(inner).replace("a", "\\u0061"),
             "secret name": lambda inner: {"token": inner},
-        }[way](value)
+        }
+        value = wrap[way](value)
     return value
 
 
