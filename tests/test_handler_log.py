@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ordernotify import handler
@@ -195,6 +195,8 @@ def wrapped(value: Any, ways: list[str]) -> Any:
     encoded=st.booleans(),
     envelope=st.booleans(),
 )
+@example("password", ("", ""), ["escaped"], "broken", False, False)
+@example("password", ('"', '"'), ["text", "escaped", "text"], "cut", True, True)
 def test_no_secret_reaches_the_log_whatever_it_is_wrapped_in(
     field: str, around: tuple[str, str], ways: list[str], refused: str, encoded: bool, envelope: bool
 ) -> None:

@@ -82,9 +82,16 @@ def masked_text(text: str, depth: int = 0) -> str:
         text = re.sub(_CREDENTIALS, rf"\1 {MASK}", text)
     if ":" not in text and "=" not in text:
         return text
-    if "\\u" in text:  # a name may be written with escapes
-        text = re.sub(r"\\u([0-9a-fA-F]{4})", lambda code: chr(int(code[1], 16)), text)
+    if "\\u" in text:  # a name, and what follows it, may be written with escapes
+        text = re.sub(r"(\\+)u([0-9a-fA-F]{4})", _unescaped, text)
     return _masked_values(text)
+
+
+def _unescaped(code: re.Match[str]) -> str:
+    character = chr(int(code[2], 16))
+    if character == '"':  # stays at its level of escapes, so that it cannot end a value early
+        return code[1] + character
+    return character if character.isalnum() or character in "-_ :=" else code[0]
 
 
 def _masked_values(text: str) -> str:
