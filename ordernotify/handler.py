@@ -26,8 +26,8 @@ from ordernotify.function.api_event import (
     ProxyResponse,
     cors_headers,
     idempotency_key,
-    is_request,
     order_text,
+    refused_body,
     request_fields,
     request_method,
 )
@@ -331,7 +331,7 @@ class OrderFunction:
             if refusal is None:
                 record["body"] = masked(document)
             else:
-                body = event.get("body") if is_request(event) else event
+                body = refused_body(event)
                 record["body"] = masked_text(body[:MAX_LOG_TEXT]) if isinstance(body, str) else masked(body)
         self._write(log_line(record))
 

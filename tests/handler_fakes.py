@@ -19,6 +19,8 @@ from ordernotify import handler
 from ordernotify.function import aws_calls, aws_client
 
 PUT, PUBLISH, MARK, MARK_BY_PUT = "put", "publish", "mark", "mark by put"
+ASKED = "attribute_exists(FileName) AND attribute_not_exists(FileName)"
+"""Never holds: the function asks what is stored, without storing anything."""
 TABLE = "FileMetadata"
 TOPIC = "arn:aws:sns:us-east-1:123456789012:file-upload-notification"
 ENVIRONMENT = {
@@ -204,7 +206,7 @@ class FakeAws:
         old = self.items.get(key)
         if request["ConditionExpression"] == "attribute_not_exists(FileName)":
             holds = old is None
-        elif request["ConditionExpression"] == aws_calls.NEVER:
+        elif request["ConditionExpression"] == ASKED:
             holds = False
         else:
             assert request["ConditionExpression"] == "notification = :pending"
@@ -234,7 +236,7 @@ def check_message(fields: dict[str, str]) -> None:
     subject, message = fields["Subject"], fields["Message"]
     assert subject.isascii()
     assert subject.isprintable()
-    assert 1 <= len(subject) <= 100
+    assert 1 <= len(subject) < 100
     assert subject[0].isalnum()
     names = [name for name in fields if name.startswith("MessageAttributes")]
     size = sum(len(fields[name].encode()) for name in names) + len(message.encode())

@@ -175,7 +175,7 @@ def test_row_03_a_new_function_is_waited_for_while_it_is_pending(
     assert 3 <= manual_clock.now() < 4
 
 
-def test_row_03_configuration_and_code_are_changed_one_after_the_other(
+def test_row_03_code_and_configuration_are_changed_one_after_the_other(
     account: Account, cloud: Cloud, manual_clock: ManualClock
 ) -> None:
     bring_about(function(cloud))
@@ -198,7 +198,7 @@ def test_row_03_configuration_and_code_are_changed_one_after_the_other(
     account.interfere = interfere
     account.forget_calls()
     bring_about(function(cloud), manual_clock)
-    assert operations(account) == ["UpdateFunctionConfiguration", "UpdateFunctionCode"]
+    assert operations(account) == ["UpdateFunctionCode", "UpdateFunctionConfiguration"]
     assert manual_clock.now() >= 8
 
 

@@ -176,7 +176,7 @@ def test_what_a_subscriber_added_before_the_mark_stays(shop: Shop) -> None:
     shop.aws.fail(MARK, "hold before")
     thread = threading.Thread(target=lambda: shop.send(ORDER))
     thread.start()
-    shop.aws.reached[MARK].wait(5)
+    assert shop.aws.reached[MARK].wait(5)
     [item] = shop.aws.items.values()
     item["invoice"] = {"S": "2025-17"}
     shop.aws.hold.set()
@@ -225,7 +225,7 @@ def test_an_order_deleted_or_marked_in_between_is_left_alone(shop: Shop, deleted
     replies: list[Reply] = []
     thread = threading.Thread(target=lambda: replies.append(shop.send(ORDER)))
     thread.start()
-    shop.aws.reached[MARK].wait(5)
+    assert shop.aws.reached[MARK].wait(5)
     [item] = shop.aws.items.values()
     if deleted:
         shop.aws.items.clear()

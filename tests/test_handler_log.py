@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, cast
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from ordernotify import handler
 from ordernotify.function import log
-from tests.handler_fakes import Context, Shop, open_shop
+from ordernotify.function.aws_client import AwsClient
+from tests.handler_fakes import ENVIRONMENT, Context, Shop, open_shop
 
 ORDER = {"customerName": "John Doe", "productName": "Wireless Mouse", "price": 0.1}
 EVENT: dict[str, Any] = {
@@ -28,6 +31,27 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=12,
 )
+
+
+class Storing:
+    """The function with clients that take everything, for tests of its log alone."""
+
+    def __init__(self) -> None:
+        self.write: Callable[[str], None] = lambda _: None
+
+    def __call__(self, event: Any, context: Any) -> Any:
+        return handler.OrderFunction(
+            handler.Environment(ENVIRONMENT | {"AWS_ENDPOINT_URL_DYNAMODB": "", "AWS_ENDPOINT_URL_SNS": ""}),
+            cast("AwsClient", self),
+            cast("AwsClient", self),
+            write=self.write,
+        )(event, context)
+
+    def call(self, *_: Any) -> bytes:
+        return b"{}"
+
+
+STORING = Storing()
 
 
 @pytest.fixture
@@ -111,6 +135,7 @@ def test_a_replay_and_a_refusal_have_metrics_and_levels_of_their_own(shop: Shop)
         *("Authorization", "authorization", "X-API-Key", "Cookie", "Set-Cookie", "x-amz-security-token"),
         *("Proxy-Authorization", "apiKey", "api_key", "password", "userPassword", "access_token"),
         *("clientSecret", "cardNumber", "card-number", "credit card", "CVV", "X-Hub-Signature-256"),
+        *("X-Auth-Key", "auth", "pwd", "PIN", "userPin", "jwt", "otp", "OTP_code"),
     ],
 )
 def test_secrets_are_masked_at_any_depth(shop: Shop, name: str) -> None:
@@ -140,6 +165,72 @@ def test_masking_takes_no_time_that_a_customer_could_drive_up(shop: Shop, text: 
     for body in (text, json.dumps(ORDER | {"a": text})):
         _, response = send(shop, body=body)
         assert response["durationMs"] < 2000
+
+
+SECRET = "Zq7hidden"
+QUOTES = st.sampled_from(["", '"', "\\", '\\"', ", ", "}", "'", " "])
+SECRET_FIELDS = st.sampled_from(["password", "X-Auth-Key", "auth", "userPin", "pwd", "otp", "jwt", "api_key"])
+
+
+def wrapped(value: Any, ways: list[str]) -> Any:
+    """Nest a value in objects, lists and texts of JSON."""
+    wrap: dict[str, Callable[[Any], Any]]
+    for way in ways:
+        wrap = {
+            "object": lambda inner: {"x": inner},
+            "list": lambda inner: [1, inner],
+            "text": json.dumps,
+            "escaped": lambda inner: json.dumps(inner).replace("a", "\\u0061"),
+            "secret name": lambda inner: {"token": inner},
+        }
+        value = wrap[way](value)
+    return value
+
+
+@given(
+    field=SECRET_FIELDS,
+    around=st.tuples(QUOTES, QUOTES),
+    ways=st.lists(st.sampled_from(["object", "list", "text", "escaped", "secret name"]), max_size=5),
+    refused=st.sampled_from(["", "customerName", "broken", "cut"]),
+    encoded=st.booleans(),
+    envelope=st.booleans(),
+)
+@example("password", ("", ""), ["escaped"], "broken", False, False)
+@example("password", ('"', '"'), ["text", "escaped", "text"], "cut", True, True)
+def test_no_secret_reaches_the_log_whatever_it_is_wrapped_in(
+    field: str, around: tuple[str, str], ways: list[str], refused: str, encoded: bool, envelope: bool
+) -> None:
+    lines: list[str] = []
+    order = ORDER | {"note": wrapped({field: around[0] + SECRET + around[1]}, ways)}
+    if refused == "customerName":
+        order.pop(refused)
+    body = json.dumps(order)
+    if refused in ("broken", "cut"):
+        body = body + "}" if refused == "broken" else body[:-1]
+    if envelope:
+        body = json.dumps({"body": body})
+    event = EVENT | {"isBase64Encoded": encoded}
+    event["body"] = base64.b64encode(body.encode()).decode() if encoded else body
+    STORING.write = lines.append
+    STORING(event, None)
+    assert [json.loads(line)["event"] for line in lines] == ["request", "response"]
+    assert SECRET not in "".join(lines)
+    assert base64.b64encode(SECRET.encode()).decode()[:8] not in "".join(lines)
+
+
+@pytest.mark.parametrize(
+    "text", ["BASIC dXNlcjpwYXNz", "basic  dXNlcjpwYXNz", "BEARER dXNlcjpwYXNz", "Bearer\tdXNlcjpwYXNz"]
+)
+def test_credentials_in_the_fields_of_an_order_are_masked(shop: Shop, text: str) -> None:
+    request, response = send(shop, body=json.dumps(ORDER | {"note": [{"header": f"x {text}"}]}))
+    assert response["status"] == 201
+    assert "dXNlcjpwYXNz" not in json.dumps(request)
+
+
+@pytest.mark.parametrize("name", ["shipping", "author", "opinion", "hotplate", "pinned"])
+def test_names_that_only_contain_a_secret_word_are_not_masked(shop: Shop, name: str) -> None:
+    request, _ = send(shop, body=json.dumps(ORDER | {name: "shown"}))
+    assert request["body"][name] == "shown"
 
 
 def test_no_secret_is_sought_where_none_is(shop: Shop) -> None:

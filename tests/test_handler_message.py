@@ -115,10 +115,10 @@ def as_decimal(value: Any) -> Any:
     [
         ("José Núñez", "Käse", "New order 6f2c1a9b: 2 x Kase for Jose Nunez"),
         ("Łukasz Grüß", "Ærø – 5 €", "New order 6f2c1a9b: 2 x AEro - 5 EUR for Lukasz Gruss"),
-        ("王伟", "无线鼠标", "New order 6f2c1a9b: 2"),
+        ("王伟", "无线鼠标", "New order 6f2c1a9b, quantity 2"),
         ("王伟", "鼠标 M1", "New order 6f2c1a9b: 2 x M1"),
-        ("Ann", "🚚", "New order 6f2c1a9b: 2 for Ann"),
-        ("x" * 200, "y" * 200, "New order 6f2c1a9b: 2 x " + "y" * 73 + "..."),
+        ("Ann", "🚚", "New order 6f2c1a9b, quantity 2, for Ann"),
+        ("x" * 200, "y" * 200, "New order 6f2c1a9b: 2 x " + "y" * 72 + "..."),
         ("Bcc: a\r\nTo: b", "p", "New order 6f2c1a9b: 2 x p for Bcc: a  To: b"),
     ],
 )

@@ -251,6 +251,12 @@ def test_a_given_role_that_does_not_exist_is_refused(cloud: Cloud) -> None:
         provision.plan(given(cloud))
 
 
+def test_a_given_role_with_the_guides_rights_alone_is_enough(account: Account, cloud: Cloud) -> None:
+    give_role(account)
+    account.interfere = simulated(UpdateItem="implicitDeny")
+    assert_settled(account, given(cloud))
+
+
 def test_who_may_not_simulate_policies_leaves_the_given_role_unchecked(
     account: Account, cloud: Cloud
 ) -> None:

@@ -83,6 +83,19 @@ def _decode_base64(body: str) -> str:
         raise Refusal(400, "The body is not base64, though the event says so") from None
 
 
+def refused_body(event: Any) -> Any:
+    """Return what a refused event brought, for the log: text decoded, so that secrets in it can be found."""
+    body = event.get("body") if is_request(event) else event
+    if not isinstance(body, str) or event.get("isBase64Encoded") is not True:
+        return body
+    import binascii
+
+    try:
+        return binascii.a2b_base64(body.encode("ascii", "ignore")).decode("utf-8", "replace")
+    except ValueError:
+        return "…"
+
+
 def request_method(event: Any) -> str | None:
     """Return the HTTP method, or None for an event that is not an HTTP request."""
     if not is_request(event):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 
@@ -24,25 +25,37 @@ METRIC_LATENCY = "Latency"
 MASK = "***"
 # Parts of names, compared without case, "-", "_" and spaces.
 SECRET_NAMES = (
-    *("authorization", "apikey", "cookie", "credential", "password", "passwd", "passphrase", "privatekey"),
-    *("secret", "signature", "token", "cardnumber", "creditcard", "cvc", "cvv"),
+    *("authorization", "apikey", "authkey", "cookie", "credential", "password", "passwd", "passphrase"),
+    *("privatekey", "pwd", "jwt", "secret", "signature", "token", "cardnumber", "creditcard", "cvc", "cvv"),
 )
+SECRET_WORDS = frozenset(("auth", "otp", "pin"))
+"""Secret as a word of a name only: `shipping` and `author` are no secrets."""
 MAX_LOG_LINE = 240_000  # CloudWatch's limit for an event is 256 KiB; the line is ASCII
 MAX_LOG_VALUE = 8_000
 MAX_LOG_TEXT = 2_048
 _NOT_PART_OF_NAMES = str.maketrans("", "", "-_ ")
+_WORD = r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])"
+_CREDENTIALS = r"(?i)\b(bearer|basic)\s+[\w.~+/=-]+"
+_NAMED = r"(?<![\w-])([\w-]+(?: [\w-]+)?)\\*[\"']?\s{0,9}[:=]\s{0,9}"
+"""A name of one or two words, maybe quoted, and what comes before its value."""
+_VALUE = r"(?s)(\\*[\"'])(?:(?!(?<!\\)\1).)*(?:\1)?|[\[{].*|[^\s&,;}]+"
+"""A value, up to its own closing quote at whatever level of escapes; a nested one up to the end."""
 
 
 def is_secret(name: str) -> bool:
     """Tell whether values under this name are masked in the log."""
     plain = name.lower().translate(_NOT_PART_OF_NAMES)
-    return any(secret in plain for secret in SECRET_NAMES)
+    if any(secret in plain for secret in SECRET_NAMES):
+        return True
+    return any(word in plain for word in SECRET_WORDS) and any(
+        word.lower() in SECRET_WORDS for word in re.findall(_WORD, name)
+    )
 
 
 def masked(value: Any, depth: int = 0) -> Any:
     """Copy a JSON value with secrets masked at any depth, and what is nested beyond reason left out."""
     if isinstance(value, str):
-        return _masked_credentials(value) if "earer " in value else value
+        return masked_text(value, depth)
     if isinstance(value, (dict, list)) and depth > MAX_DEPTH + 2:
         return "…"
     if isinstance(value, dict):
@@ -55,20 +68,42 @@ def masked(value: Any, depth: int = 0) -> Any:
     return str(value) if isinstance(value, float) and value - value != 0 else value  # NaN, Infinity
 
 
-def _masked_credentials(text: str) -> str:
-    import re
+def masked_text(text: str, depth: int = 0) -> str:
+    """Mask secrets in a text: in the JSON that it is, or else what looks like `Bearer …` or `password=…`."""
+    if text.lstrip()[:1] in ("{", "[", '"'):
+        try:
+            document = json.loads(text)
+            inner = masked(document, depth + 1)
+            return text if inner == document else json.dumps(inner, ensure_ascii=False)
+        except NOT_JSON:
+            pass
+    lower = text.lower()
+    if "bearer" in lower or "basic" in lower:
+        text = re.sub(_CREDENTIALS, rf"\1 {MASK}", text)
+    if ":" not in text and "=" not in text:
+        return text
+    if "\\u" in text:  # a name, and what follows it, may be written with escapes
+        text = re.sub(r"(\\+)u([0-9a-fA-F]{4})", _unescaped, text)
+    return _masked_values(text)
 
-    return re.sub(r"(?i)\b(bearer|basic) +[\w.~+/=-]+", rf"\1 {MASK}", text)
+
+def _unescaped(code: re.Match[str]) -> str:
+    character = chr(int(code[2], 16))
+    if character == '"':  # stays at its level of escapes, so that it cannot end a value early
+        return code[1] + character
+    return character if character.isalnum() or character in "-_ :=" else code[0]
 
 
-def masked_text(text: str) -> str:
-    """Mask what looks like a secret in a short text that is no JSON: `Bearer …`, `password=…` and such."""
-    import re
-
-    names = "|".join((*SECRET_NAMES, "api[-_ ]key", "card[-_ ]number", "credit[-_ ]card", "private[-_ ]key"))
-    value = r"(?:\"[^\"]*\"?|'[^']*'?|[^\s&,;}]+)"
-    pattern = rf"(?i)((?:{names})[\w-]{{0,40}}[\"']?\s{{0,9}}[:=]\s{{0,9}}){value}"
-    return re.sub(pattern, rf"\1{MASK}", _masked_credentials(text))
+def _masked_values(text: str) -> str:
+    parts, at = [], 0
+    for name in re.finditer(_NAMED, text):
+        if name.start() < at or not is_secret(name[1]):
+            continue
+        value = re.compile(_VALUE).match(text, name.end())
+        if value:
+            parts += [text[at : name.end()], MASK]
+            at = value.end()
+    return "".join(parts) + text[at:]
 
 
 def _log_number(value: Any) -> Any:

@@ -15,7 +15,7 @@ NOT_IN_MESSAGE = ("FileName", "notification", "messageId", "requestHash")
 
 MAX_MESSAGE_BYTES = 262_144  # AWS-FACTS, "SNS messages"
 _ATTRIBUTES_RESERVE = 1024  # the attributes and the subject count too
-MAX_SUBJECT = 100
+MAX_SUBJECT = 99  # SNS: "less than 100 characters"
 GSM_SEPTETS = 160
 UCS2_UNITS = 70
 # GSM 03.38: the basic alphabet, and the characters that take an escape and so count two.
@@ -63,7 +63,7 @@ def notification(order: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def texts(order: Mapping[str, Any]) -> dict[str, str]:
-    """Return the texts that a person reads: `subject` (ASCII, at most 100), `email`, `sms` (one part)."""
+    """Return the texts that a person reads: `subject` (ASCII, at most 99), `email`, `sms` (one part)."""
     return {"subject": _subject(order), "email": _email(order), "sms": _sms(order)}
 
 
@@ -81,13 +81,13 @@ def _ascii(text: str) -> str:
 
 
 def _subject(order: Mapping[str, Any]) -> str:
-    subject = f"New order {_plain_text(order, 'orderId')[:8]}: {_plain_text(order, 'quantity')[:12]}"
+    quantity = _plain_text(order, "quantity")[:12]
     product = _ascii(_plain_text(order, "productName"))
     customer = _ascii(_plain_text(order, "customerName"))
-    if product:
-        subject += f" x {product}"
+    subject = f"New order {_plain_text(order, 'orderId')[:8]}"
+    subject += f": {quantity} x {product}" if product else f", quantity {quantity}"
     if customer:
-        subject += f" for {customer}"
+        subject += f" for {customer}" if product else f", for {customer}"
     subject = _ascii(subject)
     return subject if len(subject) <= MAX_SUBJECT else subject[: MAX_SUBJECT - 3].rstrip() + "..."
 
