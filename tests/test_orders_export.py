@@ -22,7 +22,8 @@ from hypothesis import strategies as st
 
 from ordernotify.aws.session import Cloud
 from ordernotify.errors import AwsError, OrderNotifyError, StackNotFoundError
-from ordernotify.orders import Format, export_orders
+from ordernotify.orders.export import export_orders
+from ordernotify.orders.files import Format
 from ordernotify.orders.spreadsheet import (
     FIRST_COLUMNS,
     LAST_COLUMNS,

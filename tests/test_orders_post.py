@@ -12,7 +12,7 @@ import pytest
 
 from ordernotify.aws.waiting import SystemClock
 from ordernotify.errors import OrderNotifyError
-from ordernotify.orders import Answer, Draft, Fault, OrderClient
+from ordernotify.orders.post import Answer, Draft, Fault, OrderClient
 from tests.orders_fakes import FakeApi, Reply, Script, TurnedClock, running_api
 
 ORDER = b'{"customerName": "John Doe", "productName": "Wireless Mouse"}'

@@ -13,9 +13,8 @@ from botocore.exceptions import ClientError
 
 from ordernotify.aws.session import Cloud
 from ordernotify.errors import AwsError, StackNotFoundError, UsageError
-from ordernotify.orders import OrderQuery, get_orders, list_orders
-from ordernotify.orders.query import sorted_orders
-from ordernotify.orders.scan import SEGMENT_BYTES, choose_segments, scan_pages
+from ordernotify.orders.items import SEGMENT_BYTES, choose_segments, scan_pages
+from ordernotify.orders.query import OrderQuery, get_orders, list_orders, sorted_orders
 from ordernotify.times import parse_duration, parse_moment
 from tests.orders_fakes import NAMES, TurnedClock, mocked_cloud, put, put_many
 

@@ -15,9 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ordernotify.errors import UsageError
-from ordernotify.orders import Draft, Format, Source, format_of
+from ordernotify.orders.files import Format, format_of
 from ordernotify.orders.lines import MAX_LINE_BYTES, Broken
-from ordernotify.orders.source import Record, order_key
+from ordernotify.orders.post import Draft
+from ordernotify.orders.source import Record, Source, order_key
 
 HEADER = "customerName,productName,quantity,colour\n"
 

@@ -20,7 +20,7 @@ from ordernotify.errors import EXIT_FAILED, OrderNotifyError, UsageError
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
-    from ordernotify.orders import OrderQuery
+    from ordernotify.orders.query import OrderQuery
 
 TABLE_LIMIT = 50
 
@@ -70,7 +70,7 @@ def list_orders(
 
     Example: ordernotify list-orders --customer doe --since 1d --sort -createdAt
     """
-    from ordernotify.orders import OrderQuery
+    from ordernotify.orders.query import OrderQuery
 
     shown = 0 if json else TABLE_LIMIT
     query = OrderQuery(
@@ -88,10 +88,11 @@ def list_orders(
 
 def _list(run: Run, query: OrderQuery, columns: tuple[str, ...], *, json: bool, by_default: bool) -> None:
     cloud = run.cloud()
-    from ordernotify import orders, render
+    from ordernotify import render
+    from ordernotify.orders import query as reading
     from ordernotify.render import orders as screen
 
-    found = orders.list_orders(cloud, run.names, query)
+    found = reading.list_orders(cloud, run.names, query)
     if json:
         render.json_lines(_only(order, columns) for order in found)
         return
@@ -140,10 +141,11 @@ def get_order(
     Example: ordernotify get-order 0b8f7a52-3c1d-4e5f-8a9b-1c2d3e4f5a6b
     """
     cloud = run.cloud()
-    from ordernotify import orders, render
+    from ordernotify import render
+    from ordernotify.orders import query as reading
     from ordernotify.render import orders as screen
 
-    found = orders.get_orders(cloud, run.names, order_ids)
+    found = reading.get_orders(cloud, run.names, order_ids)
     known = [order for order in found if order is not None]
     if json:
         render.json_lines(known)
@@ -174,10 +176,11 @@ def export_orders(
 
     Example: ordernotify export-orders orders.csv
     """
-    from ordernotify import orders
+    from ordernotify.orders import export
+    from ordernotify.orders.files import STDIO, format_of
 
-    chosen = orders.format_of(file, form)
-    if json and file == orders.STDIO:
+    chosen = format_of(file, form)
+    if json and file == STDIO:
         raise UsageError("--json and the orders cannot both go to stdout", "Leave one of them away.")
     cloud = run.cloud()
     from ordernotify import render
@@ -185,7 +188,7 @@ def export_orders(
     from ordernotify.render.progress import counting
 
     with counting("exporting") as tick:
-        count = orders.export_orders(cloud, run.names, file, chosen, progress=tick)
+        count = export.export_orders(cloud, run.names, file, chosen, progress=tick)
     if json:
         render.json_document({"exported": count, "file": file, "format": chosen.value})
     else:
@@ -220,27 +223,27 @@ def redrive(
     """
     age = _age(older_than)
     cloud = run.cloud()
-    from ordernotify import orders
+    from ordernotify.orders import redrive as sender
     from ordernotify.render import orders as screen
     from ordernotify.render.progress import counting
 
     if dry_run:
-        screen.show_pending(orders.find_pending(cloud, run.names, age), json=json)
+        screen.show_pending(sender.find_pending(cloud, run.names, age), json=json)
         return
     counts: Counter[str] = Counter()
     try:
         with counting("redriven") as tick:
-            for done in orders.redrive(cloud, run.names, age, concurrency=concurrency):
-                counts[done.outcome] += 1
+            for done in sender.redrive(cloud, run.names, age, concurrency=concurrency):
+                counts[done.fate] += 1
                 tick(counts.total())
-                if done.outcome is orders.Outcome.FAILED:
+                if done.fate is sender.Fate.FAILED:
                     screen.show_failure(done)
     except (KeyboardInterrupt, OrderNotifyError):
         if counts:
             screen.show_redriven(counts, json=json)
         raise
     screen.show_redriven(counts, json=json)
-    if counts[orders.Outcome.FAILED]:
+    if counts[sender.Fate.FAILED]:
         raise typer.Exit(EXIT_FAILED)
 
 

@@ -17,7 +17,7 @@ from ordernotify.cli.run import JsonOption, Run, command
 from ordernotify.errors import EXIT_FAILED, EXIT_INTERRUPTED, CancelledError, UsageError
 
 if TYPE_CHECKING:
-    from ordernotify.orders import Rejected, Summary
+    from ordernotify.orders.bulk import Rejected, Summary
     from ordernotify.orders.source import Record
 
 BULK_CONCURRENCY = 8
@@ -125,7 +125,7 @@ def send_order(
 
 
 def _order(customer: str | None, product: str | None, quantity: int | None, fields: list[str]) -> bytes:
-    from ordernotify.orders import order_body
+    from ordernotify.orders.send import order_body
 
     if customer is None or product is None:
         raise UsageError(
@@ -142,7 +142,8 @@ def _order(customer: str | None, product: str | None, quantity: int | None, fiel
 
 
 def _send_one(run: Run, body: bytes, given_key: str | None, api_key_file: Path | None, *, json: bool) -> None:
-    from ordernotify.orders import Draft, OrderClient, check_key, random_key
+    from ordernotify.orders.post import Draft, OrderClient
+    from ordernotify.orders.send import check_key, random_key
 
     key = random_key() if given_key is None else given_key
     check_key(key)
@@ -168,13 +169,14 @@ def _send_one(run: Run, body: bytes, given_key: str | None, api_key_file: Path |
 
 
 def _send_many(run: Run, body: bytes, count: int, bulk: _Bulk) -> None:
-    from ordernotify.orders import repeated
+    from ordernotify.orders.send import repeated
 
     _send_all(run, repeated(body, count), bulk, total=count)
 
 
 def _send_file(run: Run, file: str, form: str, bulk: _Bulk) -> None:
-    from ordernotify.orders import Source, check_rejects, format_of, open_orders
+    from ordernotify.orders.files import check_rejects, format_of, open_orders
+    from ordernotify.orders.source import Source
 
     chosen = format_of(file, form)
     if bulk.rejects:
@@ -186,7 +188,7 @@ def _send_file(run: Run, file: str, form: str, bulk: _Bulk) -> None:
 
 @contextmanager
 def _rejects(file: str) -> Iterator[Callable[[Rejected], None]]:
-    from ordernotify.orders import Rejects
+    from ordernotify.orders.files import Rejects
 
     if not file:
         yield lambda _rejected: None
@@ -207,7 +209,8 @@ def _send_all(
     position: Callable[[], int] | None = None,
 ) -> None:
     from ordernotify.aws.waiting import SystemClock
-    from ordernotify.orders import BulkRun, OrderClient
+    from ordernotify.orders.bulk import BulkRun
+    from ordernotify.orders.post import OrderClient
 
     clock = SystemClock()
     access = find_access(run, run.cloud(), bulk.api_key_file)

@@ -14,8 +14,8 @@ from typing import BinaryIO
 from ordernotify.aws.session import Cloud
 from ordernotify.errors import OrderNotifyError
 from ordernotify.orders.attributes import json_order
-from ordernotify.orders.formats import STDIO, Format
-from ordernotify.orders.scan import Page, scan_pages
+from ordernotify.orders.files import STDIO, Format
+from ordernotify.orders.items import Page, scan_pages
 from ordernotify.orders.spreadsheet import Header, csv_cells
 from ordernotify.settings.names import Names
 

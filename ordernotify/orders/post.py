@@ -22,11 +22,11 @@ CONNECT_TIMEOUT_SECONDS = 5.0
 READ_TIMEOUT_SECONDS = 32.0
 """API Gateway answers after 29 s at the latest."""
 RETRY_SECONDS = 60.0
-"""So long an order is tried, counted from its first request."""
+"""How long an order is tried, from its first request."""
 UNREACHABLE_SECONDS = 10.0
-"""So long an order is tried while no connection comes about at all."""
+"""How long an order is tried while no connection is possible at all."""
 SETTLE_SECONDS = 20.0
-"""So long a new API may refuse what it will take (AWS-FACTS 4), from a client's first refusal."""
+"""How long a new API may refuse what it will take (AWS-FACTS 4), from a client's first refusal."""
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 5.0
 
@@ -79,6 +79,11 @@ class Answer:
     def rejected(self) -> bool:
         """Whether the order itself is at fault; sending it again would be answered the same."""
         return self.status in (400, 409, 413, 415, 422)
+
+    @property
+    def failed(self) -> bool:
+        """Whether the order is neither stored, as far as is known, nor at fault."""
+        return not (self.accepted or self.rejected)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from ordernotify.aws.session import Cloud
 from ordernotify.aws.waiting import Clock, SystemClock
 from ordernotify.errors import UsageError
 from ordernotify.orders.attributes import Order, plain_order
-from ordernotify.orders.scan import ANY, Condition, read_orders, scan_pages, scan_some
+from ordernotify.orders.items import ANY, Condition, read_orders, scan_pages, scan_some
 from ordernotify.settings.names import Names
 from ordernotify.times import created_at_text
 

@@ -17,9 +17,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, BinaryIO
 
 from ordernotify.errors import UsageError
-from ordernotify.orders.csvrows import Row, csv_rows
-from ordernotify.orders.formats import Format
-from ordernotify.orders.lines import Broken, Lines
+from ordernotify.orders.files import Format
+from ordernotify.orders.lines import Broken, Lines, Row, csv_rows, fault_of_json
 from ordernotify.orders.post import Draft
 
 Record = Draft | Broken
@@ -66,7 +65,7 @@ class Source:
             body = line.raw.strip()
             if not body:
                 continue
-            reason = line.reason or fault_of_json(body)
+            reason = line.reason or fault_of_json(body.decode())
             # The text goes out as it stands: numbers keep every digit.
             yield line.broken(reason) if reason else self._draft(line.number, body)
 
@@ -82,22 +81,6 @@ class Source:
             return Broken(row.line, reason, row.text)
         order = {name: _value(name, cell) for name, cell in zip(header, row.cells, strict=True) if cell}
         return self._draft(row.line, json.dumps(order, ensure_ascii=False).encode())
-
-
-def fault_of_json(body: bytes) -> str:
-    """Say why these bytes are no JSON object; empty if they are one. The rules for orders are the API's."""
-    try:
-        document = json.loads(body, parse_int=_any_number, parse_float=_any_number)
-    except json.JSONDecodeError as error:
-        return f"the line is not JSON: {error.msg} at column {error.colno}"
-    except RecursionError:
-        return "the line is nested too deeply"
-    return "" if isinstance(document, dict) else "the line is not a JSON object"
-
-
-def _any_number(_text: str) -> int:
-    # Only the form counts here; int() refuses very long numbers, which are the API's to judge.
-    return 0
 
 
 def _value(name: str, cell: str) -> Any:

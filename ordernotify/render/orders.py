@@ -14,7 +14,9 @@ from rich.text import Text
 from ordernotify.render import clean, err, error, json_document, json_text, note, out
 
 if TYPE_CHECKING:
-    from ordernotify.orders import Answer, Redriven, Summary
+    from ordernotify.orders.bulk import Summary
+    from ordernotify.orders.post import Answer
+    from ordernotify.orders.redrive import Redriven
 
 COLUMNS = ("orderId", "createdAt", "customerName", "productName", "quantity", "notification")
 """What a table of orders shows unless it is told otherwise."""
@@ -175,7 +177,7 @@ def show_summary(summary: Summary) -> None:
     """Print what became of many orders."""
     rate = f", {summary.per_second:.0f} per second" if summary.seconds else ""
     out.print(f"{summary.sent} orders sent in {summary.seconds:.1f} s{rate}")
-    for status, number in summary.answers:
+    for status, number in sorted(summary.answers.items()):
         out.print(
             f"  {number:>9}  answered {status}{f': {_MEANINGS[status]}' if status in _MEANINGS else ''}"
         )
@@ -226,7 +228,7 @@ def show_summary_json(summary: Summary) -> None:
         "malformed": summary.malformed,
         "replayed": summary.replayed,
         "retries": summary.retries,
-        "answers": {str(status): number for status, number in summary.answers},
+        "answers": {str(status): number for status, number in sorted(summary.answers.items())},
         "seconds": round(summary.seconds, 3),
         "perSecond": round(summary.per_second, 1),
         "latencyMs": {f"p{name}": round(1000 * value, 2) for name, value in _percentiles(summary)},
