@@ -310,7 +310,10 @@ class TestRejects:
 
 @pytest.mark.parametrize("name", ["nothing.jsonl", "."])
 def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, name: str) -> None:
-    with pytest.raises(OrderNotifyError, match="could not read"), open_orders(str(tmp_path / name)):
+    with (
+        pytest.raises(OrderNotifyError, match=r"there is no file|could not read"),
+        open_orders(str(tmp_path / name)),
+    ):
         pass
 
 
@@ -431,3 +434,12 @@ def test_ctrl_c_ends_a_run_whose_stdin_is_silent() -> None:
 def test_json_of_an_order_that_is_sent_many_times_is_valid() -> None:
     (draft,) = repeated(BODY, 1)
     assert json.loads(draft.body) == {"customerName": "John Doe", "productName": "Wireless Mouse"}
+
+
+def test_a_rejects_file_that_is_a_link_stays_one(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "target")
+    rejects = Rejects(str(tmp_path / "link"))
+    rejects.add(Rejected(1, 400, "no", "{}"))
+    rejects.close()
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "target").read_text().startswith('{"line": 1')

@@ -67,6 +67,7 @@ class TestConditions:
             notification="pending",
             n="1.5",
             ok=True,
+            tags=["a", Decimal(1), {"x": [None]}],
         )
         put(
             cloud,
@@ -76,6 +77,7 @@ class TestConditions:
             notification="sent",
             ok="true",
             x=None,
+            size={"w": Decimal(2)},
         )
 
     @pytest.mark.parametrize(
@@ -101,6 +103,10 @@ class TestConditions:
             ({"where": (("n", "1" * 60),)}, ""),
             ({"where": (("n", "1e999"),)}, ""),
             ({"where": (("n", ""),)}, ""),
+            ({"where": (("tags", '["a", 1.0, {"x": [null]}]'),)}, "b"),
+            ({"where": (("size", '{"w": 2}'),)}, "c"),
+            ({"where": (("size", '{"w": 1e999}'),)}, ""),
+            ({"where": (("size", '{"w": '),)}, ""),
         ],
     )
     def test_every_condition_must_hold(self, cloud: Cloud, conditions: dict[str, Any], expected: str) -> None:

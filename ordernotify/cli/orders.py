@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
@@ -20,6 +21,7 @@ from ordernotify.errors import EXIT_FAILED, OrderNotifyError, UsageError
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
+    from ordernotify.orders.files import Format
     from ordernotify.orders.query import OrderQuery
 
 TABLE_LIMIT = 50
@@ -177,7 +179,7 @@ def export_orders(
     Example: ordernotify export-orders orders.csv
     """
     from ordernotify.orders import export
-    from ordernotify.orders.files import STDIO, format_of
+    from ordernotify.orders.files import STDIO, Format, format_of
 
     chosen = format_of(file, form)
     if json and file == STDIO:
@@ -187,12 +189,65 @@ def export_orders(
     from ordernotify.render import orders as screen
     from ordernotify.render.progress import counting
 
+    # A terminal obeys control characters; a file and a pipe get the values as they are.
+    shown = render.json_safe if chosen is Format.JSONL else render.clean
+    visible = shown if file == STDIO and sys.stdout.isatty() else None
     with counting("exporting") as tick:
-        count = export.export_orders(cloud, run.names, file, chosen, progress=tick)
+        count = export.export_orders(cloud, run.names, file, chosen, progress=tick, visible=visible)
     if json:
         render.json_document({"exported": count, "file": file, "format": chosen.value})
     else:
         screen.show_exported(count, file)
+
+
+@command(app, "import-orders")
+def import_orders(
+    run: Run,
+    file: Annotated[
+        str,
+        typer.Argument(metavar="FILE", help="A file of export-orders; - for stdin.", show_default=False),
+    ],
+    form: Annotated[
+        str, flag("--format", "The file's format.", metavar="jsonl|csv", default="its suffix; jsonl for -")
+    ] = "",
+    json: JsonOption = False,
+) -> None:
+    """Bring orders back from a file of export-orders; ends with status 1 if a line could not be read.
+
+    Ids, times and states are those of the file. Orders that exist are left as they are, and nothing is
+    announced again. It may be cut off and run again. A list stands for a set, and text for binary data.
+
+    Example: ordernotify import-orders orders.jsonl
+    """
+    from ordernotify.orders.files import format_of, open_orders
+
+    chosen = format_of(file, form)
+    with open_orders(file) as (opened, _):
+        counts = _restore(run, opened, file, chosen, json=json)
+    if counts["refused"]:
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _restore(run: Run, opened: BinaryIO, file: str, form: Format, *, json: bool) -> Counter[str]:
+    cloud = run.cloud()
+    from ordernotify.orders import restore
+    from ordernotify.render import orders as screen
+    from ordernotify.render.progress import counting
+
+    counts: Counter[str] = Counter()
+    try:
+        with counting("brought back") as tick:
+            for done in restore.restore_orders(cloud, run.names, opened, form):
+                counts[done.result] += 1
+                tick(counts.total())
+                if done.result is restore.Restoration.REFUSED:
+                    screen.show_refused(done)
+    except (KeyboardInterrupt, OrderNotifyError):
+        if counts:
+            screen.show_restored(counts, file, json=json)
+        raise
+    screen.show_restored(counts, file, json=json)
+    return counts
 
 
 @command(app, "redrive")

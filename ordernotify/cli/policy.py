@@ -116,7 +116,7 @@ def operate_calls(cloud: Cloud, settings: Settings, receivers: Sequence[str]) ->
     from ordernotify import logs, subscribers
     from ordernotify.local import inbox
     from ordernotify.logs import trace
-    from ordernotify.orders import redrive, signing
+    from ordernotify.orders import redrive, restore, signing
     from ordernotify.stack import discovery as endpoint
     from ordernotify.stack import health as overview
     from ordernotify.stack import verify
@@ -127,6 +127,7 @@ def operate_calls(cloud: Cloud, settings: Settings, receivers: Sequence[str]) ->
         *signing.calls(cloud, settings),
         *overview.calls(cloud, names),
         *redrive.calls(cloud, names),
+        *restore.calls(cloud, names),
         *logs.calls(cloud, names),
         *trace.calls(cloud, names),
         *verify.calls(cloud, names),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,25 +68,30 @@ def send_order(
         flag("--format", "The file's format.", metavar="jsonl|csv", default="its suffix; jsonl for stdin"),
     ] = "",
     count: Annotated[
-        int | None, flag("--count", "Send the same order so many times.", metavar="N", smallest=1)
+        int | None, flag("--count", "Send the same order this many times.", metavar="N", smallest=1)
     ] = None,
     concurrency: Annotated[
-        int,
+        int | None,
         flag(
-            "--concurrency", "So many at the same time.", metavar="N", default=True, smallest=1, largest=256
+            "--concurrency",
+            "How many at the same time.",
+            metavar="N",
+            default=f"{BULK_CONCURRENCY}",
+            smallest=1,
+            largest=256,
         ),
-    ] = BULK_CONCURRENCY,
+    ] = None,
     rate: Annotated[
-        float,
+        float | None,
         # ORDERNOTIFY_RATE is what the API admits (`setup --rate`).
         flag(
             "--rate",
-            "At most so many orders per second.",
+            "At most this many orders per second.",
             metavar="N",
             variable="ORDERNOTIFY_SEND_RATE",
             smallest=0,
         ),
-    ] = 0,
+    ] = None,
     rejects: Annotated[str, flag("--rejects", "Write what was not taken to this file.", metavar="FILE")] = "",
     import_id: Annotated[
         str,
@@ -102,26 +107,39 @@ def send_order(
     """Send an order, or many; each is tried again safely, so that none is made twice.
 
     A file that was cut off is simply sent again: each order's key comes from its line and its text.
-    Ctrl-C waits for the requests under way, shows the summary and ends with status 130.
+    A list of rejects, mended, is sent in the same way. Ctrl-C waits for running requests, shows the summary
+    and ends with status 130.
 
     Example: ordernotify send-order --customer "John Doe" --product Mouse
 
     Example: ordernotify send-order --file orders.csv --rejects rejects.jsonl
     """
-    bulk = _Bulk(concurrency, rate, rejects, import_id, api_key_file, json)
+    of_file = {"--rejects": rejects, "--import-id": import_id, "--format": form}
+    of_many = {"--concurrency": concurrency, "--rate": rate}
+    if file is None:
+        _refuse_without_effect(of_file, "--file")
+        if count is None:
+            _refuse_without_effect(of_many, "--file or --count")
+    bulk = _Bulk(concurrency or BULK_CONCURRENCY, rate or 0.0, rejects, import_id, api_key_file, json)
     if file is not None:
         given = (customer, product, quantity, field, idempotency_key, count)
         if any(value is not None for value in given):
-            raise UsageError("--file brings its own orders", "Leave --count and an order's options away.")
+            raise UsageError("--file brings its own orders", "Leave out --count and the options of an order.")
         _send_file(run, file, form, bulk)
         return
     body = _order(customer, product, quantity, field or [])
     if count is None:
         _send_one(run, body, idempotency_key, api_key_file, json=json)
     elif idempotency_key is not None:
-        raise UsageError("--idempotency-key would make all orders one", "Leave it away, or --count.")
+        raise UsageError("--idempotency-key would make all orders one", "Leave out one of the two.")
     else:
         _send_many(run, body, count, bulk)
+
+
+def _refuse_without_effect(options: Mapping[str, object], needed: str) -> None:
+    for option, value in options.items():
+        if value not in (None, ""):
+            raise UsageError(f"{option} has no effect without {needed}", f"Add {needed}, or leave it out.")
 
 
 def _order(customer: str | None, product: str | None, quantity: int | None, fields: list[str]) -> bytes:

@@ -23,7 +23,7 @@ STDIO = "-"
 
 
 class Format(StrEnum):
-    """How orders stand in a file: one JSON object per line, or rows under a header."""
+    """How a file holds orders: one JSON object per line, or rows under a header."""
 
     JSONL = "jsonl"
     CSV = "csv"
@@ -35,8 +35,10 @@ _SUFFIXES = {".jsonl": Format.JSONL, ".ndjson": Format.JSONL, ".json": Format.JS
 def format_of(file: str, given: str = "") -> Format:
     """Choose the format that is given, or else the one of the file's suffix; JSON lines for stdin and stdout.
 
-    Raises UsageError when neither tells.
+    Raises UsageError when neither tells, and for a directory.
     """
+    if Path(file).is_dir():
+        raise UsageError(f"{file} is a directory", "Give the name of a file.")
     if given:
         if given not in tuple(Format):
             raise UsageError(f"{given!r} is not a format", "Give --format jsonl or --format csv.")
@@ -55,18 +57,18 @@ def format_of(file: str, given: str = "") -> Format:
 def open_orders(file: str) -> Iterator[tuple[BinaryIO, int]]:
     """Open a file of orders, or stdin for `-`, with its size in bytes (0 where nobody knows it).
 
-    Raises OrderNotifyError when it cannot be read.
+    Raises UsageError when there is no such file, OrderNotifyError when it cannot be read.
     """
     try:
         # Not sys.stdin: the interpreter would wait for its lock at the end if a thread were still reading.
         opened = open(0, "rb", closefd=False) if file == STDIO else Path(file).open("rb")  # noqa: SIM115
         status = os.fstat(opened.fileno())
-        if stat.S_ISDIR(status.st_mode):
-            raise IsADirectoryError(21, "it is a folder")
+    except FileNotFoundError as error:
+        raise UsageError(f"there is no file {file}", "Give a file of orders that exists.") from error
     except OSError as error:
         raise OrderNotifyError(
             f"could not read {file}: {error.strerror or error}",
-            "Give a file of orders that exists and is yours to read.",
+            "Give a file of orders that you may read.",
         ) from error
     if not stat.S_ISREG(status.st_mode):
         # Never closed: after Ctrl-C a thread may still wait for its next line, and closing would wait for it.

@@ -76,6 +76,11 @@ def count_calls(cloud: Cloud, names: Names) -> Calls:
     return (allow("dynamodb", "Scan", on=cloud.arn("dynamodb", f"table/{names.table}")),)
 
 
+def put_calls(cloud: Cloud, names: Names) -> Calls:
+    """What bringing orders back calls."""
+    return (allow("dynamodb", "PutItem", on=cloud.arn("dynamodb", f"table/{names.table}")),)
+
+
 def mark_calls(cloud: Cloud, names: Names) -> Calls:
     """What marking an order as sent calls."""
     return (allow("dynamodb", "UpdateItem", on=cloud.arn("dynamodb", f"table/{names.table}")),)
@@ -144,6 +149,29 @@ def mark_sent(cloud: Cloud, names: Names, order_id: str, message_id: str, patien
                 },
             ),
         )
+
+
+def put_new(cloud: Cloud, names: Names, item: Attributes, patience: Patience) -> bool:
+    """Store an item unless one with its key exists; return whether it was stored.
+
+    Raises StackNotFoundError, AwsError.
+    """
+    try:
+        with _table(names, "write"):
+            patiently(
+                patience,
+                lambda: cloud.dynamodb.put_item(
+                    TableName=names.table,
+                    Item=item,
+                    ConditionExpression="attribute_not_exists(#key)",
+                    ExpressionAttributeNames={"#key": TABLE_KEY},
+                ),
+            )
+    except AwsError as error:
+        if error.code == "ConditionalCheckFailedException":
+            return False
+        raise
+    return True
 
 
 def count_orders(cloud: Cloud, names: Names, pages: int = COUNTED_PAGES) -> OrderCount | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
@@ -17,6 +18,7 @@ KEPT_TEXT = 10_000
 """How many characters of a broken line the list of rejects keeps."""
 
 _SEPARATORS = ",;\t"
+_BETWEEN = re.compile(r"[ \t\r\n,:]*")
 _BOM = b"\xef\xbb\xbf"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
@@ -100,6 +102,20 @@ def fault_of_json(text: str) -> str:
     except RecursionError:
         return "the line is nested too deeply"
     return "" if isinstance(document, dict) else "the line is not a JSON object"
+
+
+def members(text: str) -> dict[str, str]:
+    """Split a JSON object, which the text must be, into its members' names and their texts as they stand."""
+    decoder = json.JSONDecoder(parse_int=any_number, parse_float=any_number)
+    found: dict[str, str] = {}
+    at = _BETWEEN.match(text, text.index("{") + 1).end()  # type: ignore[union-attr]
+    while text[at] != "}":
+        name, at = decoder.raw_decode(text, at)
+        begin = _BETWEEN.match(text, at).end()  # type: ignore[union-attr]
+        _, end = decoder.raw_decode(text, begin)
+        found[name] = text[begin:end]
+        at = _BETWEEN.match(text, end).end()  # type: ignore[union-attr]
+    return found
 
 
 def any_number(_text: str) -> int:
