@@ -9,7 +9,7 @@ from ordernotify.errors import AccessDeniedError, StackNotFoundError
 from ordernotify.settings.model import ApiKind, Auth, Settings
 from ordernotify.settings.names import Names
 from ordernotify.stack.discovery import (
-    Endpoint,
+    InvokeEndpoint,
     find_endpoint,
     recorded_settings,
     stacks_present,
@@ -36,14 +36,14 @@ def test_a_rest_api_is_found(account: Account, cloud: Cloud) -> None:
     set_up(Settings(), cloud)
     api = rest_id(account)
     found = find_endpoint(cloud, Names(), "default")
-    assert found == Endpoint(url(api), "prod", api, ApiKind.REST, Auth.NONE)
+    assert found == InvokeEndpoint(url(api), "prod", api, ApiKind.REST, Auth.NONE)
 
 
 def test_an_http_api_is_found_with_its_stage_and_what_it_asks_for(account: Account, cloud: Cloud) -> None:
     set_up(Settings("dev", DEV, api=ApiKind.HTTP, auth=Auth.IAM, stage="v2"), cloud)
     api = http_id(account)
     found = find_endpoint(cloud, DEV, "dev")
-    assert found == Endpoint(url(api, "v2"), "v2", api, ApiKind.HTTP, Auth.IAM)
+    assert found == InvokeEndpoint(url(api, "v2"), "v2", api, ApiKind.HTTP, Auth.IAM)
 
 
 def test_the_described_kind_wins_while_there_are_both(account: Account, cloud: Cloud) -> None:

@@ -19,7 +19,7 @@ import boto3
 import pytest
 
 from ordernotify.aws.session import Cloud
-from ordernotify.orders.redrive import Outcome, redrive
+from ordernotify.orders.redrive import Fate, redrive
 from ordernotify.settings.names import Names
 from tests.handler_fakes import (
     ENVIRONMENT,
@@ -92,7 +92,7 @@ def check_promise(aws: FakeAws, reply: Reply) -> None:
     """Hold the promise after everything was repeated and the real `redrive` has run."""
     aws.heal()
     cloud = Cloud(SESSION, endpoint=aws.endpoint)
-    assert [one for one in redrive(cloud, Names(), timedelta(0)) if one.outcome != Outcome.SENT] == []
+    assert [one for one in redrive(cloud, Names(), timedelta(0)) if one.fate != Fate.SENT] == []
     assert list(aws.items) == [reply.body["orderId"]]
     assert notified(aws).count(reply.body["orderId"]) >= 1
     assert [order["notification"] for order in aws.orders()] == ["sent"]

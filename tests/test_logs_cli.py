@@ -184,7 +184,7 @@ def test_a_followed_order_is_chosen_while_following(cloud: Cloud, monkeypatch: p
 
 
 def test_a_trace_tells_the_story(cloud: Cloud) -> None:
-    put(cloud, Names())
+    put(cloud)
     log(cloud, *one_request(status=201, durationMs=9.5, messageId="m-1", steps={"stored": 5}))
 
     result = run("trace", ORDER, "--since", "1h")
@@ -199,7 +199,7 @@ def test_a_trace_tells_the_story(cloud: Cloud) -> None:
 
 
 def test_a_trace_as_json(cloud: Cloud) -> None:
-    put(cloud, Names())
+    put(cloud)
 
     story = json.loads(run("trace", ORDER, "--json").stdout)
 
@@ -208,7 +208,7 @@ def test_a_trace_as_json(cloud: Cloud) -> None:
 
 
 def test_an_order_that_nobody_knows_fails(cloud: Cloud) -> None:
-    put(cloud, Names())
+    put(cloud)
     log(cloud, "line")
 
     result = run("trace", "nope")

@@ -167,6 +167,23 @@ class TestSendingOne:
         assert message in result.stderr
         assert (result.stdout, api.requests) == ("", [])
 
+    @pytest.mark.parametrize(
+        ("option", "needed"),
+        [
+            (("--rejects", "r"), "--file"),
+            (("--import-id", "i"), "--file"),
+            (("--format", "csv"), "--file"),
+            (("--rate", "1"), "--file or --count"),
+            (("--concurrency", "2"), "--file or --count"),
+        ],
+    )
+    def test_an_option_without_effect_is_refused(
+        self, run: Run, api: FakeApi, option: tuple[str, str], needed: str
+    ) -> None:
+        result = send(run, *ONE, *option)
+        assert (result.exit_code, api.requests) == (2, [])
+        assert f"{option[0]} has no effect without {needed}" in result.stderr
+
 
 class TestSendingMany:
     def test_a_file_is_sent_and_what_is_wrong_is_written_down(
@@ -236,8 +253,11 @@ class TestSendingMany:
 
     def test_a_file_that_cannot_be_used_is_told(self, run: Run, api: FakeApi, tmp_path: Path) -> None:
         (tmp_path / "orders.csv").write_text("name\nx\n")
-        assert send(run, "--file", "nothing.csv").exit_code == 1
-        assert send(run, "--file", str(tmp_path), "--format", "csv").exit_code == 1
+        missing = send(run, "--file", "nothing.csv")
+        assert (missing.exit_code, "there is no file nothing.csv" in missing.stderr) == (2, True)
+        for arguments in ((), ("--format", "csv")):
+            directory = send(run, "--file", ".", *arguments)
+            assert (directory.exit_code, ". is a directory" in directory.stderr) == (2, True)
         result = send(run, "--file", "orders.csv")
         assert (result.exit_code, result.stdout) == (2, "")
         assert "the CSV header has no column customerName and no column productName" in result.stderr
@@ -393,6 +413,21 @@ class TestExporting:
         result = run("export-orders", "no/where.csv")
         assert result.exit_code == 1
         assert "could not write no/where.csv: No such file or directory" in result.stderr
+
+
+class TestImporting:
+    def test_an_export_comes_back_and_a_bad_line_is_told(
+        self, run: Run, cloud: Cloud, tmp_path: Path
+    ) -> None:
+        put(cloud, "a", customerName="Ann")
+        lines = '{"FileName": "a"}\n{"FileName": "b", "customerName": "Bob"}\nx\n'
+        (tmp_path / "orders.jsonl").write_text(lines)
+        result = run("import-orders", "orders.jsonl")
+        assert result.exit_code == 1
+        assert result.stdout == "1 order brought back, 1 there already, 1 refused\n"
+        assert "line 3: the line holds no exported order" in result.stderr
+        again = run("import-orders", "orders.jsonl", "--json")
+        assert json.loads(again.stdout) == {"file": "orders.jsonl", "stored": 0, "existing": 2, "refused": 1}
 
 
 class TestRedriving:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import errno
+import fcntl
 import io
 import json
 import os
+import signal
 import stat
 import subprocess
 from collections.abc import Iterator
@@ -22,7 +24,8 @@ from hypothesis import strategies as st
 
 from ordernotify.aws.session import Cloud
 from ordernotify.errors import AwsError, OrderNotifyError, StackNotFoundError
-from ordernotify.orders import Format, export_orders
+from ordernotify.orders.export import export_orders
+from ordernotify.orders.files import Format
 from ordernotify.orders.spreadsheet import (
     FIRST_COLUMNS,
     LAST_COLUMNS,
@@ -34,6 +37,7 @@ from ordernotify.orders.spreadsheet import (
     quoted,
     unguard,
 )
+from ordernotify.render import clean, json_safe
 from tests.orders_fakes import NAMES, mocked_cloud, put, put_many
 
 ORDER = {
@@ -236,6 +240,56 @@ class TestCompleteOrNotAtAll:
         with pytest.raises(OrderNotifyError, match=f"could not write .*: {reason}"):
             export_orders(cloud, NAMES, str(tmp_path / name), Format.CSV)
         assert files(tmp_path) == []
+
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+    def test_a_signal_leaves_nothing(self, cloud: Cloud, tmp_path: Path, number: signal.Signals) -> None:
+        def end(_count: int) -> None:
+            os.kill(os.getpid(), number)
+
+        before = signal.signal(number, lambda _number, _frame: pytest.fail("not handled"))
+        try:
+            with pytest.raises(SystemExit) as raised:
+                export_orders(cloud, NAMES, str(tmp_path / "o"), Format.JSONL, progress=end)
+        finally:
+            signal.signal(number, before)
+        assert raised.value.code == 128 + number
+        assert files(tmp_path) == []
+
+    def test_what_sigkill_left_is_removed_and_a_running_export_is_not(
+        self, cloud: Cloud, tmp_path: Path
+    ) -> None:
+        (tmp_path / ".o.left.part").write_text("half")
+        (tmp_path / ".other.left.part").write_text("half")
+        with (tmp_path / ".o.live.part").open("w") as live:
+            fcntl.flock(live, fcntl.LOCK_EX)
+            export_orders(cloud, NAMES, str(tmp_path / "o"), Format.JSONL)
+        assert files(tmp_path) == [".o.live.part", ".other.left.part", "o"]
+
+    def test_the_orders_are_on_the_disk_before_the_file_has_its_name(
+        self, cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        synced: list[tuple[bool, int, bool]] = []
+
+        def sync(handle: int) -> None:
+            status = os.fstat(handle)
+            synced.append((stat.S_ISDIR(status.st_mode), status.st_size, (tmp_path / "o").exists()))
+
+        monkeypatch.setattr(os, "fsync", sync)
+        export_orders(cloud, NAMES, str(tmp_path / "o"), Format.JSONL)
+        (file_is_folder, size, named), (folder, _, named_then) = synced
+        assert (file_is_folder, named, folder, named_then) == (False, False, True, True)
+        assert size == (tmp_path / "o").stat().st_size
+
+    @pytest.mark.parametrize("form", list(Format))
+    def test_what_a_terminal_would_obey_can_be_escaped(
+        self, cloud: Cloud, capfdbinary: pytest.CaptureFixture[bytes], form: Format
+    ) -> None:
+        put(cloud, "x", note="\x9b2J\x1b[2J\u202e")
+        shown = json_safe if form is Format.JSONL else clean
+        export_orders(cloud, NAMES, "-", form, visible=shown)
+        text = capfdbinary.readouterr().out.decode()
+        assert not set(text) & set("\x9b\x1b\u202e")
+        assert "2J" in text
 
     def test_a_link_is_followed(self, cloud: Cloud, tmp_path: Path) -> None:
         (tmp_path / "link").symlink_to(tmp_path / "target")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import socket
+import threading
+import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -12,7 +15,8 @@ import pytest
 
 from ordernotify.aws.waiting import SystemClock
 from ordernotify.errors import OrderNotifyError
-from ordernotify.orders import Answer, Draft, Fault, OrderClient
+from ordernotify.orders import post
+from ordernotify.orders.post import Answer, Draft, Fault, OrderClient
 from tests.orders_fakes import FakeApi, Reply, Script, TurnedClock, running_api
 
 ORDER = b'{"customerName": "John Doe", "productName": "Wireless Mouse"}'
@@ -213,3 +217,38 @@ def test_each_repetition_is_told_and_signed_anew(api: FakeApi) -> None:
 def test_a_url_that_is_none_is_told(url: str) -> None:
     with pytest.raises(OrderNotifyError, match="is not the URL of an order API"):
         OrderClient(url)
+
+
+@contextmanager
+def endless(head: bytes, piece: bytes, pause: float) -> Iterator[str]:
+    """Serve one request with an answer that never ends: after the head, a piece again and again."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection, suppress(OSError):
+                connection.recv(65_536)
+                connection.sendall(head)
+                while True:
+                    connection.sendall(piece)
+                    time.sleep(pause)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}/prod/orders"
+
+
+@pytest.mark.parametrize("head", [b"", b"HTTP/1.1 201 Created\r\nContent-Length: 999999\r\n\r\n"])
+def test_an_answer_that_drips_is_given_up(head: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(post, "READ_TIMEOUT_SECONDS", 0.3)
+    with endless(head, b"x", 0.05) as url:
+        started = time.monotonic()
+        answer = OrderClient(url, retry_seconds=0).send(Draft(b"{}", "k"))
+    assert (answer.status, "not complete within" in answer.message) == (0, True)
+    assert time.monotonic() - started < 2
+
+
+def test_an_answer_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(post, "_MAX_ANSWER_BYTES", 10_000)
+    with endless(b"HTTP/1.1 400 Bad Request\r\n\r\n", b"x" * 5000, 0) as url:
+        answer = OrderClient(url, retry_seconds=0).send(Draft(b"{}", "k"))
+    assert (answer.status, answer.message) == (400, "the API answered 400 with a text that is not its own")

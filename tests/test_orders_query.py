@@ -13,9 +13,8 @@ from botocore.exceptions import ClientError
 
 from ordernotify.aws.session import Cloud
 from ordernotify.errors import AwsError, StackNotFoundError, UsageError
-from ordernotify.orders import OrderQuery, get_orders, list_orders
-from ordernotify.orders.query import sorted_orders
-from ordernotify.orders.scan import SEGMENT_BYTES, choose_segments, scan_pages
+from ordernotify.orders.items import SEGMENT_BYTES, choose_segments, scan_pages
+from ordernotify.orders.query import OrderQuery, get_orders, list_orders, sorted_orders
 from ordernotify.times import parse_duration, parse_moment
 from tests.orders_fakes import NAMES, TurnedClock, mocked_cloud, put, put_many
 
@@ -68,6 +67,7 @@ class TestConditions:
             notification="pending",
             n="1.5",
             ok=True,
+            tags=["a", Decimal(1), {"x": [None]}],
         )
         put(
             cloud,
@@ -77,6 +77,7 @@ class TestConditions:
             notification="sent",
             ok="true",
             x=None,
+            size={"w": Decimal(2)},
         )
 
     @pytest.mark.parametrize(
@@ -102,6 +103,10 @@ class TestConditions:
             ({"where": (("n", "1" * 60),)}, ""),
             ({"where": (("n", "1e999"),)}, ""),
             ({"where": (("n", ""),)}, ""),
+            ({"where": (("tags", '["a", 1.0, {"x": [null]}]'),)}, "b"),
+            ({"where": (("size", '{"w": 2}'),)}, "c"),
+            ({"where": (("size", '{"w": 1e999}'),)}, ""),
+            ({"where": (("size", '{"w": '),)}, ""),
         ],
     )
     def test_every_condition_must_hold(self, cloud: Cloud, conditions: dict[str, Any], expected: str) -> None:

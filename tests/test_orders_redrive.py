@@ -17,7 +17,8 @@ from ordernotify.aws.session import Cloud
 from ordernotify.aws.waiting import Patience
 from ordernotify.errors import StackNotFoundError
 from ordernotify.function import notification
-from ordernotify.orders import Outcome, Redriven, find_pending, get_orders, redrive
+from ordernotify.orders.query import get_orders
+from ordernotify.orders.redrive import Fate, Redriven, find_pending, redrive
 from tests.orders_fakes import NAMES, TurnedClock, mocked_cloud, put, put_many
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -110,7 +111,7 @@ class TestSending:
         ids = [f"id-{number}" for number in range(60)]
         pending(cloud, *ids)
         done = list(redrive(cloud, NAMES, now=NOW, concurrency=4))
-        assert sorted(done, key=lambda one: one.order_id) == [Redriven(i, Outcome.SENT) for i in sorted(ids)]
+        assert sorted(done, key=lambda one: one.order_id) == [Redriven(i, Fate.SENT) for i in sorted(ids)]
         assert {state(cloud, order_id) for order_id in ids} == {("sent", True)}
         sent = Counter(json.loads(message["Message"])["orderId"] for message in messages(cloud, inbox))
         assert sent == Counter(ids)
@@ -145,7 +146,7 @@ class TestSending:
             put(cloud, "a", **{**ORDER, "notification": "sent", "messageId": "other"})
 
         cloud.dynamodb.meta.events.register_first("before-call.dynamodb.GetItem", sent_meanwhile)
-        assert list(redrive(cloud, NAMES, now=NOW)) == [Redriven("a", Outcome.GONE)]
+        assert list(redrive(cloud, NAMES, now=NOW)) == [Redriven("a", Fate.GONE)]
         assert messages(cloud, inbox) == []
 
     def test_an_order_that_is_deleted_while_it_is_sent_does_not_come_back(self, cloud: Cloud) -> None:
@@ -155,7 +156,7 @@ class TestSending:
             cloud.dynamodb.delete_item(TableName=NAMES.table, Key={"FileName": {"S": "a"}})
 
         cloud.sns.meta.events.register("before-call.sns.Publish", deleted_meanwhile)
-        assert list(redrive(cloud, NAMES, now=NOW)) == [Redriven("a", Outcome.SENT)]
+        assert list(redrive(cloud, NAMES, now=NOW)) == [Redriven("a", Fate.SENT)]
         assert get_orders(cloud, NAMES, ["a"]) == [None]
 
     def test_a_redrive_that_dies_after_publishing_is_made_good_by_the_next(
@@ -171,7 +172,7 @@ class TestSending:
             list(redrive(cloud, NAMES, now=NOW))
         cloud.dynamodb.meta.events.unregister("before-call.dynamodb.UpdateItem", die)
         assert state(cloud, "a") == ("pending", False)
-        assert list(redrive(cloud, NAMES, now=NOW)) == [Redriven("a", Outcome.SENT)]
+        assert list(redrive(cloud, NAMES, now=NOW)) == [Redriven("a", Fate.SENT)]
         assert len(messages(cloud, inbox)) == 2
 
     def test_two_at_once_leave_nothing_pending_and_miss_nothing(self, cloud: Cloud) -> None:
@@ -192,12 +193,12 @@ class TestSending:
             thread.start()
         for thread in threads:
             thread.join()
-        outcomes = Counter(one.outcome for result in results for one in result)
-        assert outcomes[Outcome.FAILED] == 0
+        outcomes = Counter(one.fate for result in results for one in result)
+        assert outcomes[Fate.FAILED] == 0
         assert list(find_pending(cloud, NAMES, now=NOW)) == []
         assert sorted(told) == sorted(ids)
         assert max(told.values()) <= 2
-        assert told.total() == outcomes[Outcome.SENT]
+        assert told.total() == outcomes[Fate.SENT]
 
 
 def refused(code: str, text: str) -> ClientError:
@@ -216,7 +217,7 @@ class TestFailing:
         done = {one.order_id: one for one in redrive(cloud, NAMES, now=NOW)}
         what = "could not publish to the topic file-upload-notification"
         reason = f"{what}: Invalid parameter: Subject (InvalidParameter)"
-        assert done == {"a": Redriven("a", Outcome.SENT), "b": Redriven("b", Outcome.FAILED, reason)}
+        assert done == {"a": Redriven("a", Fate.SENT), "b": Redriven("b", Fate.FAILED, reason)}
         assert (state(cloud, "a"), state(cloud, "b")) == (("sent", True), ("pending", False))
 
     @pytest.mark.parametrize("code", ["Throttling", "Throttled", "ThrottledException"])
@@ -231,7 +232,7 @@ class TestFailing:
         cloud.sns.meta.events.register("provide-client-params.sns.Publish", throttle)
         clock = TurnedClock()
         done = list(redrive(cloud, NAMES, now=NOW, patience=Patience(clock)))
-        assert done == [Redriven("a", Outcome.SENT)]
+        assert done == [Redriven("a", Fate.SENT)]
         assert clock.slept == [1.0, 1.0]
 
     def test_throttling_that_does_not_end_is_a_failure(self, cloud: Cloud) -> None:
@@ -243,8 +244,8 @@ class TestFailing:
         cloud.sns.meta.events.register("provide-client-params.sns.Publish", throttle)
         clock = TurnedClock()
         (done,) = redrive(cloud, NAMES, now=NOW, patience=Patience(clock))
-        assert (done.outcome, done.reason) == (
-            Outcome.FAILED,
+        assert (done.fate, done.reason) == (
+            Fate.FAILED,
             "waited 60 s for AWS to take more calls: Rate exceeded",
         )
 
@@ -257,5 +258,5 @@ class TestFailing:
             return notification.notification(order)
 
         done = {one.order_id: one for one in redrive(cloud, NAMES, now=NOW, build_message=build)}
-        assert done["a"] == Redriven("a", Outcome.SENT)
+        assert done["a"] == Redriven("a", Fate.SENT)
         assert done["b"].reason == "its message could not be built: KeyError('nothing')"

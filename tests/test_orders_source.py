@@ -15,9 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ordernotify.errors import UsageError
-from ordernotify.orders import Draft, Format, Source, format_of
+from ordernotify.orders.files import Format, format_of
 from ordernotify.orders.lines import MAX_LINE_BYTES, Broken
-from ordernotify.orders.source import Record, order_key
+from ordernotify.orders.post import Draft
+from ordernotify.orders.source import Record, Source, order_key
 
 HEADER = "customerName,productName,quantity,colour\n"
 
@@ -95,6 +96,7 @@ class TestJsonLines:
             (b"{} {}", "the line is not JSON: Extra data at column 4"),
             (b'{"a": "\xff"}', "the line is not UTF-8 (byte 8)"),
             (b"[" * 200_000, "the line is nested too deeply"),
+            (b"[\0\0\0]", "the line is not JSON: Expecting value at column 2"),
         ],
     )
     def test_a_broken_line_is_told_and_the_others_are_read(self, line: bytes, reason: str) -> None:
@@ -142,6 +144,27 @@ class TestJsonLines:
         source = Source(io.BytesIO(b'{"n": 1}\n\n{"n": 2}\n'), Format.JSONL)
         positions = [source.position for _ in source]
         assert positions == [9, 19]
+
+
+class TestRejectsSentAgain:
+    def test_a_mended_order_goes_out_and_the_others_keep_their_keys(self) -> None:
+        order = '{"price": 0.10000000000000000000000000000000000000001, "é": 1}'
+        head = '{"line": 7, "status": 503, "reason": "not \\"now\\"", '
+        assert read(f'{head}"order": {order}}}\n') == [draft(7, order)]
+        assert read(f'{head}"text": {json.dumps(order)}}}\n') == [draft(7, order)]
+        without_line = '{"line": null, "status": 400, "reason": "", "order": {}}'
+        assert read(f"\n{without_line}") == [draft(2, "{}")]
+
+    def test_a_text_that_is_not_mended_is_told(self) -> None:
+        line = '{"line": 7, "status": null, "reason": "no", "text": "Bob"}'
+        (record,) = read(line)
+        assert isinstance(record, Broken)
+        assert (record.line, record.text) == (1, line)
+        assert record.reason.startswith("its text is not mended: the line is not JSON")
+
+    def test_an_order_with_fields_of_these_names_is_an_order(self) -> None:
+        line = '{"line": 7, "status": 1, "customerName": "A"}'
+        assert read(line) == [draft(1, line)]
 
 
 class TestCsv:

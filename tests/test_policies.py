@@ -374,6 +374,7 @@ def test_operating_can_change_no_resource_but_subscriptions_queues_of_verify_and
         if not action.split(":")[1].startswith(("Get", "List", "Describe", "GET", "Scan", "Batch", "Filter"))
     }
     assert changing == {
+        "dynamodb:PutItem",
         "dynamodb:UpdateItem",
         "execute-api:Invoke",
         "logs:StartLiveTail",

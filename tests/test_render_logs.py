@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from ordernotify.logs import LogEvent
-from ordernotify.logs.trace import Step, Trace
+from ordernotify.logs.trace import Trace, TraceStep
 from ordernotify.render import json_text
 from ordernotify.render import logs as rendering
 from ordernotify.render.logs import LinePrinter, event_json, event_line, trace_json, trace_lines
@@ -240,10 +240,10 @@ STORY = Trace(
     order_id="08b0a94b",
     item={"customerName": "Zo\u00eb\x1b", "productName": "Mouse", "quantity": 2, "notification": "pending"},
     steps=(
-        Step("received", AT, "request 8403"),
-        Step("stored", AT + 10),
-        Step("publish failed", AT + 20, "Throttled: slow"),
-        Step("published", None, "message m-1"),
+        TraceStep("received", AT, "request 8403"),
+        TraceStep("stored", AT + 10),
+        TraceStep("publish failed", AT + 20, "Throttled: slow"),
+        TraceStep("published", None, "message m-1"),
     ),
     requests=("8403",),
     lines=5,

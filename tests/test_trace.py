@@ -14,8 +14,7 @@ from ordernotify.aws.session import Cloud
 from ordernotify.errors import StackNotFoundError
 from ordernotify.logs import LogEvent
 from ordernotify.logs.trace import (
-    Step,
-    get_item,
+    TraceStep,
     tell_story,
     trace_order,
 )
@@ -62,12 +61,12 @@ def test_the_story_of_an_order_that_went_well() -> None:
     story = tell_story(ORDER, ITEM, a_request(AT, **complete()))
 
     assert story.steps == (
-        Step("received", AT, "request r-1"),
-        Step("validated", AT + 1.5),
-        Step("stored", AT + 10),
-        Step("published", AT + 30, "message m-1"),
-        Step("marked", AT + 45, "as sent"),
-        Step("answered", AT + 50, "status 201 in 50 ms"),
+        TraceStep("received", AT, "request r-1"),
+        TraceStep("validated", AT + 1.5),
+        TraceStep("stored", AT + 10),
+        TraceStep("published", AT + 30, "message m-1"),
+        TraceStep("marked", AT + 45, "as sent"),
+        TraceStep("answered", AT + 50, "status 201 in 50 ms"),
     )
     assert (story.requests, story.lines, story.missing, story.hint, story.known) == (
         ("r-1",),
@@ -87,9 +86,9 @@ def test_a_repeat_of_the_request_is_told_as_one() -> None:
 
     assert story.requests == ("r-1", "r-2")
     assert story.steps[6:] == (
-        Step("received again", AT + 9000, "request r-2"),
-        Step("validated again", AT + 9001),
-        Step("answered again", AT + 9008, "status 200 in 8 ms, a repeat: nothing new was stored"),
+        TraceStep("received again", AT + 9000, "request r-2"),
+        TraceStep("validated again", AT + 9001),
+        TraceStep("answered again", AT + 9008, "status 200 in 8 ms, a repeat: nothing new was stored"),
     )
 
 
@@ -103,8 +102,8 @@ def test_a_failed_publish_is_told_with_its_reason_and_what_to_do() -> None:
     story = tell_story(ORDER, {**ITEM, "notification": "pending", "messageId": None}, a_request(AT, **answer))
 
     assert story.steps[3:] == (
-        Step("publish failed", AT + 40, "Throttled: slow down"),
-        Step("answered", AT + 40, "status 202 in 40 ms"),
+        TraceStep("publish failed", AT + 40, "Throttled: slow down"),
+        TraceStep("answered", AT + 40, "status 202 in 40 ms"),
     )
     assert story.missing == (
         "The notification is not out yet: the order is stored and its notification is pending.",
@@ -116,8 +115,8 @@ def test_without_log_lines_the_item_tells_what_it_can() -> None:
     story = tell_story(ORDER, ITEM, [])
 
     assert story.steps == (
-        Step("stored", AT + 11, "by the item's createdAt"),
-        Step("published", None, "message m-1"),
+        TraceStep("stored", AT + 11, "by the item's createdAt"),
+        TraceStep("published", None, "message m-1"),
     )
     assert (story.missing, story.known) == ((NO_LINES,), True)
 
@@ -144,7 +143,7 @@ def test_a_request_without_an_answer_is_said() -> None:
 
     story = tell_story(ORDER, ITEM, lines)
 
-    assert story.steps[0] == Step("received", AT + 1, "request r-1")
+    assert story.steps[0] == TraceStep("received", AT + 1, "request r-1")
     assert story.missing == (
         "The response is not logged (yet): the function is running, or failed before it answered.",
     )
@@ -164,10 +163,11 @@ def test_a_request_without_an_answer_is_said() -> None:
 def test_lines_with_odd_fields_do_no_harm(fields: dict[str, Any]) -> None:
     odd = event(json.dumps({"event": "response", "requestId": "r", "status": 500, **fields}), AT)
 
-    assert tell_story(ORDER, None, [odd]).steps[-1] == Step("answered", AT, "status 500")
+    assert tell_story(ORDER, None, [odd]).steps[-1] == TraceStep("answered", AT, "status 500")
 
 
-def put(cloud: Cloud, names: Names) -> None:
+def put(cloud: Cloud) -> None:
+    names = Names()
     cloud.dynamodb.create_table(
         TableName=names.table,
         KeySchema=[{"AttributeName": "FileName", "KeyType": "HASH"}],
@@ -178,16 +178,40 @@ def put(cloud: Cloud, names: Names) -> None:
     cloud.dynamodb.put_item(TableName=names.table, Item={**item, "quantity": {"N": "2.50"}})
 
 
-def test_an_item_is_read_as_plain_values_with_exact_numbers(cloud: Cloud) -> None:
-    put(cloud, Names())
+def no_events(_order_id: str, _since: int) -> Sequence[LogEvent]:
+    return []
 
-    assert get_item(cloud, Names().table, ORDER) == {**ITEM, "quantity": Decimal("2.50")}
-    assert get_item(cloud, Names().table, "nope") is None
+
+def test_an_order_with_every_type_of_attribute_is_told(cloud: Cloud) -> None:
+    put(cloud)
+    kinds: dict[str, Any] = {
+        "big": {"N": "1" * 38 + "e-130"},
+        "picture": {"B": b"\x00\xff"},
+        "tags": {"SS": ["b", "a"]},
+        "sizes": {"NS": ["1.50", "2"]},
+        "pictures": {"BS": [b"\x01"]},
+        "nested": {"M": {"list": {"L": [{"NULL": True}, {"BOOL": False}]}}},
+    }
+    item = {"FileName": {"S": ORDER}, "createdAt": {"S": ITEM["createdAt"]}, **kinds}
+    cloud.dynamodb.put_item(TableName=Names().table, Item=item)
+
+    story = trace_order(cloud, Names(), ORDER, no_events, None, default_since=7)
+
+    assert story.item == {
+        "FileName": ORDER,
+        "createdAt": ITEM["createdAt"],
+        "big": Decimal("1" * 38 + "e-130"),
+        "picture": "AP8=",
+        "tags": {"a", "b"},
+        "sizes": {Decimal("1.5"), Decimal(2)},
+        "pictures": {"AQ=="},
+        "nested": {"list": [None, False]},
+    }
 
 
 def test_without_a_table_there_is_no_stack(cloud: Cloud) -> None:
-    with pytest.raises(StackNotFoundError, match="there is no table FileMetadata"):
-        get_item(cloud, Names().table, ORDER)
+    with pytest.raises(StackNotFoundError, match="there is no orders' table FileMetadata"):
+        trace_order(cloud, Names(), ORDER, no_events, None, default_since=7)
 
 
 @pytest.mark.parametrize(
@@ -197,7 +221,7 @@ def test_without_a_table_there_is_no_stack(cloud: Cloud) -> None:
 def test_the_logs_are_read_from_a_minute_before_the_order(
     cloud: Cloud, order: str, since: int | None, asked: int
 ) -> None:
-    put(cloud, Names())
+    put(cloud)
     asked_for: list[tuple[str, int]] = []
 
     def find(order_id: str, start: int) -> Sequence[LogEvent]:
@@ -210,7 +234,7 @@ def test_the_logs_are_read_from_a_minute_before_the_order(
 
 
 def test_logs_that_do_not_exist_are_said_and_the_item_is_told(cloud: Cloud) -> None:
-    put(cloud, Names())
+    put(cloud)
 
     def find(order_id: str, start: int) -> Sequence[LogEvent]:
         raise StackNotFoundError("the stack default has no log group", "Run `ordernotify setup` first.")

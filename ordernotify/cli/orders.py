@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
@@ -19,7 +20,8 @@ from ordernotify.errors import EXIT_FAILED, OrderNotifyError, UsageError
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
-    from ordernotify.orders import OrderQuery
+    from ordernotify.orders.files import Format
+    from ordernotify.orders.query import OrderQuery
 
 TABLE_LIMIT = 50
 
@@ -98,7 +100,7 @@ def list_orders(
 
     Example: ordernotify list-orders --customer doe --since 1d --sort -createdAt
     """
-    from ordernotify.orders import OrderQuery
+    from ordernotify.orders.query import OrderQuery
 
     shown = 0 if json else TABLE_LIMIT
     query = OrderQuery(
@@ -116,10 +118,11 @@ def list_orders(
 
 def _list(run: Run, query: OrderQuery, columns: tuple[str, ...], *, json: bool, by_default: bool) -> None:
     cloud = run.cloud()
-    from ordernotify import orders, render
+    from ordernotify import render
+    from ordernotify.orders import query as reading
     from ordernotify.render import orders as screen
 
-    found = orders.list_orders(cloud, run.names, query)
+    found = reading.list_orders(cloud, run.names, query)
     if json:
         render.json_lines(_only(order, columns) for order in found)
         return
@@ -168,10 +171,11 @@ def get_order(
     Example: ordernotify get-order 0b8f7a52-3c1d-4e5f-8a9b-1c2d3e4f5a6b
     """
     cloud = run.cloud()
-    from ordernotify import orders, render
+    from ordernotify import render
+    from ordernotify.orders import query as reading
     from ordernotify.render import orders as screen
 
-    found = orders.get_orders(cloud, run.names, order_ids)
+    found = reading.get_orders(cloud, run.names, order_ids)
     known = [order for order in found if order is not None]
     if json:
         render.json_lines(known)
@@ -205,22 +209,82 @@ def export_orders(
 
     Example: ordernotify export-orders orders.csv
     """
-    from ordernotify import orders
+    from ordernotify.orders import export
+    from ordernotify.orders.files import STDIO, Format, format_of
 
-    chosen = orders.format_of(file, form)
-    if json and file == orders.STDIO:
+    chosen = format_of(file, form)
+    if json and file == STDIO:
         raise UsageError("--json and the orders cannot both go to stdout", "Leave one of them away.")
     cloud = run.cloud()
     from ordernotify import render
     from ordernotify.render import orders as screen
     from ordernotify.render.progress import counting
 
+    # A terminal obeys control characters; a file and a pipe get the values as they are.
+    shown = render.json_safe if chosen is Format.JSONL else render.clean
+    visible = shown if file == STDIO and sys.stdout.isatty() else None
     with counting("exporting") as tick:
-        count = orders.export_orders(cloud, run.names, file, chosen, progress=tick)
+        count = export.export_orders(cloud, run.names, file, chosen, progress=tick, visible=visible)
     if json:
         render.json_document({"exported": count, "file": file, "format": chosen.value})
     else:
         screen.show_exported(count, file)
+
+
+@command(app, "import-orders")
+def import_orders(
+    run: Run,
+    file: Annotated[
+        str,
+        typer.Argument(metavar="FILE", help="A file of export-orders; - for stdin.", show_default=False),
+    ],
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            help="The file's format.",
+            metavar="jsonl|csv",
+            show_default="its suffix; jsonl for -",
+        ),
+    ] = "",
+    json: JsonOption = False,
+) -> None:
+    """Bring orders back from a file of export-orders; ends with status 1 if a line could not be read.
+
+    Ids, times and states are those of the file. Orders that exist are left as they are, and nothing is
+    announced again. It may be cut off and run again. A list stands for a set, and text for binary data.
+
+    Example: ordernotify import-orders orders.jsonl
+    """
+    from ordernotify.orders.files import format_of, open_orders
+
+    chosen = format_of(file, form)
+    with open_orders(file) as (opened, _):
+        counts = _restore(run, opened, file, chosen, json=json)
+    if counts["refused"]:
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _restore(run: Run, opened: BinaryIO, file: str, form: Format, *, json: bool) -> Counter[str]:
+    cloud = run.cloud()
+    from ordernotify.orders import restore
+    from ordernotify.render import orders as screen
+    from ordernotify.render.progress import counting
+
+    counts: Counter[str] = Counter()
+    try:
+        with counting("brought back") as tick:
+            for done in restore.restore_orders(cloud, run.names, opened, form):
+                counts[done.result] += 1
+                tick(counts.total())
+                if done.result is restore.Restoration.REFUSED:
+                    screen.show_refused(done)
+    except (KeyboardInterrupt, OrderNotifyError):
+        if counts:
+            screen.show_restored(counts, file, json=json)
+        raise
+    screen.show_restored(counts, file, json=json)
+    return counts
 
 
 @command(app, "redrive")
@@ -250,27 +314,27 @@ def redrive(
     """
     age = _age(older_than)
     cloud = run.cloud()
-    from ordernotify import orders
+    from ordernotify.orders import redrive as sender
     from ordernotify.render import orders as screen
     from ordernotify.render.progress import counting
 
     if dry_run:
-        screen.show_pending(orders.find_pending(cloud, run.names, age), json=json)
+        screen.show_pending(sender.find_pending(cloud, run.names, age), json=json)
         return
     counts: Counter[str] = Counter()
     try:
         with counting("redriven") as tick:
-            for done in orders.redrive(cloud, run.names, age, concurrency=concurrency):
-                counts[done.outcome] += 1
+            for done in sender.redrive(cloud, run.names, age, concurrency=concurrency):
+                counts[done.fate] += 1
                 tick(counts.total())
-                if done.outcome is orders.Outcome.FAILED:
+                if done.fate is sender.Fate.FAILED:
                     screen.show_failure(done)
     except (KeyboardInterrupt, OrderNotifyError):
         if counts:
             screen.show_redriven(counts, json=json)
         raise
     screen.show_redriven(counts, json=json)
-    if counts[orders.Outcome.FAILED]:
+    if counts[sender.Fate.FAILED]:
         raise typer.Exit(EXIT_FAILED)
 
 

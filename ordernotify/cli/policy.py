@@ -82,14 +82,14 @@ def teardown(run: Run, receiver: ReceiverOption = None) -> None:
     cloud = run.cloud()
     from ordernotify import provision
     from ordernotify.iam import policies
+    from ordernotify.orders.items import count_calls
     from ordernotify.resources import delivery
     from ordernotify.stack import discovery as endpoint
-    from ordernotify.stack import health as overview
 
     settings = _described(run, cloud)
     more = (
         *endpoint.calls(cloud, run.names),
-        *overview.count_calls(cloud, run.names),
+        *count_calls(cloud, run.names),
         *delivery.calls(_receivers(receiver)),
     )
     _show(policies.policy((*provision.teardown_calls(provision.declare(settings, cloud)), *more), cloud))
@@ -109,10 +109,10 @@ def function(run: Run) -> None:
 
 def operate_calls(cloud: Cloud, settings: Settings, receivers: Sequence[str]) -> Calls:
     """List what the commands between setup and teardown call, beside what `status` reads of the resources."""
-    from ordernotify import logs, orders, subscribers
+    from ordernotify import logs, subscribers
     from ordernotify.local import inbox
     from ordernotify.logs import trace
-    from ordernotify.orders import signing
+    from ordernotify.orders import redrive, restore, signing
     from ordernotify.stack import discovery as endpoint
     from ordernotify.stack import health as overview
     from ordernotify.stack import verify
@@ -122,7 +122,8 @@ def operate_calls(cloud: Cloud, settings: Settings, receivers: Sequence[str]) ->
         *endpoint.calls(cloud, names),
         *signing.calls(cloud, settings),
         *overview.calls(cloud, names),
-        *orders.redrive_calls(cloud, names),
+        *redrive.calls(cloud, names),
+        *restore.calls(cloud, names),
         *logs.calls(cloud, names),
         *trace.calls(cloud, names),
         *verify.calls(cloud, names),

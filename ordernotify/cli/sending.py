@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from ordernotify.cli.run import JsonOption, Run, command
 from ordernotify.errors import EXIT_FAILED, EXIT_INTERRUPTED, CancelledError, UsageError
 
 if TYPE_CHECKING:
-    from ordernotify.orders import Rejected, Summary
+    from ordernotify.orders.bulk import Rejected, Summary
     from ordernotify.orders.source import Record
 
 BULK_CONCURRENCY = 8
@@ -91,11 +91,18 @@ def send_order(
         ),
     ] = None,
     concurrency: Annotated[
-        int,
-        typer.Option("--concurrency", help="How many at the same time.", metavar="N", min=1, max=256),
-    ] = BULK_CONCURRENCY,
+        int | None,
+        typer.Option(
+            "--concurrency",
+            help="How many at the same time.",
+            metavar="N",
+            min=1,
+            max=256,
+            show_default=f"{BULK_CONCURRENCY}",
+        ),
+    ] = None,
     rate: Annotated[
-        float,
+        float | None,
         typer.Option(
             "--rate",
             help="Orders per second at most; 0 for no limit.",
@@ -103,7 +110,7 @@ def send_order(
             min=0,
             show_default=False,
         ),
-    ] = 0,
+    ] = None,
     rejects: Annotated[
         str,
         typer.Option(
@@ -125,30 +132,43 @@ def send_order(
     """Send an order, or many; each is tried again safely, so that none is made twice.
 
     A file that was cut off is simply sent again: each order's key comes from its line and its text.
-    Ctrl-C waits for the requests under way, shows the summary and ends with status 130.
+    A list of rejects, mended, is sent in the same way. Ctrl-C waits for running requests, shows the summary
+    and ends with status 130.
 
     Example: ordernotify send-order --customer "John Doe" --product Mouse
 
     Example: ordernotify send-order --file orders.csv --rejects rejects.jsonl
     """
-    bulk = _Bulk(concurrency, rate, rejects, import_id, api_key_file, json)
+    of_file = {"--rejects": rejects, "--import-id": import_id, "--format": form}
+    of_many = {"--concurrency": concurrency, "--rate": rate}
+    if file is None:
+        _refuse_without_effect(of_file, "--file")
+        if count is None:
+            _refuse_without_effect(of_many, "--file or --count")
+    bulk = _Bulk(concurrency or BULK_CONCURRENCY, rate or 0.0, rejects, import_id, api_key_file, json)
     if file is not None:
         given = (customer, product, quantity, field, idempotency_key, count)
         if any(value is not None for value in given):
-            raise UsageError("--file brings its own orders", "Leave --count and an order's options away.")
+            raise UsageError("--file brings its own orders", "Leave out --count and the options of an order.")
         _send_file(run, file, form, bulk)
         return
     body = _order(customer, product, quantity, field or [])
     if count is None:
         _send_one(run, body, idempotency_key, api_key_file, json=json)
     elif idempotency_key is not None:
-        raise UsageError("--idempotency-key would make all orders one", "Leave it away, or --count.")
+        raise UsageError("--idempotency-key would make all orders one", "Leave out one of the two.")
     else:
         _send_many(run, body, count, bulk)
 
 
+def _refuse_without_effect(options: Mapping[str, object], needed: str) -> None:
+    for option, value in options.items():
+        if value not in (None, ""):
+            raise UsageError(f"{option} has no effect without {needed}", f"Add {needed}, or leave it out.")
+
+
 def _order(customer: str | None, product: str | None, quantity: int | None, fields: list[str]) -> bytes:
-    from ordernotify.orders import order_body
+    from ordernotify.orders.send import order_body
 
     if customer is None or product is None:
         raise UsageError(
@@ -165,7 +185,8 @@ def _order(customer: str | None, product: str | None, quantity: int | None, fiel
 
 
 def _send_one(run: Run, body: bytes, given_key: str | None, api_key_file: Path | None, *, json: bool) -> None:
-    from ordernotify.orders import Draft, OrderClient, check_key, random_key
+    from ordernotify.orders.post import Draft, OrderClient
+    from ordernotify.orders.send import check_key, random_key
 
     key = random_key() if given_key is None else given_key
     check_key(key)
@@ -191,13 +212,14 @@ def _send_one(run: Run, body: bytes, given_key: str | None, api_key_file: Path |
 
 
 def _send_many(run: Run, body: bytes, count: int, bulk: _Bulk) -> None:
-    from ordernotify.orders import repeated
+    from ordernotify.orders.send import repeated
 
     _send_all(run, repeated(body, count), bulk, total=count)
 
 
 def _send_file(run: Run, file: str, form: str, bulk: _Bulk) -> None:
-    from ordernotify.orders import Source, check_rejects, format_of, open_orders
+    from ordernotify.orders.files import check_rejects, format_of, open_orders
+    from ordernotify.orders.source import Source
 
     chosen = format_of(file, form)
     if bulk.rejects:
@@ -209,7 +231,7 @@ def _send_file(run: Run, file: str, form: str, bulk: _Bulk) -> None:
 
 @contextmanager
 def _rejects(file: str) -> Iterator[Callable[[Rejected], None]]:
-    from ordernotify.orders import Rejects
+    from ordernotify.orders.files import Rejects
 
     if not file:
         yield lambda _rejected: None
@@ -230,7 +252,8 @@ def _send_all(
     position: Callable[[], int] | None = None,
 ) -> None:
     from ordernotify.aws.waiting import SystemClock
-    from ordernotify.orders import BulkRun, OrderClient
+    from ordernotify.orders.bulk import BulkRun
+    from ordernotify.orders.post import OrderClient
 
     clock = SystemClock()
     access = find_access(run, run.cloud(), bulk.api_key_file)

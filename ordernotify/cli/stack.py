@@ -164,12 +164,13 @@ def _health(cloud: Cloud, names: Names) -> Health:
     import time
     from concurrent.futures import ThreadPoolExecutor
 
+    from ordernotify.orders.items import count_orders
     from ordernotify.stack import health as overview
 
     since = int((time.time() - LAST_ERRORS_SECONDS) * 1000)
     with ThreadPoolExecutor(3) as pool:
         alarms = pool.submit(overview.read_alarms, cloud, names)
-        orders = pool.submit(overview.count_orders, cloud, names)
+        orders = pool.submit(count_orders, cloud, names)
         errors = pool.submit(overview.last_errors, cloud, names, since)
         return overview.Health(alarms.result(), orders.result(), errors.result())
 
@@ -181,28 +182,31 @@ def verify(run: Run, api_key_file: KeyFileOption = None, json: JsonOption = Fals
     Example: ordernotify verify
     """
     cloud = run.cloud()
-    from ordernotify.orders import Draft, OrderClient, random_key
+    from ordernotify.orders.post import Answer, Draft, OrderClient
+    from ordernotify.orders.send import random_key
     from ordernotify.render import json_document, json_text, proof
     from ordernotify.stack import verify as procedure
 
     access = find_access(run, cloud, api_key_file)
     client = OrderClient(access.url, sign=access.sign)
 
-    def send(order: Mapping[str, Any]) -> procedure.Answer:
-        answer = client.send(Draft(json_text(order).encode(), random_key()))
-        return procedure.Answer(answer.status, answer.order_id, answer.message)
+    def send(order: Mapping[str, Any]) -> Answer:
+        return client.send(Draft(json_text(order).encode(), random_key()))
 
     order_id = ""
     checks: list[procedure.Check] = []
-    for outcome in procedure.verify(cloud, run.names, run.stack, send):
-        if isinstance(outcome, procedure.Answer):
-            order_id = outcome.order_id
-            continue
-        checks.append(outcome)
-        if not json:
-            proof.show_check(outcome)
-    if json:
-        json_document(proof.verify_document(order_id, checks))
+    try:
+        for outcome in procedure.verify(cloud, run.names, run.stack, send):
+            if isinstance(outcome, Answer):
+                order_id = outcome.order_id
+                continue
+            checks.append(outcome)
+            if not json:
+                proof.show_check(outcome)
+    finally:
+        # Also when only the queue could not be removed afterwards.
+        if json and len(checks) == len(procedure.CHECKS):
+            json_document(proof.verify_document(order_id, checks))
     if not all(check.passed for check in checks):
         raise typer.Exit(EXIT_FAILED)
 
@@ -269,12 +273,12 @@ def teardown(
 
 def _confirm_teardown(cloud: Cloud, run: Run, planned: Plan, *, ask_for_orders: bool) -> bool:
     """Ask whether to go on; returns whether the orders are to be deleted after all."""
+    from ordernotify.orders.items import count_orders
     from ordernotify.render import note
-    from ordernotify.stack import health as overview
 
     if not sys.stdin.isatty():
         raise OrderNotifyError("there is no terminal to ask at", "Read the plan above, then add --yes.")
-    counted = overview.count_orders(cloud, run.names)
+    counted = count_orders(cloud, run.names)
     if not ask_for_orders or counted is None or not any(item.keeps_orders for item in planned.items):
         typer.confirm(f"Remove this of the stack {run.stack}?", abort=True, err=True)
         return False

@@ -7,13 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from boto3.dynamodb.types import TypeDeserializer
-from botocore.exceptions import ClientError
-
-from ordernotify.aws.errors import has_code, map_botocore_errors
 from ordernotify.aws.session import Cloud
 from ordernotify.errors import StackNotFoundError
-from ordernotify.iam.calls import Calls, allow
+from ordernotify.orders.items import get_calls, get_order
 from ordernotify.settings.names import Names
 
 BEFORE_CREATION_MS = 60_000
@@ -50,7 +46,7 @@ FindEvents = Callable[[str, int], Sequence[TraceEvent]]
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class TraceStep:
     """Something that happened to the order; `at` is in milliseconds since 1970, None if unknown."""
 
     name: str
@@ -65,7 +61,7 @@ class Trace:
     order_id: str
     item: Mapping[str, Any] | None
     """The order as it is stored; None if the table does not hold it."""
-    steps: tuple[Step, ...]
+    steps: tuple[TraceStep, ...]
     requests: tuple[str, ...]
     """The ids of the requests that touched it, oldest first."""
     lines: int
@@ -80,9 +76,8 @@ class Trace:
         return self.item is not None or self.lines > 0
 
 
-def calls(cloud: Cloud, names: Names) -> Calls:
-    """What reading the order calls; the log events come from the caller."""
-    return (allow("dynamodb", "GetItem", on=cloud.arn("dynamodb", f"table/{names.table}")),)
+calls = get_calls
+"""What reading the order calls; the log events come from the caller."""
 
 
 def trace_order(
@@ -93,7 +88,7 @@ def trace_order(
     The logs are read from `since` (ms since 1970); without it from a minute before the order was created,
     or from `default_since` if the table does not hold it. Raises StackNotFoundError if there is no table.
     """
-    item = get_item(cloud, names.table, order_id)
+    item = get_order(cloud, names, order_id)
     created = _milliseconds(item.get("createdAt")) if item else None
     if since is None:
         since = default_since if created is None else int(created) - BEFORE_CREATION_MS
@@ -105,31 +100,12 @@ def trace_order(
     return tell_story(order_id, item, events, unread)
 
 
-def get_item(cloud: Cloud, table: str, order_id: str) -> Mapping[str, Any] | None:
-    """Read the order's attributes; None if the table does not hold it. Numbers are Decimals."""
-    with map_botocore_errors("read", "order", order_id):
-        try:
-            answer = cloud.dynamodb.get_item(
-                TableName=table, Key={"FileName": {"S": order_id}}, ConsistentRead=True
-            )
-        except ClientError as error:
-            if not has_code(error, "ResourceNotFoundException"):
-                raise
-            raise StackNotFoundError(
-                f"there is no table {table}", "Run `ordernotify setup` first, or choose a stack with --stack."
-            ) from error
-    if not answer.get("Item"):
-        return None
-    deserialize = TypeDeserializer().deserialize
-    return {name: deserialize(value) for name, value in answer["Item"].items()}
-
-
 def tell_story(
     order_id: str, item: Mapping[str, Any] | None, events: Sequence[TraceEvent], unread: str = ""
 ) -> Trace:
     """Put the item and the log events together; `unread` says why there are no events at all."""
     requests = _requests(events)
-    steps: list[Step] = []
+    steps: list[TraceStep] = []
     for number, lines in enumerate(requests.values()):
         steps += _request_steps(lines, repeated=number > 0)
     steps += _from_item(item, steps)
@@ -154,19 +130,19 @@ def _requests(events: Iterable[TraceEvent]) -> dict[str, list[TraceEvent]]:
     return requests
 
 
-def _request_steps(lines: Sequence[TraceEvent], repeated: bool) -> list[Step]:
+def _request_steps(lines: Sequence[TraceEvent], repeated: bool) -> list[TraceStep]:
     by_event = {str((line.fields or {}).get("event")): line for line in lines}
     request, response = by_event.get("request"), by_event.get("response")
     again = " again" if repeated else ""
     answer = (response.fields or {}) if response else {}
     began = _began(request, response)
-    steps = [] if began is None else [Step("received" + again, began, f"request {_request_id(lines)}")]
+    steps = [] if began is None else [TraceStep("received" + again, began, f"request {_request_id(lines)}")]
     offsets = answer.get("steps")
     for name in _STEP_NAMES:
         offset = _number(offsets.get(name)) if isinstance(offsets, Mapping) else None
         # A repeated request is checked against what is stored; it stores nothing.
         if offset is not None and began is not None and not (answer.get("replayed") and name == "stored"):
-            steps.append(Step(name + again, began + offset, _detail(name, answer)))
+            steps.append(TraceStep(name + again, began + offset, _detail(name, answer)))
     return steps + (_answer_steps(response, again) if response else [])
 
 
@@ -184,18 +160,18 @@ def _detail(step: str, answer: Mapping[str, Any]) -> str:
     return "as sent" if step == "marked" else ""
 
 
-def _answer_steps(response: TraceEvent, again: str) -> list[Step]:
+def _answer_steps(response: TraceEvent, again: str) -> list[TraceStep]:
     answer = response.fields or {}
     at = _logged_at(response)
     steps = []
     failure = answer.get("error")
     if isinstance(failure, Mapping):
         why = f"{failure.get('code', '')}: {failure.get('message', '')}"
-        steps.append(Step(f"{failure.get('step', 'step')} failed{again}", at, why))
+        steps.append(TraceStep(f"{failure.get('step', 'step')} failed{again}", at, why))
     duration = _number(answer.get("durationMs"))
     took = f" in {duration:g} ms" if duration is not None else ""
     repeat = ", a repeat: nothing new was stored" if answer.get("replayed") else ""
-    steps.append(Step("answered" + again, at, f"status {answer.get('status', '?')}{took}{repeat}"))
+    steps.append(TraceStep("answered" + again, at, f"status {answer.get('status', '?')}{took}{repeat}"))
     return steps
 
 
@@ -209,16 +185,16 @@ def _logged_at(event: TraceEvent) -> float:
     return float(event.timestamp) if own is None else own
 
 
-def _from_item(item: Mapping[str, Any] | None, steps: Sequence[Step]) -> list[Step]:
+def _from_item(item: Mapping[str, Any] | None, steps: Sequence[TraceStep]) -> list[TraceStep]:
     """What the item tells beyond the logs."""
     if item is None:
         return []
     told = {step.name for step in steps}
     more = []
     if "stored" not in told:
-        more.append(Step("stored", _milliseconds(item.get("createdAt")), "by the item's createdAt"))
+        more.append(TraceStep("stored", _milliseconds(item.get("createdAt")), "by the item's createdAt"))
     if item.get("messageId") and "published" not in told:
-        more.append(Step("published", None, f"message {item['messageId']}"))
+        more.append(TraceStep("published", None, f"message {item['messageId']}"))
     return more
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import threading
+from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 
 from ordernotify.aws.waiting import Clock, SystemClock
 from ordernotify.errors import CancelledError, OrderNotifyError, UsageError
-from ordernotify.orders.latency import Histogram
 from ordernotify.orders.lines import Broken
 from ordernotify.orders.parallel import Shared
 from ordernotify.orders.post import Answer, Draft
@@ -17,9 +18,9 @@ from ordernotify.orders.source import Record
 
 TICK_SECONDS = 0.1
 GRACE_SECONDS = 40.0
-"""So long after Ctrl-C the requests under way may take: longer than the API takes at most."""
+"""After Ctrl-C, wait this long for running requests: longer than the API takes at most."""
 FAILURES_IN_A_ROW = 5
-"""So many failed orders, one after the other (or twice the concurrency), end the run."""
+"""The run ends after this many failed orders in a row, or twice the concurrency if that is more."""
 
 Reject = Callable[["Rejected"], None]
 
@@ -34,12 +35,13 @@ class Rejected:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Summary:
     """What became of the orders so far; times in seconds.
 
     `sent` orders went out at least once; each is `accepted`, `rejected` by the API or `failed`. `malformed`
-    lines were not sent and count as rejected too. `stopped` says why the run ended before the orders did.
+    lines were not sent and count as rejected too. `answers` counts by HTTP status. `stopped` says why the
+    run ended before the orders did. The percentiles come with the end of the run.
     """
 
     sent: int = 0
@@ -50,7 +52,7 @@ class Summary:
     replayed: int = 0
     retries: int = 0
     seconds: float = 0.0
-    answers: tuple[tuple[int, int], ...] = ()
+    answers: Counter[int] = field(default_factory=Counter)
     p50: float = 0.0
     p95: float = 0.0
     p99: float = 0.0
@@ -67,55 +69,21 @@ class Summary:
         """Whether every order of the run is stored."""
         return not (self.rejected or self.failed or self.interrupted or self.stopped)
 
-
-@dataclass(slots=True)
-class _Tally:
-    """The counts of a run; changed under the run's lock only."""
-
-    sent: int = 0
-    accepted: int = 0
-    rejected: int = 0
-    failed: int = 0
-    malformed: int = 0
-    replayed: int = 0
-    retries: int = 0
-    in_flight: int = 0
-    failed_in_a_row: int = 0
-    answers: Counter[int] = field(default_factory=Counter)
-    latency: Histogram = field(default_factory=Histogram)
-
     def add(self, answer: Answer) -> None:
+        """Count one more order by its answer."""
         self.sent += 1
         self.retries += answer.attempts - 1
         self.accepted += answer.accepted
         self.rejected += answer.rejected
-        failed = not (answer.accepted or answer.rejected)
-        self.failed += failed
-        self.failed_in_a_row = self.failed_in_a_row + 1 if failed else 0
+        self.failed += answer.failed
         self.replayed += answer.replayed
         if answer.status:
             self.answers[answer.status] += 1
-            self.latency.add(answer.seconds)
 
-    def summary(self, seconds: float, *, ended: bool, interrupted: bool, stopped: str) -> Summary:
-        lost = self.in_flight if ended else 0
-        p50, p95, p99 = (self.latency.percentile(percent) for percent in (50, 95, 99))
-        return Summary(
-            sent=self.sent + lost,
-            accepted=self.accepted,
-            rejected=self.rejected + self.malformed,
-            failed=self.failed + lost,
-            malformed=self.malformed,
-            replayed=self.replayed,
-            retries=self.retries,
-            seconds=seconds,
-            answers=tuple(sorted(self.answers.items())),
-            p50=p50,
-            p95=p95,
-            p99=p99,
-            interrupted=interrupted,
-            stopped=stopped,
-        )
+
+def percentile(ascending: Sequence[float], percent: float) -> float:
+    """Return the value that `percent` of all are at or below; 0 if there are none."""
+    return ascending[max(math.ceil(len(ascending) * percent / 100), 1) - 1] if ascending else 0.0
 
 
 class _Pacer:
@@ -164,7 +132,10 @@ class BulkRun:
         self._pacer = _Pacer(rate, self._clock)
         self._reject = reject
         self._lock = threading.Lock()
-        self._tally = _Tally()
+        self._so_far = Summary()
+        self._latencies = array("d")  # 8 MB for a million orders
+        self._in_flight = 0
+        self._failed_in_a_row = 0
         self._running = concurrency
         self._idle = threading.Event()
         self._error: Exception | None = None
@@ -192,17 +163,26 @@ class BulkRun:
 
     def _summary(self, *, ended: bool) -> Summary:
         with self._lock:
-            seconds = self._clock.now() - self._started
-            return self._tally.summary(
-                seconds, ended=ended, interrupted=self._interrupted, stopped=self._stopped
+            summary = replace(
+                self._so_far,
+                answers=Counter(self._so_far.answers),
+                seconds=self._clock.now() - self._started,
+                interrupted=self._interrupted,
+                stopped=self._stopped,
             )
+            if ended:
+                summary.sent += self._in_flight
+                summary.failed += self._in_flight
+                ascending = array("d", sorted(self._latencies))
+                summary.p50, summary.p95, summary.p99 = (percentile(ascending, p) for p in (50, 95, 99))
+        return summary
 
     def _wait_for_requests(self) -> None:
         try:
             self._clock.cancelled.set()
             deadline = self._clock.now() + GRACE_SECONDS
             # Not for the threads: one may be reading a stdin that never ends.
-            while self._tally.in_flight and self._clock.now() < deadline:
+            while self._in_flight and self._clock.now() < deadline:
                 self._idle.wait(TICK_SECONDS)
         except KeyboardInterrupt:
             pass  # pressed again: the person does not want to wait
@@ -224,7 +204,8 @@ class BulkRun:
             return False
         if isinstance(record, Broken):
             with self._lock:
-                self._tally.malformed += 1
+                self._so_far.malformed += 1
+                self._so_far.rejected += 1
                 self._reject(Rejected(record.line, 0, record.reason, record.text))
             return True
         try:
@@ -236,14 +217,17 @@ class BulkRun:
 
     def _send_one(self, draft: Draft) -> None:
         with self._lock:
-            self._tally.in_flight += 1
+            self._in_flight += 1
         answer = self._send(draft)
         with self._lock:
-            self._tally.in_flight -= 1
-            self._tally.add(answer)
+            self._in_flight -= 1
+            self._so_far.add(answer)
+            if answer.status:
+                self._latencies.append(answer.seconds)
+            self._failed_in_a_row = self._failed_in_a_row + 1 if answer.failed else 0
+            in_a_row = self._failed_in_a_row
             if not answer.accepted:
                 self._reject(Rejected(draft.line, answer.status, reason_of(answer), draft.body.decode()))
-            in_a_row = self._tally.failed_in_a_row
         if in_a_row >= max(FAILURES_IN_A_ROW, 2 * self._concurrency):
             self._stop(OrderNotifyError(f"none of the last {in_a_row} orders got through: {answer.message}"))
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import http.client
+import io
 import json
 import math
 import random
+import socket
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -20,13 +24,13 @@ from ordernotify.errors import CancelledError, OrderNotifyError
 
 CONNECT_TIMEOUT_SECONDS = 5.0
 READ_TIMEOUT_SECONDS = 32.0
-"""API Gateway answers after 29 s at the latest."""
+"""How long the whole answer may take: API Gateway answers after 29 s at the latest."""
 RETRY_SECONDS = 60.0
-"""So long an order is tried, counted from its first request."""
+"""How long an order is tried, from its first request."""
 UNREACHABLE_SECONDS = 10.0
-"""So long an order is tried while no connection comes about at all."""
+"""How long an order is tried while no connection is possible at all."""
 SETTLE_SECONDS = 20.0
-"""So long a new API may refuse what it will take (AWS-FACTS 4), from a client's first refusal."""
+"""How long a new API may refuse what it will take (AWS-FACTS 4), from a client's first refusal."""
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 5.0
 
@@ -79,6 +83,11 @@ class Answer:
     def rejected(self) -> bool:
         """Whether the order itself is at fault; sending it again would be answered the same."""
         return self.status in (400, 409, 413, 415, 422)
+
+    @property
+    def failed(self) -> bool:
+        """Whether the order is neither stored, as far as is known, nor at fault."""
+        return not (self.accepted or self.rejected)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +145,7 @@ class OrderClient:
         self._pool = urllib3.connection_from_url(
             url, maxsize=connections, block=True, timeout=timeout, retries=False
         )
+        self._pool.ConnectionCls = _timed(self._pool.ConnectionCls)
         self._sign = sign
         self._clock = clock or SystemClock()
         self._retry_seconds = retry_seconds
@@ -187,19 +197,56 @@ class OrderClient:
         if self._sign:
             headers = self._sign("POST", self._url, headers, draft.body)
         try:
-            response = self._pool.urlopen("POST", self._path, body=draft.body, headers=headers)
+            response = self._pool.urlopen(
+                "POST", self._path, body=draft.body, headers=headers, preload_content=False
+            )
+            return _Attempt(_read(response), _retry_after(response.headers.get("Retry-After", "")))
         except urllib3.exceptions.NewConnectionError:
             message = f"no connection to {self._pool.host}:{self._pool.port} is possible"
             return _Attempt(Answer(0, message), patience=UNREACHABLE_SECONDS)
         except urllib3.exceptions.HTTPError as error:
             return _Attempt(Answer(0, f"no answer from {self._pool.host}: {_reason(error)}"))
-        return _Attempt(_read(response), _retry_after(response.headers.get("Retry-After", "")))
+
+
+class _TimedStream(io.RawIOBase):
+    """What comes from a socket, until a deadline: the socket's own timeout begins anew with each byte."""
+
+    def __init__(self, sock: socket.socket, raw: io.RawIOBase) -> None:
+        super().__init__()
+        self._sock, self._raw = sock, raw
+        self._deadline = time.monotonic() + READ_TIMEOUT_SECONDS
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the answer takes too long")
+        self._sock.settimeout(left)
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _TimedResponse(http.client.HTTPResponse):
+    """An answer that must be complete, head and body, within READ_TIMEOUT_SECONDS."""
+
+    def __init__(self, sock: socket.socket, *arguments: Any, **more: Any) -> None:
+        super().__init__(sock, *arguments, **more)
+        self.fp = io.BufferedReader(_TimedStream(sock, self.fp.detach()))
+
+
+def _timed(connection: type[Any]) -> type[Any]:
+    return type(f"Timed{connection.__name__}", (connection,), {"response_class": _TimedResponse})
 
 
 def _reason(error: urllib3.exceptions.HTTPError) -> str:
     # urllib3's own words name its classes, which says nothing to a person.
     if isinstance(error, urllib3.exceptions.TimeoutError):
-        return f"nothing came for {READ_TIMEOUT_SECONDS:.0f} s"
+        return f"it was not complete within {READ_TIMEOUT_SECONDS:.0f} s"
     if isinstance(error, urllib3.exceptions.SSLError):
         return f"the certificate or TLS is not right: {error}"
     return "the connection was lost"
@@ -207,8 +254,13 @@ def _reason(error: urllib3.exceptions.HTTPError) -> str:
 
 def _read(response: urllib3.BaseHTTPResponse) -> Answer:
     status = response.status
+    body = response.read(_MAX_ANSWER_BYTES + 1, decode_content=False)
+    if len(body) > _MAX_ANSWER_BYTES:
+        response.close()  # the rest of it may have no end
+    else:
+        response.release_conn()
     try:
-        document = json.loads(response.data[:_MAX_ANSWER_BYTES])
+        document = json.loads(body)
     except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):

@@ -3,36 +3,33 @@
 from __future__ import annotations
 
 import heapq
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Context, Decimal
+from decimal import Decimal
 from itertools import islice
 from typing import Any
 
 from ordernotify.aws.session import Cloud
 from ordernotify.aws.waiting import Clock, SystemClock
 from ordernotify.errors import UsageError
-from ordernotify.orders.attributes import Order, plain_order
-from ordernotify.orders.scan import ANY, Condition, read_orders, scan_pages, scan_some
+from ordernotify.orders.attributes import Order, attribute_of, plain_order, read_json
+from ordernotify.orders.items import ANY, Condition, read_orders, scan_pages, scan_some
 from ordernotify.settings.names import Names
 from ordernotify.times import created_at_text
 
-# DynamoDB's numbers: 38 digits; a longer one equals none that is stored.
-_CONTEXT = Context(prec=38, Emin=-130, Emax=125)
-_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?", re.ASCII)
 _MAX_ID_BYTES = 2048
 
 
 @dataclass(frozen=True, slots=True)
 class OrderQuery:
-    """Which orders, in which order, how many; every condition given must hold.
+    """Which orders, how sorted, how many; every condition given must hold.
 
     `customer` and `product` are parts of the names, in any case. `since` is inclusive, `until` is not.
-    `where` holds a field's name and its value as text: the field may be that text, or the number, boolean
-    or null that the text reads as. `sort` is a field's name, with a hyphen before it for descending; orders
-    without the field come last. `limit` 0 is all.
+    `where` holds a field's name and its value as text: the field may be that text, or the number, boolean,
+    null, list or object that the text is in JSON. `sort` is a field's name, with a hyphen before it for
+    descending; orders without the field come last. `limit` 0 is all.
     """
 
     customer: str = ""
@@ -109,7 +106,7 @@ class _Clauses:
 
 
 def condition_of(query: OrderQuery) -> Condition:
-    """Give the part of the query that DynamoDB can decide; the rest is `name_filter`'s."""
+    """Write the part of the query that DynamoDB can decide; the rest is `name_filter`'s."""
     clauses = _Clauses()
     if query.notification:
         clauses.add(clauses.clause("notification", "{} = {}", {"S": query.notification}))
@@ -123,25 +120,19 @@ def condition_of(query: OrderQuery) -> Condition:
 
 
 def _readings(text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Give a clause for every attribute value that a person may mean by the text."""
+    """Yield a clause for every attribute value that a person may mean by the text."""
     yield "{} = {}", {"S": text}
-    if text in ("true", "false"):
-        yield "{} = {}", {"BOOL": text == "true"}
-    elif text == "null":
+    if text == "null":
         yield "attribute_type({}, {})", {"S": "NULL"}
-    elif _is_number(text):
-        yield "{} = {}", {"N": text}
-
-
-def _is_number(text: str) -> bool:
-    try:
-        return bool(_NUMBER.fullmatch(text)) and _CONTEXT.create_decimal(text) == Decimal(text)
-    except ArithmeticError:
-        return False
+    else:
+        with suppress(ValueError):
+            value = read_json(text)
+            if not isinstance(value, str):
+                yield "{} = {}", attribute_of(value)
 
 
 def name_filter(query: OrderQuery) -> Callable[[Mapping[str, Any]], bool]:
-    """Give the test for parts of names in any case, which DynamoDB has no function for."""
+    """Make the test for parts of names in any case, which DynamoDB has no function for."""
     parts = [
         (field, text.casefold())
         for field, text in (("customerName", query.customer), ("productName", query.product))

@@ -7,31 +7,37 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any
 
-from ordernotify.aws.errors import ignore_codes, is_throttled, map_botocore_errors
+from ordernotify.aws.errors import map_botocore_errors
 from ordernotify.aws.session import Cloud
 from ordernotify.aws.waiting import Patience
 from ordernotify.errors import OrderNotifyError
 from ordernotify.function.notification import notification
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.orders.attributes import Order, plain_order
+from ordernotify.orders.items import (
+    PENDING,
+    Condition,
+    get_calls,
+    get_order,
+    mark_calls,
+    mark_sent,
+    patiently,
+    read_calls,
+    scan_pages,
+)
 from ordernotify.orders.parallel import in_parallel
-from ordernotify.orders.scan import TABLE_KEY, Condition, read_calls, reading, scan_pages
-from ordernotify.settings.names import Names
+from ordernotify.settings.names import TABLE_KEY, Names
 from ordernotify.times import ago, created_at_text
 
 OLDER_THAN = timedelta(minutes=1)
 """Younger orders may still be worked on: the function's time limit is 15 s unless it was set otherwise."""
 
-_THROTTLE_PATIENCE_SECONDS = 60.0
-_THROTTLE_STEP_SECONDS = 1.0
-PENDING = "pending"
-Result = TypeVar("Result")
 BuildMessage = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 
-class Outcome(StrEnum):
+class Fate(StrEnum):
     """What became of one pending notification."""
 
     SENT = "sent"
@@ -45,16 +51,16 @@ class Redriven:
     """One order's outcome, and the reason if it failed."""
 
     order_id: str
-    outcome: Outcome
+    fate: Fate
     reason: str = ""
 
 
-def redrive_calls(cloud: Cloud, names: Names) -> Calls:
+def calls(cloud: Cloud, names: Names) -> Calls:
     """What redriving calls."""
-    table = cloud.arn("dynamodb", f"table/{names.table}")
     return (
         *read_calls(cloud, names),
-        allow("dynamodb", "GetItem", "UpdateItem", on=table),
+        *get_calls(cloud, names),
+        *mark_calls(cloud, names),
         allow("sns", "Publish", on=cloud.arn("sns", names.topic)),
     )
 
@@ -116,17 +122,16 @@ class _Sender:
     def send(self, order: Order) -> Redriven:
         order_id = str(order[TABLE_KEY])
         try:
-            with reading(self.names):
-                if not self._patiently(lambda: self._is_pending(order_id)):
-                    return Redriven(order_id, Outcome.GONE)
+            stored = get_order(self.cloud, self.names, order_id, self.patience)
+            if stored is None or stored.get("notification") != PENDING:
+                return Redriven(order_id, Fate.GONE)
             message = self._message(order)
             with map_botocore_errors("publish to", "topic", self.names.topic):
-                message_id = self._patiently(lambda: self._publish(message))
-            with reading(self.names, "update"):
-                self._patiently(lambda: self._mark_sent(order_id, message_id))
+                message_id = patiently(self.patience, lambda: self._publish(message))
+            mark_sent(self.cloud, self.names, order_id, message_id, self.patience)
         except OrderNotifyError as error:
-            return Redriven(order_id, Outcome.FAILED, error.message)
-        return Redriven(order_id, Outcome.SENT)
+            return Redriven(order_id, Fate.FAILED, error.message)
+        return Redriven(order_id, Fate.SENT)
 
     def _message(self, order: Order) -> Mapping[str, Any]:
         try:
@@ -134,38 +139,5 @@ class _Sender:
         except Exception as error:  # one damaged item must not keep the others from being sent
             raise OrderNotifyError(f"its message could not be built: {error!r}") from error
 
-    def _patiently(self, call: Callable[[], Result]) -> Result:
-        return self.patience.retry(
-            call,
-            when=is_throttled,
-            waiting_for="AWS to take more calls",
-            timeout=_THROTTLE_PATIENCE_SECONDS,
-            step=_THROTTLE_STEP_SECONDS,
-        )
-
-    def _is_pending(self, order_id: str) -> bool:
-        item = self.cloud.dynamodb.get_item(
-            TableName=self.names.table,
-            Key={TABLE_KEY: {"S": order_id}},
-            ConsistentRead=True,
-            ProjectionExpression="notification",
-        ).get("Item", {})
-        return item.get("notification", {}).get("S") == PENDING
-
     def _publish(self, message: Mapping[str, Any]) -> str:
         return self.cloud.sns.publish(TopicArn=self.topic, **message)["MessageId"]
-
-    def _mark_sent(self, order_id: str, message_id: str) -> None:
-        # Marked by another one or deleted meanwhile: nothing is left to do.
-        with ignore_codes("ConditionalCheckFailedException"):
-            self.cloud.dynamodb.update_item(
-                TableName=self.names.table,
-                Key={TABLE_KEY: {"S": order_id}},
-                UpdateExpression="SET notification = :sent, messageId = :id",
-                ConditionExpression="notification = :pending",
-                ExpressionAttributeValues={
-                    ":sent": {"S": "sent"},
-                    ":pending": {"S": PENDING},
-                    ":id": {"S": message_id},
-                },
-            )

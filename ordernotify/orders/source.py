@@ -6,6 +6,9 @@ keys; equal lines are orders of their own. A line that is inserted or removed in
 after it: those become new orders. The file's name plays no part. Two different files may hold the same
 order at the same line: the second is then taken for a repeat and answered with 200, which the summary
 counts; an import of its own name (`--import-id`) tells them apart.
+
+A list of rejects is a file of orders too: each order keeps the line that it first stood in, so that one whose
+fate is unknown keeps its key, and one that was mended gets another.
 """
 
 from __future__ import annotations
@@ -13,19 +16,20 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
 from ordernotify.errors import UsageError
-from ordernotify.orders.csvrows import Row, csv_rows
-from ordernotify.orders.formats import Format
-from ordernotify.orders.lines import Broken, Lines
+from ordernotify.orders.files import Format
+from ordernotify.orders.lines import Broken, Line, Lines, Row, csv_rows, fault_of_json, members
 from ordernotify.orders.post import Draft
 
 Record = Draft | Broken
 
 _WHOLE = re.compile(r"\s*[+-]?[0-9]+\s*", re.ASCII)
 _REQUIRED = ("customerName", "productName")
+_REJECT = re.compile(r'\{\s*"line"\s*:\s*([0-9]{1,18}|null)\s*,\s*"status"\s*:')
+"""How each line of a list of rejects begins."""
 _HEADER_HINT = "The first line must name the columns; for example: customerName,productName,quantity"
 
 
@@ -63,12 +67,26 @@ class Source:
 
     def _from_json_lines(self) -> Iterator[Record]:
         for line in self._lines:
-            body = line.raw.strip()
-            if not body:
+            if not line.raw.strip():
                 continue
-            reason = line.reason or fault_of_json(body)
-            # The text goes out as it stands: numbers keep every digit.
-            yield line.broken(reason) if reason else self._draft(line.number, body)
+            text = line.text().strip()
+            reason = line.reason or fault_of_json(text)
+            if reason:
+                yield line.broken(reason)
+            elif _REJECT.match(text) and {"order", "text"} & (reject := members(text)).keys():
+                yield self._from_reject(line, reject)
+            else:
+                # The text goes out as it stands: numbers keep every digit.
+                yield self._draft(line.number, text.encode())
+
+    def _from_reject(self, line: Line, reject: Mapping[str, str]) -> Record:
+        number = int(reject["line"]) if reject["line"].isdecimal() else line.number
+        if "order" in reject:
+            return self._draft(number, reject["order"].encode())
+        text = str(json.loads(reject["text"])).strip()
+        if fault := fault_of_json(text):
+            return line.broken(f'its text is not mended: {fault}; or give the order as "order" in its place')
+        return self._draft(number, text.encode())
 
     def _from_csv(self) -> Iterator[Record]:
         rows = csv_rows(self._lines)
@@ -82,22 +100,6 @@ class Source:
             return Broken(row.line, reason, row.text)
         order = {name: _value(name, cell) for name, cell in zip(header, row.cells, strict=True) if cell}
         return self._draft(row.line, json.dumps(order, ensure_ascii=False).encode())
-
-
-def fault_of_json(body: bytes) -> str:
-    """Say why these bytes are no JSON object; empty if they are one. The rules for orders are the API's."""
-    try:
-        document = json.loads(body, parse_int=_any_number, parse_float=_any_number)
-    except json.JSONDecodeError as error:
-        return f"the line is not JSON: {error.msg} at column {error.colno}"
-    except RecursionError:
-        return "the line is nested too deeply"
-    return "" if isinstance(document, dict) else "the line is not a JSON object"
-
-
-def _any_number(_text: str) -> int:
-    # Only the form counts here; int() refuses very long numbers, which are the API's to judge.
-    return 0
 
 
 def _value(name: str, cell: str) -> Any:

@@ -1,8 +1,9 @@
 """Orders as CSV that a spreadsheet opens without executing anything, and that loses nothing.
 
-Texts are always quoted, numbers never; absent fields are empty and empty texts are `""`. Lists, maps,
-booleans and nulls are JSON. A text that a spreadsheet would take for a formula gets an apostrophe in front
-(https://owasp.org/www-community/attacks/CSV_Injection), which `unguard` takes away again.
+Texts are always quoted; numbers, booleans and nulls never; absent fields are empty and empty texts are `""`.
+Lists and maps are quoted JSON. A text that a spreadsheet would take for a formula
+(https://owasp.org/www-community/attacks/CSV_Injection), or `import-orders` for a list or map, gets an
+apostrophe in front, which `unguard` takes away again.
 """
 
 from __future__ import annotations
@@ -12,7 +13,14 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ordernotify.orders.attributes import Attributes, base64_text, json_value
+from ordernotify.orders.attributes import (
+    Attributes,
+    attribute_of,
+    base64_text,
+    exact_number,
+    json_value,
+    read_json,
+)
 
 FIRST_COLUMNS = (
     "orderId",
@@ -30,8 +38,10 @@ OTHER_FIELDS = "otherFields"
 
 # Also the full-width forms, which some spreadsheets take for the ASCII ones. Apostrophes that stand before
 # such a character count too: otherwise nobody could tell a guard from a text's own apostrophe.
-_FORMULA = re.compile("'*[=+\\-@\t\r\n＝＋－＠]")
-_GUARDED = re.compile("'+[=+\\-@\t\r\n＝＋－＠]")
+_FORMULA = re.compile("'*[=+\\-@\t\r\n＝＋－＠[{]")
+_GUARDED = re.compile("'+[=+\\-@\t\r\n＝＋－＠[{]")
+_CELL = re.compile(r'(?:"((?:[^"]|"")*)"|([^,"]*))(?:,|$)')
+_BARE = {"true": {"BOOL": True}, "false": {"BOOL": False}, "null": {"NULL": True}}
 
 
 def guard(text: str) -> str:
@@ -51,16 +61,52 @@ def csv_cells(item: Attributes) -> dict[str, str]:
 
 def _cell(attribute: Mapping[str, Any]) -> str:
     ((kind, content),) = attribute.items()
-    if kind == "N":
-        return str(content)
+    if kind in ("N", "BOOL", "NULL"):
+        return json_value(attribute)
     if kind == "S":
         return quoted(content)
-    return quoted(base64_text(content) if kind == "B" else json_value(attribute))
+    return quoted(base64_text(content)) if kind == "B" else _in_quotes(json_value(attribute))
 
 
 def quoted(text: str) -> str:
-    """Write a text as a cell, guarded; the quotes keep it one cell whatever the separator is taken to be."""
-    return '"' + guard(text).replace('"', '""') + '"'
+    """Write a text as a cell, guarded."""
+    return _in_quotes(guard(text))
+
+
+def _in_quotes(text: str) -> str:
+    # The quotes keep it one cell whatever the separator is taken to be.
+    return '"' + text.replace('"', '""') + '"'
+
+
+def split_row(text: str) -> list[str]:
+    """Split a row of an export into its cells as they stand; raises ValueError for one that is none."""
+    cells: list[str] = []
+    at = 0
+    while True:
+        cell = _CELL.match(text, at)
+        if not cell:
+            raise ValueError(f"cell {len(cells) + 1} is not CSV")
+        cells.append(cell[0].removesuffix(","))
+        at = cell.end()
+        if not cell[0].endswith(","):
+            return cells
+
+
+def cell_text(cell: str) -> str:
+    """Return the text that a quoted cell holds, or the bare cell itself."""
+    return unguard(cell[1:-1].replace('""', '"')) if cell.startswith('"') else cell
+
+
+def read_cell(cell: str) -> Mapping[str, Any]:
+    """Read what `csv_cells` wrote; sets come back as lists, and binaries as their base64 text.
+
+    Raises ValueError for a cell that no export writes.
+    """
+    if not cell.startswith('"'):
+        return _BARE.get(cell) or {"N": str(exact_number(cell))}
+    if cell.startswith(('"[', '"{')):
+        return attribute_of(read_json(cell[1:-1].replace('""', '"')))
+    return {"S": cell_text(cell)}
 
 
 class Header:
@@ -104,4 +150,4 @@ class Header:
     def _others(self, cells: Mapping[str, str]) -> str:
         own = {*self.columns}
         others = {field: cell for field, cell in cells.items() if field not in own}
-        return quoted(json.dumps(others, ensure_ascii=False)) if others else ""
+        return _in_quotes(json.dumps(others, ensure_ascii=False)) if others else ""

@@ -84,6 +84,11 @@ def json_text(value: Any) -> str:
         text = json.dumps(value, ensure_ascii=False, default=_integer)
     except _NotPlainError:
         text = _exact_json(value)
+    return json_safe(text)
+
+
+def json_safe(text: str) -> str:
+    """Escape what a terminal would obey in a JSON text, which stays the same JSON."""
     return _UNSAFE_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 

@@ -14,7 +14,10 @@ from rich.text import Text
 from ordernotify.render import clean, err, error, json_document, json_text, note, out
 
 if TYPE_CHECKING:
-    from ordernotify.orders import Answer, Redriven, Summary
+    from ordernotify.orders.bulk import Summary
+    from ordernotify.orders.post import Answer
+    from ordernotify.orders.redrive import Redriven
+    from ordernotify.orders.restore import Restored
 
 COLUMNS = ("orderId", "createdAt", "customerName", "productName", "quantity", "notification")
 """What a table of orders shows unless it is told otherwise."""
@@ -166,16 +169,30 @@ def show_order(order: Mapping[str, Any]) -> None:
     out.print(grid, soft_wrap=False)
 
 
+def show_restored(counts: Mapping[str, int], file: str, *, json: bool) -> None:
+    """Print what an import did: `stored`, `existing` (left as they are) and `refused`."""
+    stored, existing, refused = (counts.get(name, 0) for name in ("stored", "existing", "refused"))
+    if json:
+        json_document({"file": file, "stored": stored, "existing": existing, "refused": refused})
+    else:
+        out.print(f"{counted(stored, 'order')} brought back, {existing} there already, {refused} refused")
+
+
+def show_refused(restored: Restored) -> None:
+    """Print a line of the file that was not brought back, and why."""
+    err.print(f"line {restored.line}: {clean(restored.reason)}")
+
+
 def show_exported(count: int, file: str) -> None:
     """Say what an export has written."""
-    note(f"{_counted(count, 'order')} written to {'stdout' if file == '-' else file}.")
+    note(f"{counted(count, 'order')} written to {'stdout' if file == '-' else file}.")
 
 
 def show_summary(summary: Summary) -> None:
     """Print what became of many orders."""
     rate = f", {summary.per_second:.0f} per second" if summary.seconds else ""
-    out.print(f"{summary.sent} orders sent in {summary.seconds:.1f} s{rate}")
-    for status, number in summary.answers:
+    out.print(f"{counted(summary.sent, 'order')} sent in {summary.seconds:.1f} s{rate}")
+    for status, number in sorted(summary.answers.items()):
         out.print(
             f"  {number:>9}  answered {status}{f': {_MEANINGS[status]}' if status in _MEANINGS else ''}"
         )
@@ -204,11 +221,13 @@ def show_summary_notes(summary: Summary, *, from_file: bool, rejects: str) -> No
     elif summary.interrupted:
         error("interrupted", again)
     elif summary.failed:
-        error(f"{summary.failed} orders failed", again)
+        error(f"{counted(summary.failed, 'order')} failed", again)
     if summary.replayed and from_file:
+        one = summary.replayed == 1
+        new = "it is a new order" if one else "they are new orders"
         note(
-            f"{summary.replayed} orders were there already, by an earlier run with the same lines. "
-            "If they are new orders, send the file with an --import-id of its own."
+            f"{counted(summary.replayed, 'order')} {'was' if one else 'were'} there already, by an earlier "
+            f"run with the same lines. If {new}, send the file with an --import-id of its own."
         )
     if summary.rejected and rejects:
         note(f"The orders that were not taken are in {rejects}.")
@@ -226,7 +245,7 @@ def show_summary_json(summary: Summary) -> None:
         "malformed": summary.malformed,
         "replayed": summary.replayed,
         "retries": summary.retries,
-        "answers": {str(status): number for status, number in summary.answers},
+        "answers": {str(status): number for status, number in sorted(summary.answers.items())},
         "seconds": round(summary.seconds, 3),
         "perSecond": round(summary.per_second, 1),
         "latencyMs": {f"p{name}": round(1000 * value, 2) for name, value in _percentiles(summary)},
@@ -244,7 +263,7 @@ def show_pending(orders: Iterable[Mapping[str, Any]], *, json: bool) -> None:
         json_document({"pending": len(ids), "sent": 0, "failed": 0, "orderIds": ids})
         return
     count = show_orders(orders)
-    note(f"{_counted(count, 'notification')} pending; nothing was sent.")
+    note(f"{counted(count, 'notification')} pending; nothing was sent.")
 
 
 def show_failure(failure: Redriven) -> None:
@@ -260,8 +279,9 @@ def show_redriven(counts: Mapping[str, int], *, json: bool) -> None:
         json_document({"pending": pending, "sent": sent, "failed": failed, "sentByAnother": gone})
     else:
         others = f", {gone} by another one meanwhile" if gone else ""
-        out.print(f"{_counted(pending, 'notification')} pending: {sent} sent{others}, {failed} failed")
+        out.print(f"{counted(pending, 'notification')} pending: {sent} sent{others}, {failed} failed")
 
 
-def _counted(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
+    """Write a number and its noun: `1 order`, `2 orders`."""
     return f"{number} {noun}{'' if number == 1 else 's'}"

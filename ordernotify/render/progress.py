@@ -20,7 +20,7 @@ from rich.progress import (
 from ordernotify.render import err
 
 if TYPE_CHECKING:
-    from ordernotify.orders import Summary
+    from ordernotify.orders.bulk import Summary
 
 
 def _bar(known: bool) -> Progress:

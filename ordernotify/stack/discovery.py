@@ -25,7 +25,7 @@ from ordernotify.settings.names import STACK_TAG, Names
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class InvokeEndpoint:
     """The invoke URL of a stack and what a client has to know of its API."""
 
     url: str
@@ -46,7 +46,7 @@ def calls(cloud: Cloud, names: Names) -> Calls:
     )
 
 
-def find_endpoint(cloud: Cloud, names: Names, stack: str) -> Endpoint:
+def find_endpoint(cloud: Cloud, names: Names, stack: str) -> InvokeEndpoint:
     """Find the API by its name and tag; raises StackNotFoundError if there is none of this stack.
 
     Between the making of an API of the other kind and the end of the old one, the described kind wins.
@@ -63,7 +63,7 @@ def find_endpoint(cloud: Cloud, names: Names, stack: str) -> Endpoint:
         apis = [api for future in found for api in future.result() if api.tags.get(STACK_TAG) == stack]
     for api in sorted(apis, key=lambda api: api.kind is not settings["api"]):
         url = invoke_url(cloud, api.id, settings["stage"])
-        return Endpoint(url, settings["stage"], api.id, api.kind, settings["auth"])
+        return InvokeEndpoint(url, settings["stage"], api.id, api.kind, settings["auth"])
     raise StackNotFoundError(
         f"there is no stack {stack} in account {cloud.account}, region {cloud.region}",
         "`ordernotify setup` makes it; --stack, --aws and --region choose another one.",

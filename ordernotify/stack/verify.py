@@ -3,47 +3,44 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from ordernotify.aws.errors import has_code, map_botocore_errors
+from ordernotify.aws.errors import has_code, ignore_codes, map_botocore_errors
 from ordernotify.aws.session import Cloud
-from ordernotify.aws.waiting import Clock, SystemClock
-from ordernotify.errors import OrderNotifyError
+from ordernotify.aws.waiting import Clock, Patience, SystemClock
+from ordernotify.errors import AwsError, OrderNotifyError
 from ordernotify.iam.calls import Calls, allow
+from ordernotify.logs.reader import function_calls, function_events
+from ordernotify.orders.items import get_calls, get_order
+from ordernotify.orders.post import Answer
 from ordernotify.resources.listing import SUBSCRIPTIONS
 from ordernotify.resources.queue import queue_policy
-from ordernotify.settings.names import (
-    STACK_TAG,
-    TABLE_KEY,
-    Names,
-    Target,
-)
+from ordernotify.settings.names import STACK_TAG, Names, Target
 
+STORED_SECONDS = 5.0
 NOTIFICATION_SECONDS = 30.0
 LOG_LINES_SECONDS = 60.0
 """CloudWatch shows events seconds to minutes late (AWS-FACTS, CloudWatch Logs)."""
 SUBSCRIPTION_SETTLES_SECONDS = 3.0
 """On AWS a new subscription may miss what is published in its first moments."""
+NEW_TOPIC_SECONDS = 30.0
+"""How long a topic or subscription just made may answer NotFound (AWS-FACTS 24)."""
+LEFT_BEHIND_SECONDS = 3600.0
+"""A queue of this age is no longer used by any run: its run was killed before it could remove it."""
 TEST_ORDER = {"customerName": "John Doe", "productName": "Wireless Mouse"}
 """The guide's test order."""
 CHECKS = ("response", "stored order", "notification", "log lines")
+_ABSENT_QUEUE = ("AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist")
 
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The API's answer to the test order."""
-
-    status: int
-    order_id: str
-    message: str
+Probe = Callable[[], str | None]
+"""Returns what it saw, or None as long as there is nothing to see; raises when nothing can come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +50,19 @@ class Check:
     name: str
     passed: bool
     detail: str
-    seconds: float
+    seconds: float = 0.0
 
 
 def calls(cloud: Cloud, names: Names) -> Calls:
     """What the procedure calls; TagQueue is also checked for a queue made with tags."""
     queues = cloud.arn("sqs", f"{names.verify_queue_prefix}*")
     return (
-        allow("sqs", "CreateQueue", "TagQueue", "ReceiveMessage", "DeleteQueue", on=queues),
+        allow("sqs", "CreateQueue", "TagQueue", "ListQueueTags", "ReceiveMessage", "DeleteQueue", on=queues),
+        allow("sqs", "ListQueues", on="*"),
         allow("sns", "Subscribe", on=cloud.arn("sns", names.topic)),
         allow("sns", "Unsubscribe", on=SUBSCRIPTIONS),
-        allow("dynamodb", "GetItem", on=cloud.arn("dynamodb", f"table/{names.table}")),
-        allow("logs", "FilterLogEvents", on=cloud.arn("logs", f"log-group:{names.log_group}:*")),
+        *get_calls(cloud, names),
+        *function_calls(cloud, names),
     )
 
 
@@ -78,37 +76,58 @@ def verify(
     """Send the guide's test order and prove each point on it; yield the answer, and each check when decided.
 
     `send` posts an order and returns the answer; what it raises is a failed check. A temporary queue is
-    subscribed to the topic meanwhile and removed again, whatever happens.
+    subscribed to the topic meanwhile and removed again, whatever happens; without the topic, the other points
+    are checked all the same. Each of CHECKS is yielded once.
     """
     clock = clock or SystemClock()
-    with _temporary_queue(cloud, names, stack, clock) as queue_url:
+    remove_old_queues(cloud, names, stack)
+    with ExitStack() as cleanup:
+        queue_url, no_queue = "", ""
+        try:
+            queue_url = cleanup.enter_context(temporary_queue(cloud, names, stack, clock))
+        except OrderNotifyError as error:
+            no_queue = error.message
         since = int(time.time() * 1000) - 5000
         began = clock.now()
         try:
             answer = send(TEST_ORDER)
         except OrderNotifyError as error:
-            yield Check(CHECKS[0], False, error.message, clock.now() - began)
-            for name in CHECKS[1:]:
-                yield Check(name, False, "not tried: no order was accepted", 0.0)
+            answer = Answer(0, error.message)
+        else:
+            yield answer
+        yield _response_check(answer, clock.now() - began)
+        if not answer.order_id:
+            yield from (Check(name, False, "not tried: no order was accepted") for name in CHECKS[1:])
             return
-        yield answer
-        passed = answer.status in {200, 201} and bool(answer.order_id)
-        detail = f"{answer.status}, orderId {answer.order_id}, {answer.message!r}"
-        yield Check(CHECKS[0], passed, detail, clock.now() - began)
-        probes: dict[str, Callable[[], str | None]] = {
-            CHECKS[1]: lambda: _stored(cloud, names, answer.order_id),
-            CHECKS[2]: lambda: _notified(cloud, queue_url, answer.order_id),
-            CHECKS[3]: lambda: _logged(cloud, names, answer.order_id, since),
+        order_id = answer.order_id
+        probes: dict[str, tuple[Probe, float]] = {
+            CHECKS[1]: (lambda: _stored(cloud, names, order_id), STORED_SECONDS),
+            CHECKS[2]: (lambda: _notified(cloud, queue_url, order_id), NOTIFICATION_SECONDS),
+            CHECKS[3]: (lambda: _logged(cloud, names, order_id, since), LOG_LINES_SECONDS),
         }
-        limits = {CHECKS[1]: 5.0, CHECKS[2]: NOTIFICATION_SECONDS, CHECKS[3]: LOG_LINES_SECONDS}
-        with ThreadPoolExecutor(len(probes)) as pool:
-            checks = [pool.submit(_check, name, probe, limits[name], clock) for name, probe in probes.items()]
-            for check in as_completed(checks):
-                yield check.result()
+        if no_queue:
+            del probes[CHECKS[2]]
+            yield Check(CHECKS[2], False, no_queue)
+        yield from _decide(probes, clock)
 
 
-def _check(name: str, probe: Callable[[], str | None], limit: float, clock: Clock) -> Check:
-    """Probe until it tells what it saw, for `limit` seconds at the most."""
+def _response_check(answer: Answer, seconds: float) -> Check:
+    if not answer.status:
+        return Check(CHECKS[0], False, answer.message, seconds)
+    passed = answer.status in {200, 201} and bool(answer.order_id)
+    known = f"orderId {answer.order_id}, " if answer.order_id else ""
+    return Check(CHECKS[0], passed, f"{answer.status}, {known}{answer.message!r}", seconds)
+
+
+def _decide(probes: Mapping[str, tuple[Probe, float]], clock: Clock) -> Iterator[Check]:
+    with ThreadPoolExecutor(len(probes)) as pool:
+        checks = [pool.submit(_check, name, probe, limit, clock) for name, (probe, limit) in probes.items()]
+        for check in as_completed(checks):
+            yield check.result()
+
+
+def _check(name: str, probe: Probe, limit: float, clock: Clock) -> Check:
+    """Probe until it tells what it saw, for at most `limit` seconds."""
     began = clock.now()
     while True:
         try:
@@ -125,16 +144,13 @@ def _check(name: str, probe: Callable[[], str | None], limit: float, clock: Cloc
 
 
 def _stored(cloud: Cloud, names: Names, order_id: str) -> str | None:
-    answer = cloud.dynamodb.get_item(
-        TableName=names.table, Key={TABLE_KEY: {"S": order_id}}, ConsistentRead=True
-    )
-    item = answer.get("Item")
-    if item is None:
+    order = get_order(cloud, names, order_id)
+    if order is None:
         return None
-    kept = {field: item.get(field, {}).get("S") for field in TEST_ORDER}
+    kept = {field: order.get(field) for field in TEST_ORDER}
     if kept != TEST_ORDER:
         raise OrderNotifyError(f"the stored order differs from the one sent: {kept}")
-    return f"{names.table} holds it, notification {item.get('notification', {}).get('S', '?')}"
+    return f"{names.table} holds it, notification {order.get('notification', '?')}"
 
 
 def _notified(cloud: Cloud, queue_url: str, order_id: str) -> str | None:
@@ -155,52 +171,73 @@ def _order_of(envelope: Mapping[str, Any]) -> str | None:
 
 
 def _logged(cloud: Cloud, names: Names, order_id: str, since: int) -> str | None:
-    lines = [line for line in _log_lines(cloud, names.log_group, since) if isinstance(line, dict)]
-    answered = [line for line in lines if line.get("event") == "response" and line.get("orderId") == order_id]
-    for response in answered:
-        request_id = response.get("requestId")
-        if any(line.get("event") == "request" and line.get("requestId") == request_id for line in lines):
-            return f"request and response of request {request_id}"
+    lines = [event.fields for event in function_events(cloud, names, since) if event.fields]
+    requested = {line.get("requestId") for line in lines if line.get("event") == "request"}
+    for line in lines:
+        answers = line.get("event") == "response" and line.get("orderId") == order_id
+        if answers and line.get("requestId") in requested:
+            return f"request and response of request {line['requestId']}"
     return None
 
 
-def _log_lines(cloud: Cloud, group: str, since: int) -> Iterator[Any]:
-    try:
-        for page in cloud.logs.get_paginator("filter_log_events").paginate(
-            logGroupName=group, startTime=since
-        ):
-            for event in page["events"]:
-                try:
-                    yield json.loads(event.get("message", ""))
-                except ValueError:
-                    continue
-    except ClientError as error:
-        if not has_code(error, "ResourceNotFoundException"):
-            raise
-
-
 @contextmanager
-def _temporary_queue(cloud: Cloud, names: Names, stack: str, clock: Clock) -> Iterator[str]:
-    """Subscribe a queue of our own to the topic; both are removed at the end."""
-    name = f"{names.verify_queue_prefix}{secrets.token_hex(4)}"
+def temporary_queue(cloud: Cloud, names: Names, stack: str, clock: Clock) -> Iterator[str]:
+    """Subscribe a new queue to the topic and yield its URL; remove both at the end, each whatever happens.
+
+    The name holds the time, so that a later run can tell a queue that was left behind from one in use.
+    Raises AwsError.
+    """
+    name = f"{names.verify_queue_prefix}{int(time.time())}-{secrets.token_hex(4)}"
     queue_arn, topic_arn = cloud.arn("sqs", name), cloud.arn("sns", names.topic)
-    url = subscription = None
-    try:
-        with map_botocore_errors("subscribe", "queue", name):
-            url = cloud.sqs.create_queue(
-                QueueName=name,
-                Attributes={"Policy": queue_policy(queue_arn, topic_arn)},
-                tags={STACK_TAG: stack},
-            )["QueueUrl"]
-            subscription = cloud.sns.subscribe(
+    patience = Patience(clock)
+    with map_botocore_errors("subscribe", "queue", name), ExitStack() as cleanup:
+        url = cloud.sqs.create_queue(
+            QueueName=name,
+            Attributes={"Policy": queue_policy(queue_arn, topic_arn)},
+            tags={STACK_TAG: stack},
+        )["QueueUrl"]
+        cleanup.callback(_remove_queue, cloud, url)
+        subscription = patience.retry(
+            lambda: cloud.sns.subscribe(
                 TopicArn=topic_arn, Protocol="sqs", Endpoint=queue_arn, ReturnSubscriptionArn=True
-            )["SubscriptionArn"]
+            ),
+            when=lambda error: cloud.target is Target.AWS and has_code(error, "NotFound"),
+            waiting_for="the topic",
+            timeout=NEW_TOPIC_SECONDS,
+        )["SubscriptionArn"]
+        cleanup.callback(_unsubscribe, cloud, subscription, patience)
         if cloud.target is Target.AWS:
             clock.sleep(SUBSCRIPTION_SETTLES_SECONDS)
         yield url
-    finally:
-        with map_botocore_errors("remove", "queue", name):
-            if subscription:
-                cloud.sns.unsubscribe(SubscriptionArn=subscription)
-            if url:
-                cloud.sqs.delete_queue(QueueUrl=url)
+
+
+def _unsubscribe(cloud: Cloud, subscription: str, patience: Patience) -> None:
+    # A subscription to a queue may first read as pending (AWS-FACTS 24); SNS drops one whose queue is gone.
+    with map_botocore_errors("remove", "subscription", subscription):
+        patience.retry(
+            lambda: cloud.sns.unsubscribe(SubscriptionArn=subscription),
+            when=lambda error: has_code(error, "NotFound") or "pending confirmation" in str(error),
+            waiting_for="the subscription",
+            timeout=NEW_TOPIC_SECONDS,
+        )
+
+
+def _remove_queue(cloud: Cloud, url: str) -> None:
+    with map_botocore_errors("remove", "queue", url.rpartition("/")[2]), ignore_codes(*_ABSENT_QUEUE):
+        cloud.sqs.delete_queue(QueueUrl=url)
+
+
+def remove_old_queues(cloud: Cloud, names: Names, stack: str) -> None:
+    """Remove the queues that killed runs of this stack left behind an hour ago or earlier.
+
+    What fails here fails later, or does not matter for the procedure.
+    """
+    own = re.compile(rf"{re.escape(names.verify_queue_prefix)}([0-9]+)-[0-9a-f]{{8}}")
+    with suppress(AwsError), map_botocore_errors("list", "queues"):
+        pages = cloud.sqs.get_paginator("list_queues").paginate(QueueNamePrefix=names.verify_queue_prefix)
+        for url in [url for page in pages for url in page.get("QueueUrls", ())]:
+            made = own.fullmatch(url.rpartition("/")[2])
+            if not made or time.time() - int(made[1]) <= LEFT_BEHIND_SECONDS:
+                continue
+            if cloud.sqs.list_queue_tags(QueueUrl=url).get("Tags", {}).get(STACK_TAG) == stack:
+                _remove_queue(cloud, url)

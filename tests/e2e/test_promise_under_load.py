@@ -15,8 +15,9 @@ from ordernotify import provision
 from ordernotify.aws.session import Cloud
 from ordernotify.function.order import order_id
 from ordernotify.local.inbox import peek_at_queue
-from ordernotify.orders import Answer, Draft, OrderClient, OrderQuery, list_orders
-from ordernotify.orders.redrive import Outcome, redrive
+from ordernotify.orders.post import Answer, Draft, OrderClient
+from ordernotify.orders.query import OrderQuery, list_orders
+from ordernotify.orders.redrive import Fate, redrive
 from ordernotify.resources.role import POLICY_NAME
 from ordernotify.settings.model import Settings
 from ordernotify.settings.names import Names
@@ -92,8 +93,8 @@ def test_load_with_repeats_and_a_topic_that_refuses_for_a_while(
     answered_202 = {answer.order_id for _, answer in answers if answer.status == 202}
     assert pending <= answered_202
 
-    outcomes = Counter(done.outcome for done in redrive(cloud, names, timedelta(0)))
-    assert outcomes == {Outcome.SENT: len(pending)}
+    outcomes = Counter(done.fate for done in redrive(cloud, names, timedelta(0)))
+    assert outcomes == {Fate.SENT: len(pending)}
     assert set(states(cloud, names).values()) == {"sent"}
     received = notified(cloud, names)
     assert set(received) == expected, "every order is notified"

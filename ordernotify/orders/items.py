@@ -1,27 +1,27 @@
-"""Reading the orders' table: whole, a part of it, or by id."""
+"""Reads and writes the orders' table: by id, in pages, in parallel segments; the count and the mark."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from ordernotify.aws.errors import map_botocore_errors
+from ordernotify.aws.errors import ignore_codes, is_throttled, map_botocore_errors
 from ordernotify.aws.session import Cloud
-from ordernotify.aws.waiting import Clock
+from ordernotify.aws.waiting import Clock, Patience
 from ordernotify.errors import AwsError, StackNotFoundError
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.orders.attributes import Attributes, Order, plain_order
 from ordernotify.orders.parallel import merge
-from ordernotify.settings.names import Names
+from ordernotify.settings.names import TABLE_KEY, Names
 
 if TYPE_CHECKING:
-    from mypy_boto3_dynamodb.type_defs import ScanInputTypeDef
+    from mypy_boto3_dynamodb.type_defs import ScanInputTypeDef, ScanOutputTypeDef
 
-TABLE_KEY = "FileName"
-"""The table's key; it holds the order id."""
-
+PENDING = "pending"
+SENT = "sent"
 SEGMENT_BYTES = 64 * 1024 * 1024
 MAX_SEGMENTS = 4
 _BATCH_KEYS = 100
@@ -29,8 +29,13 @@ _BATCH_KEYS = 100
 _BATCH_PATIENCE_SECONDS = 60.0
 _FIRST_PAGE = 100
 _PAGES_BUFFERED = 1
+COUNTED_PAGES = 20
+"""A count reads at most this many pages of 1 MB; beyond, it is a lower bound."""
+THROTTLE_SECONDS = 60.0
+_THROTTLE_STEP_SECONDS = 1.0
 
 Page = Sequence[Attributes]
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,16 @@ class Condition:
 
 
 ANY = Condition()
+IS_PENDING = Condition("notification = :pending", {}, {":pending": {"S": PENDING}})
+
+
+@dataclass(frozen=True, slots=True)
+class OrderCount:
+    """How many orders and pending notifications there are; a lower bound unless `complete`."""
+
+    orders: int
+    pending: int
+    complete: bool
 
 
 def read_calls(cloud: Cloud, names: Names) -> Calls:
@@ -51,24 +66,127 @@ def read_calls(cloud: Cloud, names: Names) -> Calls:
     return (allow("dynamodb", "DescribeTable", "Scan", "BatchGetItem", on=table),)
 
 
+def get_calls(cloud: Cloud, names: Names) -> Calls:
+    """What reading one order calls."""
+    return (allow("dynamodb", "GetItem", on=cloud.arn("dynamodb", f"table/{names.table}")),)
+
+
+def count_calls(cloud: Cloud, names: Names) -> Calls:
+    """What counting the orders calls."""
+    return (allow("dynamodb", "Scan", on=cloud.arn("dynamodb", f"table/{names.table}")),)
+
+
+def put_calls(cloud: Cloud, names: Names) -> Calls:
+    """What bringing orders back calls."""
+    return (allow("dynamodb", "PutItem", on=cloud.arn("dynamodb", f"table/{names.table}")),)
+
+
+def mark_calls(cloud: Cloud, names: Names) -> Calls:
+    """What marking an order as sent calls."""
+    return (allow("dynamodb", "UpdateItem", on=cloud.arn("dynamodb", f"table/{names.table}")),)
+
+
 @contextmanager
-def reading(names: Names, action: str = "read") -> Iterator[None]:
+def _table(names: Names, action: str = "read") -> Iterator[None]:
     """Translate errors of the table; raises StackNotFoundError if there is none."""
     try:
         with map_botocore_errors(action, "table", names.table):
             yield
     except AwsError as error:
         if error.code == "ResourceNotFoundException":
-            raise no_table(names) from error
+            raise StackNotFoundError(
+                f"there is no orders' table {names.table} here",
+                "`ordernotify setup` makes it; --stack, --aws and --region choose another one.",
+            ) from error
         raise
 
 
-def no_table(names: Names) -> StackNotFoundError:
-    """Make the error for a stack without its table."""
-    return StackNotFoundError(
-        f"there is no orders' table {names.table} here",
-        "`ordernotify setup` makes it; --stack, --aws and --region choose another one.",
+def patiently(patience: Patience, call: Callable[[], Result]) -> Result:
+    """Make the call again for up to a minute while AWS throttles it; any other error is raised at once."""
+    return patience.retry(
+        call,
+        when=is_throttled,
+        waiting_for="AWS to take more calls",
+        timeout=THROTTLE_SECONDS,
+        step=_THROTTLE_STEP_SECONDS,
     )
+
+
+def get_order(cloud: Cloud, names: Names, order_id: str, patience: Patience | None = None) -> Order | None:
+    """Read one order, consistently; None if the table does not hold it.
+
+    With `patience` it waits while DynamoDB throttles. Raises StackNotFoundError, AwsError.
+    """
+
+    def read() -> Order | None:
+        answer = cloud.dynamodb.get_item(
+            TableName=names.table, Key={TABLE_KEY: {"S": order_id}}, ConsistentRead=True
+        )
+        return plain_order(answer["Item"]) if answer.get("Item") else None
+
+    with _table(names):
+        return patiently(patience, read) if patience else read()
+
+
+def mark_sent(cloud: Cloud, names: Names, order_id: str, message_id: str, patience: Patience) -> None:
+    """Mark a pending notification as sent; every other attribute stays as it is stored.
+
+    An order that was marked by another one or deleted meanwhile is left alone.
+    Raises StackNotFoundError, AwsError.
+    """
+    with _table(names, "update"), ignore_codes("ConditionalCheckFailedException"):
+        patiently(
+            patience,
+            lambda: cloud.dynamodb.update_item(
+                TableName=names.table,
+                Key={TABLE_KEY: {"S": order_id}},
+                UpdateExpression="SET notification = :sent, messageId = :id",
+                ConditionExpression=IS_PENDING.expression,
+                ExpressionAttributeValues={
+                    **IS_PENDING.values,
+                    ":sent": {"S": SENT},
+                    ":id": {"S": message_id},
+                },
+            ),
+        )
+
+
+def put_new(cloud: Cloud, names: Names, item: Attributes, patience: Patience) -> bool:
+    """Store an item unless one with its key exists; return whether it was stored.
+
+    Raises StackNotFoundError, AwsError.
+    """
+    try:
+        with _table(names, "write"):
+            patiently(
+                patience,
+                lambda: cloud.dynamodb.put_item(
+                    TableName=names.table,
+                    Item=item,
+                    ConditionExpression="attribute_not_exists(#key)",
+                    ExpressionAttributeNames={"#key": TABLE_KEY},
+                ),
+            )
+    except AwsError as error:
+        if error.code == "ConditionalCheckFailedException":
+            return False
+        raise
+    return True
+
+
+def count_orders(cloud: Cloud, names: Names, pages: int = COUNTED_PAGES) -> OrderCount | None:
+    """Count the orders and the pending notifications, consistently; None if there is no table."""
+    orders = pending = 0
+    request: ScanInputTypeDef = {**_request(names, IS_PENDING), "Select": "COUNT"}
+    try:
+        for answer in islice(_answers(cloud, names, request), pages):
+            orders += answer["ScannedCount"]
+            pending += answer["Count"]
+            if not answer.get("LastEvaluatedKey"):
+                return OrderCount(orders, pending, complete=True)
+    except StackNotFoundError:
+        return None
+    return OrderCount(orders, pending, complete=False)
 
 
 def choose_segments(cloud: Cloud, names: Names) -> int:
@@ -77,7 +195,7 @@ def choose_segments(cloud: Cloud, names: Names) -> int:
     One segment keeps about one core busy with parsing, so that more would not help. DynamoDB's figure is
     up to six hours old, and zero for a new table; then one segment reads it all, only slower.
     """
-    with reading(names):
+    with _table(names):
         size = cloud.dynamodb.describe_table(TableName=names.table)["Table"].get("TableSizeBytes", 0)
     return max(1, min(size // SEGMENT_BYTES, MAX_SEGMENTS))
 
@@ -107,18 +225,23 @@ def _request(names: Names, condition: Condition) -> ScanInputTypeDef:
     request: ScanInputTypeDef = {"TableName": names.table, "ConsistentRead": True}
     if condition.expression:
         request["FilterExpression"] = condition.expression
-        request["ExpressionAttributeNames"] = condition.names
+        if condition.names:
+            request["ExpressionAttributeNames"] = condition.names
         if condition.values:
             request["ExpressionAttributeValues"] = condition.values
     return request
 
 
 def _pages(cloud: Cloud, names: Names, request: ScanInputTypeDef) -> Iterator[Page]:
+    return (answer["Items"] for answer in _answers(cloud, names, request) if answer["Items"])
+
+
+def _answers(cloud: Cloud, names: Names, request: ScanInputTypeDef) -> Iterator[ScanOutputTypeDef]:
+    """Yield every answer of the scan; what the caller changes in `request` counts from the next one on."""
     while True:
-        with reading(names):
+        with _table(names):
             answer = cloud.dynamodb.scan(**request)
-        if answer["Items"]:
-            yield answer["Items"]
+        yield answer
         if not answer.get("LastEvaluatedKey"):
             return
         request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
@@ -134,13 +257,8 @@ def scan_some(
     """
     request = _request(names, condition)
     request["Limit"] = wanted if all_match else max(wanted, _FIRST_PAGE)
-    while True:
-        with reading(names):
-            answer = cloud.dynamodb.scan(**request)
+    for answer in _answers(cloud, names, request):
         yield from map(plain_order, answer["Items"])
-        if not answer.get("LastEvaluatedKey"):
-            return
-        request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
         if not all_match:
             request["Limit"] = min(request["Limit"] * 2, 1_000_000)
 
@@ -163,7 +281,7 @@ def _read_batch(cloud: Cloud, names: Names, ids: Sequence[str], clock: Clock) ->
     keys: Sequence[Mapping[str, Any]] = [{TABLE_KEY: {"S": order_id}} for order_id in ids]
     deadline, pause = clock.now() + _BATCH_PATIENCE_SECONDS, 0.05
     while keys:
-        with reading(names):
+        with _table(names):
             answer = cloud.dynamodb.batch_get_item(
                 RequestItems={names.table: {"Keys": keys, "ConsistentRead": True}}
             )
