@@ -52,9 +52,7 @@ def test_every_cited_row_exists() -> None:
 def test_every_cited_section_exists() -> None:
     headings = set(re.findall(r"(?m)^## (.+)$", FACTS))
     others = [source for source in SOURCES if source != Path(__file__)]
-    named = {
-        name for source in others for name in _CITED_SECTION.findall(source.read_text(encoding="utf-8"))
-    }
+    named = {name for source in others for name in _CITED_SECTION.findall(source.read_text(encoding="utf-8"))}
     assert named - headings == set()
 
 

@@ -1,4 +1,4 @@
-"""The order of the house: small modules and functions, one meaning to a name, folders that say what they are."""
+"""The house: small modules and functions, one meaning to a name, and folders that say what they are for."""
 
 from __future__ import annotations
 
