@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from ordernotify.executor import Action, ApplyError
 
 from ordernotify import provision
 from ordernotify.aws.errors import has_code, ignore_codes
 from ordernotify.aws.session import Cloud
+from ordernotify.executor import Action, ApplyError
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.base import Live, Needed, Resource, Step, Verb
 from ordernotify.settings.model import Settings

@@ -52,9 +52,11 @@ def test_orders_that_were_kept_keep_it(own: EmbeddedCloud) -> None:
 def test_somebody_at_work_keeps_it(own: EmbeddedCloud) -> None:
     begun, done = threading.Event(), threading.Event()
 
+    sns = local_cloud(own.endpoint).sns
+
     def work() -> None:
         while not done.wait(0.2):
-            local_cloud(own.endpoint).sns.list_topics()
+            sns.list_topics()
             begun.set()
 
     worker = threading.Thread(target=work)
