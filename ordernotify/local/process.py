@@ -90,7 +90,7 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Health:
     """What the port says: whether anything listens, and what a MiniStack tells of itself."""
 
     listening: bool
@@ -98,17 +98,17 @@ class Answer:
     version: str | None = None
 
 
-def ask(port: int) -> Answer:
+def ask(port: int) -> Health:
     """Ask the health endpoint at `port`; anything but a MiniStack's answer has no token."""
     connection = http.client.HTTPConnection(ADDRESS, port, timeout=ANSWER_SECONDS)
     try:
         connection.request("GET", "/_ministack/health")
         said = json.loads(connection.getresponse().read(100_000))
-        return Answer(True, str(said["edition"]), str(said["version"]))
+        return Health(True, str(said["edition"]), str(said["version"]))
     except ConnectionRefusedError:
-        return Answer(False)
+        return Health(False)
     except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError):
-        return Answer(True)
+        return Health(True)
     finally:
         connection.close()
 
