@@ -1,12 +1,14 @@
 PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.installed
+# The longer proofs of `make test-all`; each is the same test as in `make test`, over more cases.
+PROOFS := HYPOTHESIS_PROFILE=thorough ORDERNOTIFY_FAULT_MATRIX=full ORDERNOTIFY_KILL_ROUNDS=10
 
-.PHONY: demo test coverage lint audit clean
+.PHONY: demo test test-all lint audit constraints clean
 
-$(STAMP): pyproject.toml
+$(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --editable '.[dev]'
+	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $(STAMP)
 
 demo: $(STAMP)  ## set up a stack on the embedded cloud and watch one order travel through it
@@ -17,15 +19,24 @@ lint: $(STAMP)
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 
-test: lint  ## ruff, mypy strict and every test
-	$(VENV)/bin/pytest -n 2
+test: lint  ## ruff, mypy strict, every test but the long ones, and the coverage floor
+	$(VENV)/bin/pytest -n 2 -m 'not long' --cov --cov-report=term:skip-covered
 
-coverage: lint  ## every test, with what they do not reach; half as slow again
-	$(VENV)/bin/pytest -n 2 --cov --cov-report=term:skip-covered
+test-all: $(STAMP)  ## what `make test` leaves out: long tests, every fault, many examples; about half an hour
+	$(PROOFS) $(VENV)/bin/pytest -n 2 -m 'long or grows or hypothesis' --durations=10
 
 audit: $(STAMP)  ## known weaknesses in the dependencies; asks the advisory service of the package index
 	$(VENV)/bin/python -m pip install --quiet pip-audit
 	$(VENV)/bin/pip-audit --skip-editable
+
+constraints:  ## pin the newest versions that pyproject.toml allows
+	rm -rf $(VENV)/renewed
+	$(PYTHON) -m venv $(VENV)/renewed
+	$(VENV)/renewed/bin/python -m pip install --quiet --editable '.[dev]'
+	sed -n '/^#/p' constraints.txt > $(VENV)/constraints.txt
+	$(VENV)/renewed/bin/python -m pip freeze --exclude-editable >> $(VENV)/constraints.txt
+	mv $(VENV)/constraints.txt constraints.txt
+	rm -rf $(VENV)/renewed
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .coverage*

@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 
 class Health(BaseHTTPRequestHandler):
@@ -33,6 +34,8 @@ def main(mode: str) -> None:
         sys.stderr.write(f"process {os.getpid()}")
         sys.stderr.flush()
         time.sleep(60)
+    if mode == "writes":
+        Path("written").touch()
     if mode == "slow":
         time.sleep(0.5)
     if mode == "stubborn":

@@ -33,6 +33,7 @@ from tests.provision_support import (
 )
 
 FULL = os.environ.get("ORDERNOTIFY_FAULT_MATRIX") == "full"
+pytestmark = pytest.mark.grows
 SAMPLE_EVERY = 29
 """In the suite, of each kind of fault every 29th call is tried, and another one for each kind."""
 

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -95,6 +96,28 @@ class TestWhere:
         folder.parent.chmod(0o777)
         local.start(host=host)
         assert [oct(path.stat().st_mode & 0o777) for path in (folder, folder.parent)] == ["0o700", "0o700"]
+
+    @pytest.mark.parametrize(("umask", "mode"), [(0o000, "0o755"), (0o022, "0o755"), (0o077, "0o700")])
+    def test_folders_above_our_own_get_the_usual_mode(self, tmp_path: Path, umask: int, mode: str) -> None:
+        before = os.umask(umask)
+        try:
+            local_process.make_private(tmp_path / ".local" / "state" / "ordernotify")
+        finally:
+            os.umask(before)
+        above = [tmp_path / ".local", tmp_path / ".local" / "state"]
+        assert [oct(folder.stat().st_mode & 0o777) for folder in above] == [mode, mode]
+        assert oct((above[1] / "ordernotify").stat().st_mode & 0o777) == "0o700"
+
+    def test_the_process_makes_files_for_its_owner_only_whatever_the_umask(
+        self, faked: Callable[[str], Host]
+    ) -> None:
+        host = faked("writes")
+        before = os.umask(0o000)
+        try:
+            local.start(host=host)
+        finally:
+            os.umask(before)
+        assert oct((place(host).state_dir / "written").stat().st_mode & 0o777) == "0o600"
 
     def test_a_folder_that_cannot_be_made_is_named(self, host: Host, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
@@ -230,6 +253,44 @@ class TestStaleRecords:
         assert first.pid
         assert is_gone(first.pid)
 
+    def test_a_stuck_process_is_told_within_3_seconds_with_what_to_do(
+        self, faked: Callable[[str], Host]
+    ) -> None:
+        host = faked("serve")
+        pid = local.start(host=host).pid
+        assert pid
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            record = place(host).state_dir / "process.json"
+            os.utime(record, (time.time() - 60, time.time() - 60))
+            for ask in (local.ensure_running, local.start):
+                began = time.monotonic()
+                with pytest.raises(LocalCloudError) as caught:
+                    ask(host=host)
+                assert time.monotonic() - began < 3
+                assert f"process {pid} does not answer" in caught.value.message
+                assert "`ordernotify local stop`" in caught.value.hint
+            assert local.status(host=host).stuck
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+    def test_what_a_killed_process_had_not_saved_is_told_once(self, faked: Callable[[str], Host]) -> None:
+        host, said = faked("serve"), list[str]()
+        pid = local.start(host=host).pid
+        assert pid
+        mark = place(host).state_dir / "unsaved"
+        mark.touch()
+        os.kill(pid, signal.SIGKILL)
+        assert is_gone(pid)
+        at = time.strftime("%H:%M", time.localtime(mark.stat().st_mtime))
+        local.ensure_running(tell=said.append, host=host)
+        told = f"Warning: the embedded cloud ended without saving; changes since {at} are lost"
+        assert said[1:] == [told]
+        local.stop(host=host)
+        said.clear()
+        local.ensure_running(tell=said.append, host=host)
+        assert said[1:] == []
+
 
 class TestStopping:
     def test_stopping_what_was_never_started_changes_nothing(self, host: Host) -> None:
@@ -248,14 +309,18 @@ class TestStopping:
     ) -> None:
         host = with_fake_clock(faked("stubborn"))
         pid = local.start(host=host).pid
-        warning = "it did not end within 20 s and was killed: what changed since its start is lost"
-        assert local.stop(host=host) == replace(place(host), warning=warning)
+        (place(host).state_dir / "unsaved").touch()
+        at = time.strftime("%H:%M", time.localtime((place(host).state_dir / "unsaved").stat().st_mtime))
+        warning = f"it did not end within 20 s and was killed; changes since {at} are lost"
+        assert local.stop(host=host) == replace(place(host), warning=warning, lost=True)
         assert pid
         assert is_gone(pid)
 
     def test_what_it_could_not_save_is_told(self, faked: Callable[[str], Host]) -> None:
         host = faked("cannot-save")
         local.start(host=host)
-        assert local.stop(host=host).warning == (
+        stopped = local.stop(host=host)
+        assert stopped.lost
+        assert stopped.warning == (
             "the embedded cloud could not save all of its state: Persistence: failed to save sns: no space"
         )

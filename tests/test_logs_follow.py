@@ -46,6 +46,7 @@ def shown_by_restarting_at_the_newest(fake: FakeLogs) -> set[str]:
     return shown
 
 
+@pytest.mark.no_cover  # many small steps: tracing them would take longer than the test
 def test_ten_thousand_late_events_in_all_the_trouble_there_is_are_each_shown_once() -> None:
     clock = FakeClock(until=400)
     stored = late_events(10_000, seconds=300, latest=60)
@@ -65,6 +66,7 @@ def test_the_method_of_the_popular_tails_loses_some_of_the_same_events() -> None
     assert 1_000 < len(lost) < 10_000
 
 
+@pytest.mark.no_cover  # many small steps: tracing them would take longer than the test
 def test_an_event_is_shown_within_two_seconds_of_becoming_visible() -> None:
     clock = FakeClock(until=400)
     stored = late_events(10_000, seconds=300, latest=60)

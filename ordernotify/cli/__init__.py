@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
+import sys
+
 import typer
 
 app = typer.Typer(
@@ -14,8 +17,24 @@ app = typer.Typer(
 )
 
 
+def write_any_character() -> None:
+    """Let a terminal that cannot show a character get its escape, in the form that JSON knows too."""
+    codecs.register_error("escaped", _escaped)
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure:
+            reconfigure(errors="escaped")
+
+
+def _escaped(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    units = error.object[error.start : error.end].encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2)), error.end
+
+
 def main() -> None:
     """Run the command line; the entry point of the installed command."""
     from ordernotify.cli import local, logs, orders, policy, stack, subscribers  # noqa: F401 - they register their commands
 
+    write_any_character()
     app(prog_name="ordernotify")

@@ -8,6 +8,7 @@ import typer
 
 from ordernotify.cli import app
 from ordernotify.cli.run import JsonOption, with_errors_shown
+from ordernotify.errors import EXIT_FAILED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,5 +73,7 @@ def _show(act: Callable[[], LocalCloud], as_json: bool) -> None:
             render.as_json(cloud)
         else:
             render.text(cloud)
+        if cloud.lost:
+            raise typer.Exit(EXIT_FAILED)
 
     with_errors_shown(False, act_and_show)

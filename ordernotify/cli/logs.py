@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
@@ -124,7 +123,6 @@ def logs(
     from ordernotify.render.logs import LinePrinter
 
     printer = LinePrinter(as_json=as_json, raw=raw, following=following)
-    _write_any_character()
     cloud = run.cloud()
     if following:
         events = _followed(run, cloud, source, start, live)
@@ -155,13 +153,6 @@ def _times(since: str, until: str | None) -> tuple[int, int | None]:
     if end is not None and end < start:
         raise UsageError("--until is before --since", "Give a later --until, or an earlier --since.")
     return start, end
-
-
-def _write_any_character() -> None:
-    # A terminal or locale without UTF-8 shows an escape instead of ending the command.
-    reconfigure = getattr(sys.stdout, "reconfigure", None)
-    if reconfigure:
-        reconfigure(errors="backslashreplace")
 
 
 def _range(
@@ -262,7 +253,6 @@ def trace(
     from ordernotify.render import json_document
     from ordernotify.render.logs import show_trace, trace_json
 
-    _write_any_character()
     cloud = run.cloud()
     reader = _reader(run, cloud, None)
     story = trace_order(

@@ -296,10 +296,8 @@ def _confirm_teardown(cloud: Cloud, run: Run, planned: Plan, *, ask_for_orders: 
 
 
 def _stop_unused_cloud(cloud: Cloud) -> None:
-    """Stop the embedded cloud if no stack is left in it."""
+    """Stop the embedded cloud if nothing is left in it and nobody else is at work in it."""
     if cloud.target is Target.LOCAL:
-        from ordernotify.local import cloud as local
-        from ordernotify.stack.discovery import stacks_present
+        from ordernotify.local.unused import stop_if_unused
 
-        if not stacks_present(cloud):
-            local.stop()
+        stop_if_unused()

@@ -9,6 +9,7 @@ on the port, is ever taken for it.
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -18,12 +19,14 @@ from subprocess import Popen
 from ordernotify.errors import LocalCloudError, UsageError
 from ordernotify.local import process
 from ordernotify.local.process import Host
+from ordernotify.local.saving import forget_unsaved, unsaved_since
 
 DEFAULT_PORT = 4566
 PORT_VARIABLE = "ORDERNOTIFY_LOCAL_PORT"
 START_SECONDS = 20.0
 STOP_SECONDS = 20.0
 _LOG_LINES_SHOWN = 5
+STUCK_HINT = "Run `ordernotify local stop`, then the same command again."
 
 Tell = Callable[[str], None]
 
@@ -41,6 +44,10 @@ class LocalCloud:
     """MiniStack's version, while it runs."""
     warning: str = ""
     """What the person should know although nothing failed; empty if there is nothing."""
+    stuck: bool = False
+    """Its process lives and had time to start, but does not answer."""
+    lost: bool = False
+    """It was stopped and could not save everything; `warning` says what is lost."""
 
 
 def ensure_running(*, tell: Tell = lambda _message: None, host: Host | None = None) -> LocalCloud:
@@ -51,6 +58,8 @@ def ensure_running(*, tell: Tell = lambda _message: None, host: Host | None = No
     found = status(host=host)
     if found.running and not found.warning:
         return found
+    if found.stuck:
+        raise LocalCloudError(found.warning, STUCK_HINT)
     tell(f"Starting the embedded cloud at {found.endpoint}")
     started = start(host=host)
     if started.warning:
@@ -66,7 +75,8 @@ def status(*, host: Host | None = None) -> LocalCloud:
         warning = "" if record.has_program() else f"the Python that it runs with is gone: {record.program}"
         return replace(cloud, running=True, pid=record.pid, version=answer.version, warning=warning)
     if record and record.is_alive():
-        return replace(cloud, pid=record.pid, warning=_silent(record, cloud.port))
+        stuck = process.record_age(cloud.state_dir) >= START_SECONDS
+        return replace(cloud, pid=record.pid, warning=_silent(record, cloud.port), stuck=stuck)
     return replace(cloud, warning=_foreign(cloud.port) if answer.listening else "")
 
 
@@ -102,7 +112,7 @@ def stop(*, host: Host | None = None) -> LocalCloud:
             return status(host=host)
         warning = _end(record, cloud.state_dir, host)
         process.remove_record(cloud.state_dir)
-        return replace(cloud, warning=warning)
+        return replace(cloud, warning=warning, lost=bool(warning))
 
 
 def local_port(environ: Mapping[str, str]) -> int:
@@ -138,7 +148,7 @@ def _wait_for_earlier(cloud: LocalCloud, host: Host) -> LocalCloud | None:
     A live process that does not answer is one that comes up (its starter was killed) or goes down.
     """
     record = process.read_record(cloud.state_dir)
-    deadline = host.now() + START_SECONDS
+    deadline = host.now() + START_SECONDS - process.record_age(cloud.state_dir)
     while record:
         answer = process.ask(cloud.port)
         if answer.token == record.token and record.has_program():
@@ -148,8 +158,7 @@ def _wait_for_earlier(cloud: LocalCloud, host: Host) -> LocalCloud | None:
         if not record.is_alive():
             return None
         if host.now() >= deadline:
-            hint = "Run `ordernotify local stop`, then the same command again."
-            raise LocalCloudError(_silent(record, cloud.port), hint)
+            raise LocalCloudError(_silent(record, cloud.port), STUCK_HINT)
         host.sleep(process.POLL_SECONDS)
     return None
 
@@ -157,6 +166,7 @@ def _wait_for_earlier(cloud: LocalCloud, host: Host) -> LocalCloud | None:
 def _launch(cloud: LocalCloud, host: Host) -> LocalCloud:
     _check_can_launch(cloud.port, host)
     folder = cloud.state_dir
+    lost = _what_is_lost(folder)
     token = "ordernotify-" + secrets.token_hex(16)
     child = process.spawn(process.environment(cloud.port, folder, token, host.environ), folder, host)
     try:
@@ -172,6 +182,8 @@ def _launch(cloud: LocalCloud, host: Host) -> LocalCloud:
     warning = _complaint("load", folder)
     if warning:
         warning += f"; what it could not load is kept in {process.keep_state(folder, f'state-{token[-8:]}')}"
+    if lost:
+        warning = "; ".join(filter(None, (f"the embedded cloud ended without saving{lost}", warning)))
     return replace(cloud, running=True, pid=child.pid, version=version, warning=warning)
 
 
@@ -219,7 +231,16 @@ def _end(record: process.Record, folder: Path, host: Host) -> str:
     logged = process.log_path(folder).stat().st_size if process.log_path(folder).exists() else 0
     if process.end(record, STOP_SECONDS, host):
         return _complaint("save", folder, logged)
-    return f"it did not end within {STOP_SECONDS:.0f} s and was killed: what changed since its start is lost"
+    return f"it did not end within {STOP_SECONDS:.0f} s and was killed{_what_is_lost(folder)}"
+
+
+def _what_is_lost(folder: Path) -> str:
+    """Say what a process that ended had not saved; the next one does not repeat it."""
+    since = unsaved_since(folder)
+    forget_unsaved(folder)
+    return (
+        "" if since is None else f"; changes since {time.strftime('%H:%M', time.localtime(since))} are lost"
+    )
 
 
 def _complaint(verb: str, folder: Path, after: int = 0) -> str:

@@ -90,7 +90,7 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Health:
     """What the port says: whether anything listens, and what a MiniStack tells of itself."""
 
     listening: bool
@@ -98,17 +98,17 @@ class Answer:
     version: str | None = None
 
 
-def ask(port: int) -> Answer:
+def ask(port: int) -> Health:
     """Ask the health endpoint at `port`; anything but a MiniStack's answer has no token."""
     connection = http.client.HTTPConnection(ADDRESS, port, timeout=ANSWER_SECONDS)
     try:
         connection.request("GET", "/_ministack/health")
         said = json.loads(connection.getresponse().read(100_000))
-        return Answer(True, str(said["edition"]), str(said["version"]))
+        return Health(True, str(said["edition"]), str(said["version"]))
     except ConnectionRefusedError:
-        return Answer(False)
+        return Health(False)
     except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError):
-        return Answer(True)
+        return Health(True)
     finally:
         connection.close()
 
@@ -248,6 +248,14 @@ def read_record(folder: Path) -> Record | None:
         return None
 
 
+def record_age(folder: Path) -> float:
+    """Return how many seconds ago the record was written; 0 if there is none."""
+    try:
+        return max(time.time() - _record_path(folder).stat().st_mtime, 0.0)
+    except OSError:
+        return 0.0
+
+
 def write_record(folder: Path, record: Record) -> None:
     """Keep the record, whole or not at all."""
     part = folder / "process.part"
@@ -271,7 +279,10 @@ def keep_state(folder: Path, name: str) -> Path:
 
 def make_private(folder: Path) -> None:
     """Make the folder, or mend its mode: nobody else may read orders, or change a function's code."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for above in reversed(folder.parents):
+        if not above.exists():
+            above.mkdir(mode=0o755, exist_ok=True)  # `parents=True`: writable by everybody with umask 0
+    folder.mkdir(mode=0o700, exist_ok=True)
     if folder.stat().st_mode & 0o077:
         folder.chmod(0o700)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from ordernotify.local.cloud import LocalCloud
+from ordernotify.local.cloud import STUCK_HINT, LocalCloud
 from ordernotify.render import clean, json_document, note, out
 
 
@@ -28,6 +28,8 @@ def text(cloud: LocalCloud) -> None:
             ("running", "green"),
             f" at {cloud.endpoint} (process {cloud.pid}, MiniStack {cloud.version})",
         )
+    elif cloud.stuck:
+        state, more = ("stuck", "red"), f": {cloud.warning}. {STUCK_HINT}"
     else:
         state, more = ("not running", "yellow"), f" (its address would be {cloud.endpoint})"
     out.print(Text.assemble("The embedded cloud is ", state, clean(more)))
@@ -36,5 +38,5 @@ def text(cloud: LocalCloud) -> None:
 
 def warning(cloud: LocalCloud) -> None:
     """Print the warning, if there is one, on stderr."""
-    if cloud.warning:
+    if cloud.warning and not cloud.stuck:
         note(f"Warning: {cloud.warning}")

@@ -156,3 +156,16 @@ def test_a_function_in_the_middle_of_a_call_neither_stops_the_saving_nor_stays(h
     call.join()
     local.start(host=host)
     assert stack.cloud.dynamodb.scan(TableName="orders")["Count"] == 1
+
+
+def test_a_change_is_saved_by_itself_and_survives_a_kill(host: Host) -> None:
+    started = local.start(host=host)
+    sns = local_cloud(started.endpoint).sns
+    kept = sns.create_topic(Name="kept")["TopicArn"]
+    deadline = time.monotonic() + 10
+    while (started.state_dir / "unsaved").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert started.pid
+    os.kill(started.pid, signal.SIGKILL)
+    assert local.ensure_running(host=host).warning == ""
+    assert [topic["TopicArn"] for topic in sns.list_topics()["Topics"]] == [kept]

@@ -61,6 +61,7 @@ def states(cloud: Cloud, names: Names) -> dict[str, str]:
     return {str(o["orderId"]): str(o["notification"]) for o in list_orders(cloud, names, OrderQuery())}
 
 
+@pytest.mark.long
 def test_load_with_repeats_and_a_topic_that_refuses_for_a_while(
     stack: tuple[EmbeddedCloud, Cloud, Names],
 ) -> None:

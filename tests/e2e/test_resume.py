@@ -80,6 +80,7 @@ def kill_at_any_moment(cloud: EmbeddedCloud, dice: random.Random, *args: str) ->
     process.communicate()
 
 
+@pytest.mark.grows
 @pytest.mark.usefixtures("nothing_of_ours")
 def test_what_was_killed_is_continued_by_the_same_command(cloud: EmbeddedCloud) -> None:
     without_it = everything(cloud)
