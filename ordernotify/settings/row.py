@@ -105,7 +105,7 @@ class Setting:
     def to_tag(self, value: Any) -> str:
         """Write the field's value with the characters that every service takes in a tag (AWS-FACTS 30)."""
         text = " ".join(value).replace("*", "any") if self.container else str(value)
-        return re.sub(r"[^\w .:/=+@-]", lambda found: f"={ord(found[0]):02X}", text)
+        return re.sub(r"[^\w .:/+@-]", lambda found: f"={ord(found[0]):02X}", text)
 
     def from_tag(self, text: str) -> Any:
         """Read what `to_tag` wrote."""
