@@ -377,7 +377,6 @@ def test_operating_can_change_no_resource_but_subscriptions_queues_of_verify_and
         "dynamodb:PutItem",
         "dynamodb:UpdateItem",
         "execute-api:Invoke",
-        "logs:StartLiveTail",
         "sns:Publish",
         "sns:SetSubscriptionAttributes",
         "sns:Subscribe",

@@ -109,9 +109,9 @@ def function(run: Run) -> None:
 
 def operate_calls(cloud: Cloud, settings: Settings, receivers: Sequence[str]) -> Calls:
     """List what the commands between setup and teardown call, beside what `status` reads of the resources."""
-    from ordernotify import logs, subscribers
+    from ordernotify import subscribers
     from ordernotify.local import inbox
-    from ordernotify.logs import trace
+    from ordernotify.logs import events, trace
     from ordernotify.orders import redrive, restore, signing
     from ordernotify.stack import discovery as endpoint
     from ordernotify.stack import health as overview
@@ -124,7 +124,7 @@ def operate_calls(cloud: Cloud, settings: Settings, receivers: Sequence[str]) ->
         *overview.calls(cloud, names),
         *redrive.calls(cloud, names),
         *restore.calls(cloud, names),
-        *logs.calls(cloud, names),
+        *events.calls(cloud, names),
         *trace.calls(cloud, names),
         *verify.calls(cloud, names),
         *subscribers.change_calls(cloud, names, receivers),
