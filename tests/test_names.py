@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ordernotify.errors import UsageError
 from ordernotify.settings.model import NAME_ROWS
-from ordernotify.settings.names import API_LOG_ROLE, VERIFY_QUEUE_DIGITS, Names
+from ordernotify.settings.names import API_LOG_ROLE, MAILBOX_DIGITS, VERIFY_QUEUE_DIGITS, Names
 from ordernotify.settings.row import Setting, SettingsError
 from tests.e2e.cloud import run_command
 
@@ -69,7 +69,10 @@ def test_names_that_are_taken_fit_every_service(given_names: dict[str, str]) -> 
         return
     for field, rule in RULES.items():
         assert re.fullmatch(rule, getattr(names, field))
-    for queue in (names.inbox_queue, names.verify_queue_prefix + "0" * VERIFY_QUEUE_DIGITS):
+    for queue in (
+        names.mailbox_prefix + "0" * MAILBOX_DIGITS,
+        names.verify_queue_prefix + "0" * VERIFY_QUEUE_DIGITS,
+    ):
         assert re.fullmatch(r"[a-zA-Z0-9_-]{1,80}", queue)
     assert re.fullmatch(r"[a-zA-Z0-9_-]{1,256}", names.alarm_topic)
     assert len(names.alarm("notifications-pending")) <= 255

@@ -22,6 +22,8 @@ API_LOG_ROLE = "ordernotify-apigateway-logs"
 MAX_QUEUE_NAME = 80
 VERIFY_QUEUE_DIGITS = 8
 """How many hexadecimal digits tell verify's temporary queues apart."""
+MAILBOX_DIGITS = 12
+"""How many hexadecimal digits tell the mailboxes of local subscribers apart."""
 _SHOWN_LENGTH = 80
 _STACK_PATTERN = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _STACK_MAX_LENGTH = 20
@@ -98,7 +100,11 @@ class Names:
                 row.check_field(getattr(self, row.field))
             except UsageError as error:
                 raise SettingsError(error.message, error.hint, row.option) from None
-        queue = f"{self.verify_queue_prefix}{'0' * VERIFY_QUEUE_DIGITS}"
+        queue = max(
+            f"{self.verify_queue_prefix}{'0' * VERIFY_QUEUE_DIGITS}",
+            f"{self.mailbox_prefix}{'0' * MAILBOX_DIGITS}",
+            key=len,
+        )
         if len(queue) > MAX_QUEUE_NAME:
             most = MAX_QUEUE_NAME - len(queue) + len(self.topic)
             raise SettingsError(
@@ -155,14 +161,28 @@ class Names:
         return f"{self.function}-alarms"
 
     @property
-    def inbox_queue(self) -> str:
-        """The queue that receives a copy of every notification (local target only)."""
-        return f"{self.topic}-inbox"
+    def mailbox_prefix(self) -> str:
+        """How the names of the subscribers' queues begin (local target only)."""
+        return f"{self.topic}-inbox-"
 
     @property
     def verify_queue_prefix(self) -> str:
         """How the names of verify's temporary queues begin."""
         return f"{self.topic}-verify-"
+
+    @property
+    def old_inbox_queue(self) -> str:
+        """The queue with which version 0.1.0 filled the inbox of a local stack."""
+        return f"{self.topic}-inbox"
+
+    def is_mailbox(self, queue: str) -> bool:
+        """Whether a queue has the form of a mailbox's name."""
+        return bool(re.fullmatch(f"{re.escape(self.mailbox_prefix)}[0-9a-f]{{{MAILBOX_DIGITS}}}", queue))
+
+    def is_verify_queue(self, queue: str) -> bool:
+        """Whether a queue has the form of the name of one of verify's temporary queues."""
+        digits = f"[0-9a-f]{{{VERIFY_QUEUE_DIGITS}}}"
+        return bool(re.fullmatch(f"{re.escape(self.verify_queue_prefix)}{digits}", queue))
 
     def alarm(self, what: str) -> str:
         """The name of the alarm that watches `what` (`errors`, `throttles`, …)."""

@@ -20,8 +20,8 @@ from ordernotify.iam.calls import Calls, allow
 from ordernotify.logs.reader import function_calls, function_events
 from ordernotify.orders.items import get_calls, get_order
 from ordernotify.orders.post import Answer
+from ordernotify.resources.delivery import queue_policy
 from ordernotify.resources.listing import SUBSCRIPTIONS
-from ordernotify.resources.queue import queue_policy
 from ordernotify.settings.names import STACK_TAG, Names, Target
 
 STORED_SECONDS = 5.0
