@@ -53,9 +53,9 @@ def test_the_suffix_of_the_stack_counts() -> None:
 
 
 def test_the_queues_named_after_the_topic_count() -> None:
-    assert Names(topic="t" * 64).topic
+    assert Names(topic="t" * 61).topic
     with pytest.raises(SettingsError, match="queues named after it"):
-        Names(topic="t" * 65)
+        Names(topic="t" * 62)
 
 
 TEXTS = st.text() | st.from_regex(r"[a-zA-Z0-9_.-]{1,300}", fullmatch=True)

@@ -58,7 +58,7 @@ def test_a_topic_without_the_stacks_tag_is_left_alone(account: Account, cloud: C
     [
         f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{NAMES.function}",
         f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:{NAMES.mailbox_prefix}0123456789ab",
-        f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:{NAMES.verify_queue_prefix}1",
+        f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:{NAMES.verify_queue_prefix}0123abcd",
     ],
 )
 @pytest.mark.usefixtures("topic")

@@ -20,7 +20,7 @@ KINDS = {
     "table",
     "topic",
     "subscriptions",
-    "queue",
+    "inbox",
     "role",
     "log-group",
     "function",
@@ -162,7 +162,7 @@ def test_the_printed_curl_line_works_when_pasted(embedded_cloud: EmbeddedCloud) 
         (["setup", "--stack", "Not Valid"], 2, "the stack name 'Not Valid' is not valid"),
         (["setup", "--aws"], 1, "no AWS region is set"),
         (["setup", "--aws", "--region", "eu-west-1"], 1, "there are no AWS credentials"),
-        (["setup", "--profile", "work"], 2, "--profile is for a stack in an AWS account"),
+        (["setup", "--profile", "work"], 2, "a profile is for a stack in an AWS account"),
         (["setup", "--memory", "5"], 2, "the memory 5 MB is out of range"),
     ],
 )
