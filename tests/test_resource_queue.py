@@ -19,7 +19,7 @@ def leave_behind(account: Account, name: str, stack: str = "default") -> str:
 
 def test_what_a_killed_verify_left_is_found_and_removed(account: Account, cloud: Cloud) -> None:
     leave_behind(account, "file-upload-notification-verify-0a1b2c3d")
-    leave_behind(account, "file-upload-notification-verify-4e5f6071")
+    leave_behind(account, "file-upload-notification-verify-1772366400-4e5f6071")
     kept = [
         leave_behind(account, "file-upload-notification-verify-inbox", stack="verify"),
         leave_behind(account, "file-upload-notification-verify-99999999", stack="other"),

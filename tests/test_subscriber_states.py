@@ -113,7 +113,7 @@ def test_the_listing_leaves_out_the_stacks_own_queues(account: Account, cloud: C
     add(cloud, QUEUE, EMAIL)
     own = [
         f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:{name}"
-        for name in (f"{NAMES.mailbox_prefix}0123456789ab", f"{NAMES.verify_queue_prefix}0123abcd")
+        for name in (f"{NAMES.mailbox_prefix}0123456789ab", f"{NAMES.verify_queue_prefix}1772366400-0123abcd")
     ]
     for arn in own:
         account.client("sns").subscribe(TopicArn=TOPIC_ARN, Protocol="sqs", Endpoint=arn)

@@ -20,8 +20,8 @@ TABLE_KEY = "FileName"
 API_LOG_ROLE = "ordernotify-apigateway-logs"
 """The role with which API Gateway writes access logs of REST APIs: one for the account."""
 MAX_QUEUE_NAME = 80
-VERIFY_QUEUE_DIGITS = 8
-"""How many hexadecimal digits tell verify's temporary queues apart."""
+VERIFY_QUEUE_END = "1772366400-0123abcd"
+"""How names of verify's temporary queues end: when one was made, in seconds, and eight random digits."""
 MAILBOX_DIGITS = 12
 """How many hexadecimal digits tell the mailboxes of local subscribers apart."""
 _SHOWN_LENGTH = 80
@@ -101,7 +101,7 @@ class Names:
             except UsageError as error:
                 raise SettingsError(error.message, error.hint, row.option) from None
         queue = max(
-            f"{self.verify_queue_prefix}{'0' * VERIFY_QUEUE_DIGITS}",
+            f"{self.verify_queue_prefix}{VERIFY_QUEUE_END}",
             f"{self.mailbox_prefix}{'0' * MAILBOX_DIGITS}",
             key=len,
         )
@@ -181,8 +181,15 @@ class Names:
 
     def is_verify_queue(self, queue: str) -> bool:
         """Whether a queue has the form of the name of one of verify's temporary queues."""
-        digits = f"[0-9a-f]{{{VERIFY_QUEUE_DIGITS}}}"
-        return bool(re.fullmatch(f"{re.escape(self.verify_queue_prefix)}{digits}", queue))
+        return self._verify_queue(queue) is not None
+
+    def verify_queue_made(self, queue: str) -> int | None:
+        """When one of verify's queues was made, in seconds since 1970; None for others and those of 0.1.0."""
+        found = self._verify_queue(queue)
+        return int(found[1]) if found and found[1] else None
+
+    def _verify_queue(self, queue: str) -> re.Match[str] | None:
+        return re.fullmatch(rf"{re.escape(self.verify_queue_prefix)}(?:([0-9]+)-)?[0-9a-f]{{8}}", queue)
 
     def alarm(self, what: str) -> str:
         """The name of the alarm that watches `what` (`errors`, `throttles`, …)."""
