@@ -29,7 +29,8 @@ from ordernotify.resources.api.usage_plan import UsagePlan
 from ordernotify.resources.base import AnyLive, Change, Resource, Verb
 from ordernotify.resources.function import Function
 from ordernotify.resources.log_group import ApiLogGroup, LogGroup
-from ordernotify.resources.queue import InboxQueue, VerifyQueues
+from ordernotify.resources.mailbox import Mailboxes
+from ordernotify.resources.queue import OldInbox, VerifyQueues
 from ordernotify.resources.role import ExistingRole, Role
 from ordernotify.resources.subscriptions import AlarmSubscriptions, Subscriptions
 from ordernotify.resources.table import Table
@@ -44,7 +45,8 @@ def declare(settings: Settings, cloud: Cloud) -> tuple[Resource[Any], ...]:
         Table(settings, cloud),
         Topic(settings, cloud),
         Subscriptions(settings, cloud),
-        InboxQueue(settings, cloud),
+        Mailboxes(settings, cloud),
+        OldInbox(settings, cloud),
         VerifyQueues(settings, cloud),
         Role(settings, cloud),
         ExistingRole(settings, cloud),

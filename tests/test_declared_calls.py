@@ -40,7 +40,7 @@ CASES = [
     (replace(FULL, auth=Auth.API_KEY), Target.AWS),
     (replace(FULL, api=ApiKind.HTTP), Target.AWS),
     (Settings(role_arn=GIVEN_ROLE, auth=Auth.IAM), Target.AWS),
-    (Settings(), Target.LOCAL),
+    (Settings(emails=("you@example.com",)), Target.LOCAL),
 ]
 
 

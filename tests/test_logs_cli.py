@@ -137,8 +137,7 @@ def test_without_a_stack_setup_is_advised(cloud: Cloud) -> None:
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (["logs", "-f", "--until", "5m"], "--until and following exclude each other"),
-        (["logs", "--live", "--until", "5m"], "--until and following exclude each other"),
+        (["logs", "-f", "--until", "5m"], "--until and --follow exclude each other"),
         (["logs", "--raw", "--json"], "--raw and --json exclude each other"),
         (["logs", "--since", "5m", "--until", "1h"], "--until is before --since"),
         (["logs", "--since", "soon"], "'soon' is not a time"),

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from ordernotify.logs import LogEvent
+from ordernotify.logs.events import LogEvent
 from ordernotify.logs.trace import Trace, TraceStep
 from ordernotify.render import json_text
 from ordernotify.render import logs as rendering

@@ -6,10 +6,8 @@ import pytest
 from botocore.awsrequest import AWSResponse
 
 from ordernotify.aws.session import Cloud
+from ordernotify.resources.sandbox import sandbox_notice
 from ordernotify.settings.names import Target
-from ordernotify.subscribers import (
-    sandbox_notice,
-)
 from tests.provision_support import Account, Call, Send, answer, refusal, refuse
 
 

@@ -14,7 +14,8 @@ from ordernotify.errors import EXIT_FAILED, UsageError
 
 if TYPE_CHECKING:
     from ordernotify.aws.session import Cloud
-    from ordernotify.logs import LogEvent, LogReader
+    from ordernotify.logs.events import LogEvent
+    from ordernotify.logs.ranges import LogReader
 
 FOLLOW_SINCE = "10m"
 RANGE_SINCE = "1h"
@@ -22,7 +23,7 @@ TRACE_SINCE = "30d"
 """For an order that is not in the table: as far as the logs are kept by default."""
 
 
-class Source(StrEnum):
+class LogSource(StrEnum):
     """Where a log line comes from."""
 
     FUNCTION = "function"
@@ -75,17 +76,10 @@ OrderOption = Annotated[
     ),
 ]
 SourceOption = Annotated[
-    Source | None,
+    LogSource | None,
     typer.Option("--source", help="Only this source.", show_default="both"),
 ]
 RawOption = Annotated[bool, typer.Option("--raw", help="Print the lines exactly as they were logged.")]
-LiveOption = Annotated[
-    bool,
-    typer.Option(
-        "--live",
-        help="Follow by a CloudWatch live tail as well, which AWS bills by the minute: for very busy logs.",
-    ),
-]
 
 
 @command(app, "logs")
@@ -99,7 +93,6 @@ def logs(
     order: OrderOption = None,
     source: SourceOption = None,
     raw: RawOption = False,
-    live: LiveOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show the function's and the API's log lines; -f goes on with new ones and misses none.
@@ -112,31 +105,27 @@ def logs(
     Example: ordernotify logs -f --errors
     Example: ordernotify logs --since 2d --order 0b8c2f4e-…
     """
-    following = follow or live
-    if following and until:
-        raise UsageError("--until and following exclude each other", "Leave --until or --follow away.")
+    if follow and until:
+        raise UsageError("--until and --follow exclude each other", "Leave one of them out.")
     if raw and as_json:
-        raise UsageError("--raw and --json exclude each other", "Leave one of them away.")
+        raise UsageError("--raw and --json exclude each other", "Leave one of them out.")
     if order is not None and not order.strip():
         raise UsageError("the order id is empty", "Give the id that the answer to the order had.")
-    start, end = _times(since or (FOLLOW_SINCE if following else RANGE_SINCE), until)
+    start, end = _times(since or (FOLLOW_SINCE if follow else RANGE_SINCE), until)
     from ordernotify.render.logs import LinePrinter
 
-    printer = LinePrinter(as_json=as_json, raw=raw, following=following)
+    printer = LinePrinter(as_json=as_json, raw=raw, following=follow)
     cloud = run.cloud()
-    if following:
-        events = _followed(run, cloud, source, start, live)
-    else:
-        events = _range(run, cloud, source, start, end, order)
+    events = _followed(run, cloud, source, start) if follow else _range(run, cloud, source, start, end, order)
     shown = 0
     try:
-        for event in _chosen(events, order if following else None, filter_text, errors):
+        for event in _chosen(events, order if follow else None, filter_text, errors):
             printer.show(event)
             shown += 1
     except KeyboardInterrupt:
-        if not following:
+        if not follow:
             raise
-    if not following and not shown:
+    if not follow and not shown:
         from ordernotify import render
 
         render.note(f"No such line since {since or RANGE_SINCE}; --since 7d looks further back.")
@@ -156,9 +145,9 @@ def _times(since: str, until: str | None) -> tuple[int, int | None]:
 
 
 def _range(
-    run: Run, cloud: Cloud, source: Source | None, start: int, end: int | None, order: str | None
+    run: Run, cloud: Cloud, source: LogSource | None, start: int, end: int | None, order: str | None
 ) -> Iterator[LogEvent]:
-    from ordernotify.logs import find_order_events
+    from ordernotify.logs.filters import find_order_events
 
     reader = _reader(run, cloud, source)
     if order is None:
@@ -166,9 +155,11 @@ def _range(
     return iter(find_order_events(reader.read, order, start, end))
 
 
-def _reader(run: Run, cloud: Cloud, source: Source | None) -> LogReader:
+def _reader(run: Run, cloud: Cloud, source: LogSource | None) -> LogReader:
     from ordernotify.aws.waiting import SystemClock
-    from ordernotify.logs import BackOff, GroupReader, LogReader, log_groups
+    from ordernotify.logs.events import log_groups
+    from ordernotify.logs.ranges import LogReader
+    from ordernotify.logs.reader import BackOff, GroupReader
 
     clock, client = SystemClock(), cloud.logs
     groups = {name: group for name, group in log_groups(run.names).items() if source in (None, name)}
@@ -176,18 +167,12 @@ def _reader(run: Run, cloud: Cloud, source: Source | None) -> LogReader:
     return LogReader(readers, run.stack)
 
 
-def _followed(run: Run, cloud: Cloud, source: Source | None, start: int, live: bool) -> Iterator[LogEvent]:
+def _followed(run: Run, cloud: Cloud, source: LogSource | None, start: int) -> Iterator[LogEvent]:
     from ordernotify import render
     from ordernotify.aws.waiting import SystemClock
-    from ordernotify.logs import (
-        BackOff,
-        Follower,
-        GroupReader,
-        LiveTail,
-        follow_live,
-        is_transient_or_offline,
-        log_groups,
-    )
+    from ordernotify.logs.events import log_groups
+    from ordernotify.logs.follow import Follower
+    from ordernotify.logs.reader import BackOff, GroupReader, is_transient_or_offline
 
     clock, client = SystemClock(), cloud.logs
     groups = {name: group for name, group in log_groups(run.names).items() if source in (None, name)}
@@ -195,16 +180,13 @@ def _followed(run: Run, cloud: Cloud, source: Source | None, start: int, live: b
         GroupReader(client, name, group, BackOff(clock, is_transient_or_offline, None, render.note))
         for name, group in groups.items()
     ]
-    follower = Follower(readers, start, clock, tell=render.note)
-    if not live:
-        return follower.follow()
-    return follow_live(follower, LiveTail(client, groups, clock, render.note).start(), clock)
+    return Follower(readers, start, clock, tell=render.note).follow()
 
 
 def _chosen(
     events: Iterator[LogEvent], order: str | None, filter_text: str | None, errors: bool
 ) -> Iterator[LogEvent]:
-    from ordernotify.logs import ErrorLines, OrderLines, TextLines
+    from ordernotify.logs.filters import ErrorLines, OrderLines, TextLines
 
     stages: list[Callable[[LogEvent], list[LogEvent]]] = []
     if order:
@@ -248,7 +230,7 @@ def trace(
     if not order_id.strip():
         raise UsageError("the order id is empty", "Give the id that the answer to the order had.")
     start = _times(since, None)[0] if since else None
-    from ordernotify.logs import find_order_events
+    from ordernotify.logs.filters import find_order_events
     from ordernotify.logs.trace import trace_order
     from ordernotify.render import json_document
     from ordernotify.render.logs import show_trace, trace_json

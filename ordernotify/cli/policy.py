@@ -109,13 +109,14 @@ def function(run: Run) -> None:
 
 def operate_calls(cloud: Cloud, settings: Settings, receivers: Sequence[str]) -> Calls:
     """List what the commands between setup and teardown call, beside what `status` reads of the resources."""
-    from ordernotify import logs, subscribers
     from ordernotify.local import inbox
-    from ordernotify.logs import trace
+    from ordernotify.logs import events, trace
     from ordernotify.orders import redrive, restore, signing
+    from ordernotify.resources.sandbox import SANDBOX_CALLS
     from ordernotify.stack import discovery as endpoint
     from ordernotify.stack import health as overview
     from ordernotify.stack import verify
+    from ordernotify.subscribers import change
 
     names = settings.names
     return (
@@ -124,19 +125,19 @@ def operate_calls(cloud: Cloud, settings: Settings, receivers: Sequence[str]) ->
         *overview.calls(cloud, names),
         *redrive.calls(cloud, names),
         *restore.calls(cloud, names),
-        *logs.calls(cloud, names),
+        *events.calls(cloud, names),
         *trace.calls(cloud, names),
         *verify.calls(cloud, names),
-        *subscribers.change_calls(cloud, names, receivers),
-        *subscribers.SANDBOX_CALLS,
+        *change.change_calls(cloud, names, receivers),
+        *SANDBOX_CALLS,
         *(inbox.calls(cloud, names) if cloud.target is Target.LOCAL else ()),
     )
 
 
 def _receivers(given: list[str] | None) -> list[str]:
-    from ordernotify import subscribers
+    from ordernotify.subscribers.endpoints import parse_endpoint
 
-    endpoints = [subscribers.parse_endpoint(arn) for arn in given or ()]
+    endpoints = [parse_endpoint(arn) for arn in given or ()]
     for endpoint in endpoints:
         if endpoint.protocol not in {"sqs", "lambda"}:
             raise UsageError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -212,10 +212,26 @@ def verify(run: Run, api_key_file: KeyFileOption = None, json: JsonOption = Fals
 
 
 @command(app, "inbox")
-def inbox(run: Run, json: JsonOption = False) -> None:
-    """Show the emails and text messages that the subscribers of a local stack got.
+def inbox(
+    run: Run,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Show new messages until Ctrl-C.")] = False,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="Only the newest N.", metavar="N")
+    ] = None,
+    order: Annotated[
+        str | None, typer.Option("--order", metavar="ID", help="Only the messages about this order.")
+    ] = None,
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="ADDRESS", help="Only those to this subscriber.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Show the emails and text messages that the subscribers of a local stack got, oldest first.
 
-    Example: ordernotify inbox --json
+    Each subscriber got what its filter policy let through at the time. Ctrl-C ends following with the exit
+    status 0.
+
+    Example: ordernotify inbox --to you@example.com
     """
     if run.target is Target.AWS:
         raise UsageError(
@@ -223,14 +239,21 @@ def inbox(run: Run, json: JsonOption = False) -> None:
             "On AWS the messages are in the subscribers' mailboxes and phones.",
         )
     cloud = run.cloud()
-    from ordernotify.local.inbox import read_inbox
-    from ordernotify.render import note, proof
+    from ordernotify.aws.waiting import SystemClock
+    from ordernotify.local.inbox import Delivery, follow_inbox, read_inbox
+    from ordernotify.render import proof
 
-    deliveries = read_inbox(cloud, run.names, tell=note)
-    if json:
-        proof.show_inbox_json(deliveries)
-    else:
-        proof.show_inbox(deliveries)
+    def read() -> list[Delivery]:
+        found = read_inbox(cloud, run.names, run.stack)
+        return [one for one in found if order in (None, one.order_id) and to in (None, one.to)]
+
+    if not follow:
+        proof.show_inbox(read()[-(limit or 0) :], as_json=json)
+        return
+    already = read()
+    skipped = already[: max(len(already) - limit, 0)] if limit else []
+    with suppress(KeyboardInterrupt):
+        proof.show_inbox(follow_inbox(read, SystemClock(), skipped), as_json=json)
 
 
 @command(app, "teardown")

@@ -159,7 +159,7 @@ class OrderLines:
                 self._requests.learn(held[0])
                 self._pending.remove(held)
             chosen = [*(held for held, _ in released), *chosen]
-        return sorted(chosen, key=lambda each: each.order)
+        return sorted(chosen, key=lambda each: each.sort_key)
 
 
 Read = Callable[[int, int | None, str], Iterator[LogEvent]]
@@ -188,7 +188,7 @@ def find_order_events(read: Read, order_id: str, start: int, end: int | None) ->
             requests.learn(event)
     # By id, each once; those of one millisecond stay as they were read.
     unique = {(event.source, event.event_id): event for event in [*found, *named]}
-    return sorted(unique.values(), key=lambda event: event.order)
+    return sorted(unique.values(), key=lambda event: event.sort_key)
 
 
 def _phrase(text: str) -> str:

@@ -14,7 +14,7 @@ from rich.text import Text
 from ordernotify.render import clean, json_text, note, out
 
 if TYPE_CHECKING:
-    from ordernotify.logs import LogEvent
+    from ordernotify.logs.events import LogEvent
     from ordernotify.logs.trace import Trace
 
 _PLATFORM = re.compile(r"(START|END|REPORT|INIT_START|INIT_REPORT|EXTENSION|TELEMETRY|RESTORE_\w+)\b")

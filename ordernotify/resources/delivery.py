@@ -19,7 +19,7 @@ from ordernotify.iam.calls import allow as allow_calls
 from ordernotify.resources.base import json_statements, policy_text
 
 SQS, LAMBDA = SERVICES = ("sqs", "lambda")
-_NO_QUEUE = ("QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue")
+NO_QUEUE = ("QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue")
 _ABSENT = "ResourceNotFoundException"
 
 
@@ -70,6 +70,11 @@ def queue_statement(queue_arn: str, topic_arn: str) -> dict[str, Any]:
         "Resource": queue_arn,
         "Condition": {"ArnEquals": {"aws:SourceArn": topic_arn}},
     }
+
+
+def queue_policy(queue_arn: str, topic_arn: str) -> str:
+    """Write the policy that lets exactly this topic send to this queue."""
+    return policy_text({"Version": "2012-10-17", "Statement": [queue_statement(queue_arn, topic_arn)]})
 
 
 def calls(arns: Iterable[str]) -> Calls:
@@ -148,7 +153,7 @@ def _allow_queue(cloud: Cloud, receiver: Receiver, topic_arn: str) -> Grant:
     try:
         url = _queue_url(cloud, receiver)
     except ClientError as error:
-        if has_code(error, *_NO_QUEUE):
+        if has_code(error, *NO_QUEUE):
             raise _missing("queue", receiver) from error
         raise
     text = _queue_attributes(cloud, url).get("Policy") or '{"Version": "2012-10-17"}'
@@ -165,7 +170,7 @@ def _forbid_queue(cloud: Cloud, receiver: Receiver, topic_arn: str) -> Grant:
         url = _queue_url(cloud, receiver)
         text = _queue_attributes(cloud, url).get("Policy")
     except ClientError as error:
-        if has_code(error, *_NO_QUEUE):
+        if has_code(error, *NO_QUEUE):
             return Grant.ABSENT
         raise
     statements = json_statements(text) if text else []

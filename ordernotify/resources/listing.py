@@ -53,6 +53,6 @@ def list_subscriptions(cloud: Cloud, topic_arn: str) -> tuple[Subscription, ...]
 
 
 def is_internal(cloud: Cloud, names: Names, endpoint: str) -> bool:
-    """Whether the endpoint is the inbox's queue or a temporary one of `verify`."""
-    inbox, verify = cloud.arn("sqs", names.inbox_queue), cloud.arn("sqs", names.verify_queue_prefix)
-    return endpoint == inbox or endpoint.startswith(verify)
+    """Whether the endpoint is a local subscriber's mailbox or a temporary queue of `verify`."""
+    queue = endpoint.removeprefix(cloud.arn("sqs", ""))
+    return names.is_mailbox(queue) or names.is_verify_queue(queue) or queue == names.old_inbox_queue

@@ -10,7 +10,13 @@ from ordernotify.aws.errors import ignore_codes
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources import delivery
 from ordernotify.resources.base import Change, Live, Needed, Resource, Step, Verb
-from ordernotify.resources.listing import NO_TOPIC, SUBSCRIPTIONS, is_internal, list_subscriptions
+from ordernotify.resources.listing import (
+    NO_TOPIC,
+    SUBSCRIPTIONS,
+    Subscription,
+    is_internal,
+    list_subscriptions,
+)
 from ordernotify.resources.sandbox import SANDBOX_CALLS, sandbox_notice
 
 PARALLEL_CALLS = 8
@@ -72,7 +78,7 @@ class Subscriptions(Resource[SubscriptionsState]):
 
     def find(self) -> Live[SubscriptionsState] | None:
         """Read the topic's email and SMS subscribers; None if there are none."""
-        found = [s for s in list_subscriptions(self.cloud, self._topic_arn) if s.endpoint != self._inbox_arn]
+        found = [s for s in list_subscriptions(self.cloud, self._topic_arn) if not self._is_internal(s)]
         if not found:
             return None
         everybody = frozenset((s.protocol, s.endpoint) for s in found)
@@ -104,17 +110,15 @@ class Subscriptions(Resource[SubscriptionsState]):
         return f"{pending} not confirmed: expires within 3 days by itself" if pending else ""
 
     def delete(self, live: Live[SubscriptionsState], step: Step) -> None:
-        """Remove every confirmed subscription but the inbox's; pending ones expire (AWS-FACTS 13).
+        """Remove every confirmed subscription but the stack's own; pending ones expire (AWS-FACTS 13).
 
         Before that, take back what `subscribe` added to the policies of queues and functions.
         """
         everybody = list_subscriptions(self.cloud, self._topic_arn)
         for one in everybody:
-            if one.protocol in delivery.SERVICES and not is_internal(
-                self.cloud, self.settings.names, one.endpoint
-            ):
+            if one.protocol in delivery.SERVICES and not self._is_internal(one):
                 delivery.forbid(self.cloud, delivery.parse_receiver(one.endpoint), self._topic_arn)
-        confirmed = [s.arn for s in everybody if s.arn and s.endpoint != self._inbox_arn]
+        confirmed = [s.arn for s in everybody if s.arn and not self._is_internal(s)]
         with ThreadPoolExecutor(PARALLEL_CALLS) as pool:
             list(pool.map(self._unsubscribe, confirmed))
 
@@ -130,9 +134,8 @@ class Subscriptions(Resource[SubscriptionsState]):
     def _topic_arn(self) -> str:
         return self.cloud.arn("sns", self.name)
 
-    @property
-    def _inbox_arn(self) -> str:
-        return self.cloud.arn("sqs", self.settings.names.inbox_queue)
+    def _is_internal(self, one: Subscription) -> bool:
+        return is_internal(self.cloud, self.settings.names, one.endpoint)
 
     def _unsubscribe(self, arn: str) -> None:
         with ignore_codes(*NO_TOPIC):

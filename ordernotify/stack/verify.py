@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -20,8 +19,8 @@ from ordernotify.iam.calls import Calls, allow
 from ordernotify.logs.reader import function_calls, function_events
 from ordernotify.orders.items import get_calls, get_order
 from ordernotify.orders.post import Answer
+from ordernotify.resources.delivery import queue_policy
 from ordernotify.resources.listing import SUBSCRIPTIONS
-from ordernotify.resources.queue import queue_policy
 from ordernotify.settings.names import STACK_TAG, Names, Target
 
 STORED_SECONDS = 5.0
@@ -232,12 +231,11 @@ def remove_old_queues(cloud: Cloud, names: Names, stack: str) -> None:
 
     What fails here fails later, or does not matter for the procedure.
     """
-    own = re.compile(rf"{re.escape(names.verify_queue_prefix)}([0-9]+)-[0-9a-f]{{8}}")
     with suppress(AwsError), map_botocore_errors("list", "queues"):
         pages = cloud.sqs.get_paginator("list_queues").paginate(QueueNamePrefix=names.verify_queue_prefix)
         for url in [url for page in pages for url in page.get("QueueUrls", ())]:
-            made = own.fullmatch(url.rpartition("/")[2])
-            if not made or time.time() - int(made[1]) <= LEFT_BEHIND_SECONDS:
+            made = names.verify_queue_made(url.rpartition("/")[2])
+            if made is None or time.time() - made <= LEFT_BEHIND_SECONDS:
                 continue
             if cloud.sqs.list_queue_tags(QueueUrl=url).get("Tags", {}).get(STACK_TAG) == stack:
                 _remove_queue(cloud, url)

@@ -20,7 +20,7 @@ KINDS = {
     "table",
     "topic",
     "subscriptions",
-    "queue",
+    "inbox",
     "role",
     "log-group",
     "function",
@@ -103,9 +103,7 @@ def test_an_order_travels_the_whole_way_and_teardown_leaves_nothing(cloud: Embed
     assert proof["passed"] is True
     assert [check["passed"] for check in proof["checks"]] == [True] * 4
 
-    assert leftovers(cloud)["queues"] == [f"{cloud.endpoint}/000000000000/file-upload-notification-inbox"], (
-        "verify removes its temporary queue"
-    )
+    assert not [url for url in leftovers(cloud)["queues"] if "-verify-" in url], "verify removes its queue"
 
     removed = document(cloud, "teardown", "--yes", "--delete-orders")
     assert {resource["kind"] for resource in removed["deleted"]} == KINDS
