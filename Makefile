@@ -4,7 +4,7 @@ STAMP := $(VENV)/.installed
 # The longer proofs of `make test-all`; each is the same test as in `make test`, over more cases.
 PROOFS := HYPOTHESIS_PROFILE=thorough ORDERNOTIFY_FAULT_MATRIX=full ORDERNOTIFY_KILL_ROUNDS=10
 
-.PHONY: demo test test-all lint audit constraints clean
+.PHONY: demo test test-all lint docs audit constraints clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -24,6 +24,9 @@ test: lint  ## ruff, mypy strict, every test but the long ones, and the coverage
 
 test-all: $(STAMP)  ## what `make test` leaves out: long tests, every fault, many examples; about half an hour
 	$(PROOFS) $(VENV)/bin/pytest -n 2 -m 'long or grows or hypothesis' --durations=10
+
+docs: $(STAMP)  ## write the pages that are made from the program
+	$(VENV)/bin/python docs/generate.py
 
 audit: $(STAMP)  ## known weaknesses in the dependencies; asks the advisory service of the package index
 	$(VENV)/bin/python -m pip install --quiet pip-audit
