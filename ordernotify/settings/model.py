@@ -65,7 +65,7 @@ class Place:
 class Settings:
     """One stack as described: what `setup` makes and `status` compares with.
 
-    A field made by `setting` is a setting: its option, variable, key, record, help and line in the README
+    A field made by `setting` is a setting: its option, variable, key, record, help and line in docs/settings.md
     come from here. Times are in seconds, sizes in MB, retention in days; `rate` is in requests per second.
     """
 
@@ -207,7 +207,7 @@ PLACE_ROWS = rows_of(Place)
 NAME_ROWS = rows_of(Names)
 SETTING_ROWS = rows_of(Settings)
 ROWS = (*PLACE_ROWS, *NAME_ROWS, *SETTING_ROWS)
-"""Every setting, in the order of help and README."""
+"""Every setting, in the order of the help."""
 OWN_TAGS = 4 + sum(row.recorded for row in SETTING_ROWS)
 """At most so many tags does one resource get beside the person's: the stack's, the records, and its own."""
 

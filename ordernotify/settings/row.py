@@ -1,6 +1,6 @@
 """A setting is one row: the field of a dataclass with its option, check, record and help beside it.
 
-The flag, the variable, the key in the file, the tag that records it and the line in the README all come from
+The flag, the variable, the key in the file, the tag that records it and the line in docs/settings.md all come from
 the row. A new setting is one field made by `setting`, and the place that uses it.
 """
 

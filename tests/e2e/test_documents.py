@@ -37,10 +37,10 @@ def test_commands_of_the_readme_run_as_written(tmp_path: Path) -> None:
 @pytest.mark.long
 def test_the_command_is_installed_from_a_checkout_as_the_readme_says(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
-    pip = [tmp_path / "venv" / "bin" / "pip", "install", "--quiet", f"{ROOT}[local]"]
-    subprocess.run(pip, check=True, timeout=300)
+    pip = str(tmp_path / "venv" / "bin" / "pip")
+    subprocess.run([pip, "install", "--quiet", f"{ROOT}[local]"], check=True, timeout=300)
     environ = command_environ(tmp_path / "state", free_port())
-    command = tmp_path / "venv" / "bin" / "ordernotify"
+    command = str(tmp_path / "venv" / "bin" / "ordernotify")
     order = ["send-order", "--customer", "John Doe", "--product", "Wireless Mouse"]
     for line in (["setup", "--email", "you@example.com"], order, ["teardown", "--yes", "--delete-orders"]):
         subprocess.run([command, *line], env=environ, cwd=tmp_path, check=True, timeout=60)
