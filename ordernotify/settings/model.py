@@ -65,8 +65,9 @@ class Place:
 class Settings:
     """One stack as described: what `setup` makes and `status` compares with.
 
-    A field made by `setting` is a setting: its option, variable, key, record, help and line in docs/settings.md
-    come from here. Times are in seconds, sizes in MB, retention in days; `rate` is in requests per second.
+    A field made by `setting` is a setting: its option, variable, key, record, help and line in
+    docs/settings.md come from here. Times are in seconds, sizes in MB, retention in days; `rate` is in
+    requests per second.
     """
 
     stack: str = DEFAULT_STACK

@@ -1,7 +1,7 @@
 """A setting is one row: the field of a dataclass with its option, check, record and help beside it.
 
-The flag, the variable, the key in the file, the tag that records it and the line in docs/settings.md all come from
-the row. A new setting is one field made by `setting`, and the place that uses it.
+The flag, the variable, the key in the file, the tag that records it and the line in docs/settings.md all
+come from the row. A new setting is one field made by `setting`, and the place that uses it.
 """
 
 from __future__ import annotations
