@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_resourcegroupstaggingapi import ResourceGroupsTaggingAPIClient
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sts import STSClient
@@ -150,6 +151,10 @@ class Cloud:
     @property
     def sqs(self) -> SQSClient:
         return cast("SQSClient", self._client("sqs"))
+
+    @property
+    def tagging(self) -> ResourceGroupsTaggingAPIClient:
+        return cast("ResourceGroupsTaggingAPIClient", self._client("resourcegroupstaggingapi"))
 
     @property
     def sts(self) -> STSClient:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +11,7 @@ import typer
 from ordernotify.cli import app
 from ordernotify.cli.run import JsonOption, Run, command
 from ordernotify.errors import EXIT_FAILED, UsageError
+from ordernotify.settings.names import Names
 
 if TYPE_CHECKING:
     from ordernotify.aws.session import Cloud
@@ -115,8 +116,12 @@ def logs(
     from ordernotify.render.logs import LinePrinter
 
     printer = LinePrinter(as_json=as_json, raw=raw, following=follow)
-    cloud = run.cloud()
-    events = _followed(run, cloud, source, start) if follow else _range(run, cloud, source, start, end, order)
+    cloud, names = run.open()
+    groups = _groups(names, source)
+    if follow:
+        events = _followed(cloud, groups, start)
+    else:
+        events = _range(_reader(cloud, groups, run.stack), start, end, order)
     shown = 0
     try:
         for event in _chosen(events, order if follow else None, filter_text, errors):
@@ -144,38 +149,37 @@ def _times(since: str, until: str | None) -> tuple[int, int | None]:
     return start, end
 
 
-def _range(
-    run: Run, cloud: Cloud, source: LogSource | None, start: int, end: int | None, order: str | None
-) -> Iterator[LogEvent]:
+def _groups(names: Names, source: LogSource | None) -> Mapping[str, str]:
+    from ordernotify.logs.events import log_groups
+
+    return {name: group for name, group in log_groups(names).items() if source in (None, name)}
+
+
+def _range(reader: LogReader, start: int, end: int | None, order: str | None) -> Iterator[LogEvent]:
     from ordernotify.logs.filters import find_order_events
 
-    reader = _reader(run, cloud, source)
     if order is None:
         return reader.read(start, end)
     return iter(find_order_events(reader.read, order, start, end))
 
 
-def _reader(run: Run, cloud: Cloud, source: LogSource | None) -> LogReader:
+def _reader(cloud: Cloud, groups: Mapping[str, str], stack: str) -> LogReader:
     from ordernotify.aws.waiting import SystemClock
-    from ordernotify.logs.events import log_groups
     from ordernotify.logs.ranges import LogReader
     from ordernotify.logs.reader import BackOff, GroupReader
 
     clock, client = SystemClock(), cloud.logs
-    groups = {name: group for name, group in log_groups(run.names).items() if source in (None, name)}
     readers = [GroupReader(client, name, group, BackOff(clock)) for name, group in groups.items()]
-    return LogReader(readers, run.stack)
+    return LogReader(readers, stack)
 
 
-def _followed(run: Run, cloud: Cloud, source: LogSource | None, start: int) -> Iterator[LogEvent]:
+def _followed(cloud: Cloud, groups: Mapping[str, str], start: int) -> Iterator[LogEvent]:
     from ordernotify import render
     from ordernotify.aws.waiting import SystemClock
-    from ordernotify.logs.events import log_groups
     from ordernotify.logs.follow import Follower
     from ordernotify.logs.reader import BackOff, GroupReader, is_transient_or_offline
 
     clock, client = SystemClock(), cloud.logs
-    groups = {name: group for name, group in log_groups(run.names).items() if source in (None, name)}
     readers = [
         GroupReader(client, name, group, BackOff(clock, is_transient_or_offline, None, render.note))
         for name, group in groups.items()
@@ -235,11 +239,11 @@ def trace(
     from ordernotify.render import json_document
     from ordernotify.render.logs import show_trace, trace_json
 
-    cloud = run.cloud()
-    reader = _reader(run, cloud, None)
+    cloud, names = run.open()
+    reader = _reader(cloud, _groups(names, None), run.stack)
     story = trace_order(
         cloud,
-        run.names,
+        names,
         order_id,
         lambda order, first: find_order_events(reader.read, order, first, None),
         start,

@@ -117,12 +117,12 @@ def list_orders(
 
 
 def _list(run: Run, query: OrderQuery, columns: tuple[str, ...], *, json: bool, by_default: bool) -> None:
-    cloud = run.cloud()
+    cloud, names = run.open()
     from ordernotify import render
     from ordernotify.orders import query as reading
     from ordernotify.render import orders as screen
 
-    found = reading.list_orders(cloud, run.names, query)
+    found = reading.list_orders(cloud, names, query)
     if json:
         render.json_lines(_only(order, columns) for order in found)
         return
@@ -170,12 +170,12 @@ def get_order(
 
     Example: ordernotify get-order 0b8f7a52-3c1d-4e5f-8a9b-1c2d3e4f5a6b
     """
-    cloud = run.cloud()
+    cloud, names = run.open()
     from ordernotify import render
     from ordernotify.orders import query as reading
     from ordernotify.render import orders as screen
 
-    found = reading.get_orders(cloud, run.names, order_ids)
+    found = reading.get_orders(cloud, names, order_ids)
     known = [order for order in found if order is not None]
     if json:
         render.json_lines(known)
@@ -183,7 +183,7 @@ def get_order(
         screen.show_each(known)
     unknown = [order_id for order_id, order in zip(order_ids, found, strict=True) if order is None]
     if unknown:
-        screen.show_unknown(unknown, run.names.table)
+        screen.show_unknown(unknown, names.table)
         raise typer.Exit(EXIT_FAILED)
 
 
@@ -215,7 +215,7 @@ def export_orders(
     chosen = format_of(file, form)
     if json and file == STDIO:
         raise UsageError("--json and the orders cannot both go to stdout", "Leave one of them away.")
-    cloud = run.cloud()
+    cloud, names = run.open()
     from ordernotify import render
     from ordernotify.render import orders as screen
     from ordernotify.render.progress import counting
@@ -224,7 +224,7 @@ def export_orders(
     shown = render.json_safe if chosen is Format.JSONL else render.clean
     visible = shown if file == STDIO and sys.stdout.isatty() else None
     with counting("exporting") as tick:
-        count = export.export_orders(cloud, run.names, file, chosen, progress=tick, visible=visible)
+        count = export.export_orders(cloud, names, file, chosen, progress=tick, visible=visible)
     if json:
         render.json_document({"exported": count, "file": file, "format": chosen.value})
     else:
@@ -266,7 +266,7 @@ def import_orders(
 
 
 def _restore(run: Run, opened: BinaryIO, file: str, form: Format, *, json: bool) -> Counter[str]:
-    cloud = run.cloud()
+    cloud, names = run.open()
     from ordernotify.orders import restore
     from ordernotify.render import orders as screen
     from ordernotify.render.progress import counting
@@ -274,7 +274,7 @@ def _restore(run: Run, opened: BinaryIO, file: str, form: Format, *, json: bool)
     counts: Counter[str] = Counter()
     try:
         with counting("brought back") as tick:
-            for done in restore.restore_orders(cloud, run.names, opened, form):
+            for done in restore.restore_orders(cloud, names, opened, form):
                 counts[done.result] += 1
                 tick(counts.total())
                 if done.result is restore.Restoration.REFUSED:
@@ -313,18 +313,18 @@ def redrive(
     Example: ordernotify redrive --older-than 5m
     """
     age = _age(older_than)
-    cloud = run.cloud()
+    cloud, names = run.open()
     from ordernotify.orders import redrive as sender
     from ordernotify.render import orders as screen
     from ordernotify.render.progress import counting
 
     if dry_run:
-        screen.show_pending(sender.find_pending(cloud, run.names, age), json=json)
+        screen.show_pending(sender.find_pending(cloud, names, age), json=json)
         return
     counts: Counter[str] = Counter()
     try:
         with counting("redriven") as tick:
-            for done in sender.redrive(cloud, run.names, age, concurrency=concurrency):
+            for done in sender.redrive(cloud, names, age, concurrency=concurrency):
                 counts[done.fate] += 1
                 tick(counts.total())
                 if done.fate is sender.Fate.FAILED:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -52,8 +52,9 @@ def setup(run: Run) -> None:
     from ordernotify import provision
     from ordernotify.iam import policies
 
-    settings = _described(run, None)
-    _show(policies.policy(provision.setup_calls(provision.declare(settings, cloud)), cloud))
+    settings = _described(run, cloud, as_recorded=False)
+    more = (*_finding_calls(cloud, run), *provision.setup_calls(provision.declare(settings, cloud)))
+    _show(policies.policy(more, cloud))
 
 
 @command(policy_app, "operate", SETTING_OPTIONS)
@@ -69,7 +70,7 @@ def operate(run: Run, receiver: ReceiverOption = None) -> None:
     from ordernotify.iam import policies
 
     settings = _described(run, cloud)
-    more = operate_calls(cloud, settings, _receivers(receiver))
+    more = (*_finding_calls(cloud, run), *operate_calls(cloud, settings, _receivers(receiver)))
     _show(policies.policy((*provision.status_calls(provision.declare(settings, cloud)), *more), cloud))
 
 
@@ -88,8 +89,9 @@ def teardown(run: Run, receiver: ReceiverOption = None) -> None:
 
     settings = _described(run, cloud)
     more = (
-        *endpoint.calls(cloud, run.names),
-        *count_calls(cloud, run.names),
+        *_finding_calls(cloud, run),
+        *endpoint.calls(cloud, settings.names),
+        *count_calls(cloud, settings.names),
         *delivery.calls(_receivers(receiver)),
     )
     _show(policies.policy((*provision.teardown_calls(provision.declare(settings, cloud)), *more), cloud))
@@ -104,7 +106,7 @@ def function(run: Run) -> None:
     cloud = run.cloud()
     from ordernotify.iam import policies
 
-    _show(policies.role_policy(_described(run, None), cloud))
+    _show(policies.role_policy(_described(run, cloud, as_recorded=False), cloud))
 
 
 def operate_calls(cloud: Cloud, settings: Settings, receivers: Sequence[str]) -> Calls:
@@ -147,16 +149,24 @@ def _receivers(given: list[str] | None) -> list[str]:
     return [endpoint.address for endpoint in endpoints]
 
 
-def _described(run: Run, cloud: Cloud | None) -> Settings:
-    """Describe the stack: flags win over environment and file, and these over what `setup` recorded."""
-    recorded = {}
-    if cloud is not None:
-        from ordernotify.stack.discovery import recorded_settings
+def _finding_calls(cloud: Cloud, run: Run) -> Calls:
+    """List what finding the stack's names calls, whatever they turn out to be."""
+    from ordernotify.stack import discovery
 
-        # The stack need not exist, and who prints a policy need not be allowed to look.
-        with suppress(AccessDeniedError):
-            recorded = recorded_settings(cloud, run.names, run.stack)
-    return run.settings(recorded)
+    return discovery.naming_calls(cloud, run.told_names)
+
+
+def _described(run: Run, cloud: Cloud, *, as_recorded: bool = True) -> Settings:
+    """Describe the stack: flags win over environment and file, and these over what `setup` recorded."""
+    from ordernotify.stack.discovery import recorded_settings, with_own_role
+
+    names, recorded = run.told_names, dict[str, Any]()
+    # The stack need not exist, and who prints a policy need not be allowed to look.
+    with suppress(AccessDeniedError):
+        names = with_own_role(cloud, run.names_in(cloud), run.stack)
+        if as_recorded:
+            recorded = recorded_settings(cloud, names, run.stack)
+    return run.settings(names, recorded)
 
 
 def _show(policy: Policy) -> None:

@@ -72,7 +72,8 @@ class Run:
     """One invocation of a command: which stack, where it lives, and how to open that place."""
 
     stack: str
-    names: Names
+    told_names: Names
+    """As told or by default; `names_in` finds those that the stack has."""
     target: Target
     region: str | None
     profile: str | None
@@ -84,9 +85,21 @@ class Run:
     config: Path
     """The settings file, whether it exists or not."""
 
-    def settings(self, recorded: Mapping[str, Any] | None = None) -> Settings:
+    def settings(self, names: Names | None = None, recorded: Mapping[str, Any] | None = None) -> Settings:
         """Describe the stack as told, and for the rest as `setup` recorded it."""
-        return describe(self.stack, self.names, self.told, recorded)
+        return describe(self.stack, names or self.told_names, self.told, recorded)
+
+    def open(self) -> tuple[Cloud, Names]:
+        """Open the place, and find the names of the stack there."""
+        cloud = self.cloud()
+        return cloud, self.names_in(cloud)
+
+    def names_in(self, cloud: Cloud) -> Names:
+        """Find the names of the stack: those told, and for the rest those that it has."""
+        from ordernotify.stack.discovery import find_names
+
+        told = {row.field for row in NAME_ROWS if row.option in self.told.values}
+        return find_names(cloud, self.told_names, told, self.stack)
 
     def cloud(self) -> Cloud:
         """Open the place where the stack lives and say on stderr which one it is.
@@ -125,7 +138,7 @@ def _run_from(context: typer.Context, config: Path | None, verbose: bool) -> Run
         raise told.located(error) from None
     return Run(
         stack=place.stack,
-        names=names,
+        told_names=names,
         target=Target.AWS if place.aws else Target.LOCAL,
         region=place.region,
         profile=place.profile,

@@ -190,7 +190,7 @@ def _send_one(run: Run, body: bytes, given_key: str | None, api_key_file: Path |
 
     key = random_key() if given_key is None else given_key
     check_key(key)
-    access = find_access(run, run.cloud(), api_key_file)
+    access = find_access(run, *run.open(), api_key_file)
     from ordernotify import render
     from ordernotify.render import orders as screen
 
@@ -256,7 +256,7 @@ def _send_all(
     from ordernotify.orders.post import OrderClient
 
     clock = SystemClock()
-    access = find_access(run, run.cloud(), bulk.api_key_file)
+    access = find_access(run, *run.open(), bulk.api_key_file)
     client = OrderClient(access.url, connections=bulk.concurrency, sign=access.sign, clock=clock)
     from ordernotify.render.progress import sending
 

@@ -50,12 +50,14 @@ def setup(
 
     Example: ordernotify setup --email you@example.com
     """
-    settings = run.settings()
-    cloud = run.cloud()
+    run.settings()  # what cannot be is refused before the place is opened
+    cloud, names = run.open()
     from ordernotify import provision
     from ordernotify.render import note, plans
+    from ordernotify.stack.discovery import with_own_role
     from ordernotify.stack.report import report
 
+    settings = run.settings(with_own_role(cloud, names, run.stack))
     resources = provision.declare(settings, cloud)
     planned = provision.plan(resources, adopt=adopt)
     if dry_run:
@@ -134,23 +136,24 @@ def status(
 
     Example: ordernotify status --stack dev
     """
-    cloud = run.cloud()
+    cloud, names = run.open()
     from ordernotify import provision
     from ordernotify.orders.signing import read_api_key
     from ordernotify.render import plans
-    from ordernotify.stack.discovery import recorded_settings
+    from ordernotify.stack.discovery import recorded_settings, with_own_role
     from ordernotify.stack.report import report
 
-    settings = run.settings(recorded_settings(cloud, run.names, run.stack))
-    planned = provision.plan(provision.declare(settings, cloud))
+    recorded = recorded_settings(cloud, names, run.stack)
+    settings = run.settings(with_own_role(cloud, names, run.stack), recorded)
+    planned = provision.compare(provision.declare(settings, cloud))
     if all(item.live is None for item in planned.items):
         raise StackNotFoundError(
             f"there is no stack {run.stack} here",
             "`ordernotify setup` makes it; --stack, --aws and --region choose another one.",
         )
     found = report(settings, cloud, planned)
-    health = _health(cloud, run.names)
-    api_key = read_api_key(cloud, run.names, run.stack) if show_key else None
+    health = _health(cloud, names)
+    api_key = read_api_key(cloud, names, run.stack) if show_key else None
     if json:
         plans.show_report_json(found, health, api_key)
     else:
@@ -181,13 +184,13 @@ def verify(run: Run, api_key_file: KeyFileOption = None, json: JsonOption = Fals
 
     Example: ordernotify verify
     """
-    cloud = run.cloud()
+    cloud, names = run.open()
     from ordernotify.orders.post import Answer, Draft, OrderClient
     from ordernotify.orders.send import random_key
     from ordernotify.render import json_document, json_text, proof
     from ordernotify.stack import verify as procedure
 
-    access = find_access(run, cloud, api_key_file)
+    access = find_access(run, cloud, names, api_key_file)
     client = OrderClient(access.url, sign=access.sign)
 
     def send(order: Mapping[str, Any]) -> Answer:
@@ -196,7 +199,7 @@ def verify(run: Run, api_key_file: KeyFileOption = None, json: JsonOption = Fals
     order_id = ""
     checks: list[procedure.Check] = []
     try:
-        for outcome in procedure.verify(cloud, run.names, run.stack, send):
+        for outcome in procedure.verify(cloud, names, run.stack, send):
             if isinstance(outcome, Answer):
                 order_id = outcome.order_id
                 continue
@@ -238,13 +241,13 @@ def inbox(
             "the inbox exists on the local target only",
             "On AWS the messages are in the subscribers' mailboxes and phones.",
         )
-    cloud = run.cloud()
+    cloud, names = run.open()
     from ordernotify.aws.waiting import SystemClock
     from ordernotify.local.inbox import Delivery, follow_inbox, read_inbox
     from ordernotify.render import proof
 
     def read() -> list[Delivery]:
-        found = read_inbox(cloud, run.names, run.stack)
+        found = read_inbox(cloud, names, run.stack)
         return [one for one in found if order in (None, one.order_id) and to in (None, one.to)]
 
     if not follow:
@@ -274,17 +277,18 @@ def teardown(
 
     Example: ordernotify teardown --yes --delete-orders
     """
-    cloud = run.cloud()
+    cloud, names = run.open()
     from ordernotify import provision
     from ordernotify.render import json_document, plans
-    from ordernotify.stack.discovery import recorded_settings
+    from ordernotify.stack.discovery import recorded_settings, with_own_role
 
-    settings = Settings(run.stack, run.names, **recorded_settings(cloud, run.names, run.stack))
+    names = with_own_role(cloud, names, run.stack)
+    settings = Settings(run.stack, names, **recorded_settings(cloud, names, run.stack))
     resources = provision.declare(settings, cloud)
     planned = provision.plan_teardown(resources, delete_orders=bool(delete_orders))
     if planned.changes:
         plans.show_plan(planned)
-        if not yes and _confirm_teardown(cloud, run, planned, ask_for_orders=delete_orders is None):
+        if not yes and _confirm_teardown(cloud, settings, planned, ask_for_orders=delete_orders is None):
             planned = provision.plan_teardown(resources, delete_orders=True)
         _apply(resources, planned)
     if json:
@@ -294,28 +298,29 @@ def teardown(
     _stop_unused_cloud(cloud)
 
 
-def _confirm_teardown(cloud: Cloud, run: Run, planned: Plan, *, ask_for_orders: bool) -> bool:
+def _confirm_teardown(cloud: Cloud, settings: Settings, planned: Plan, *, ask_for_orders: bool) -> bool:
     """Ask whether to go on; returns whether the orders are to be deleted after all."""
     from ordernotify.orders.items import count_orders
     from ordernotify.render import note
 
     if not sys.stdin.isatty():
         raise OrderNotifyError("there is no terminal to ask at", "Read the plan above, then add --yes.")
-    counted = count_orders(cloud, run.names)
+    counted = count_orders(cloud, settings.names)
     if not ask_for_orders or counted is None or not any(item.keeps_orders for item in planned.items):
-        typer.confirm(f"Remove this of the stack {run.stack}?", abort=True, err=True)
+        typer.confirm(f"Remove this of the stack {settings.stack}?", abort=True, err=True)
         return False
     number = f"{counted.orders}" if counted.complete else f"at least {counted.orders}"
-    note(f"The table {run.names.table} holds {number} orders, {counted.pending} of them not announced yet.")
+    table = settings.names.table
+    note(f"The table {table} holds {number} orders, {counted.pending} of them not announced yet.")
     note("`ordernotify export-orders orders.jsonl` saves them first.")
-    typer.confirm(f"Remove the stack {run.stack} and keep the table?", abort=True, err=True)
+    typer.confirm(f"Remove the stack {settings.stack} and keep the table?", abort=True, err=True)
     answer = typer.prompt(
-        f"Type {run.stack} to delete the table with all orders too, or press Enter to keep it",
+        f"Type {settings.stack} to delete the table with all orders too, or press Enter to keep it",
         default="",
         show_default=False,
         err=True,
     )
-    return bool(answer == run.stack)
+    return bool(answer == settings.stack)
 
 
 def _stop_unused_cloud(cloud: Cloud) -> None:

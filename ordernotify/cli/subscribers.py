@@ -66,12 +66,12 @@ def subscribe(
 
     parsed = [parse_endpoint(text) for text in endpoints]
     wanted = parse_wanted(parsed, filter_policy, filter_scope, raw)
-    cloud = run.cloud()
+    cloud, names = run.open()
     from ordernotify.render.subscribers import show_notes
     from ordernotify.resources.sandbox import sandbox_notice
     from ordernotify.subscribers import change
 
-    done = _show(change.subscribe(cloud, run.names, run.stack, parsed, wanted), as_json)
+    done = _show(change.subscribe(cloud, names, run.stack, parsed, wanted), as_json)
     phones = [one.endpoint.address for one in done if one.endpoint.protocol == "sms" and not one.failed]
     notice = sandbox_notice(cloud, phones)
     if notice:
@@ -88,10 +88,10 @@ def unsubscribe(run: Run, endpoints: EndpointsArgument, as_json: JsonOption = Fa
 
     Example: ordernotify unsubscribe you@example.com +14155550100
     """
-    cloud = run.cloud()
+    cloud, names = run.open()
     from ordernotify.subscribers import change
 
-    _exit(_show(change.unsubscribe(cloud, run.names, run.stack, endpoints), as_json))
+    _exit(_show(change.unsubscribe(cloud, names, run.stack, endpoints), as_json))
 
 
 @command(app, "list-subscriptions")
@@ -110,11 +110,11 @@ def list_subscriptions(
 
     Example: ordernotify list-subscriptions --json
     """
-    cloud = run.cloud()
+    cloud, names = run.open()
     from ordernotify.render.subscribers import show_list, show_list_json
     from ordernotify.subscribers.topic import list_subscribers
 
-    listed = list_subscribers(cloud, run.names, run.stack, everything=everything)
+    listed = list_subscribers(cloud, names, run.stack, everything=everything)
     if as_json:
         show_list_json(listed)
     else:

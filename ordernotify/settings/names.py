@@ -11,6 +11,8 @@ from ordernotify.errors import UsageError
 from ordernotify.settings.row import SettingsError, rows_of, setting
 
 STACK_TAG = "ordernotify:stack"
+REGION_TAG = "ordernotify:region"
+"""On what is global: the region of the stack that it belongs to."""
 DEFAULT_STACK = "default"
 LOCAL_ACCOUNT = "000000000000"
 LOCAL_REGION = "us-east-1"
