@@ -12,7 +12,7 @@ def openapi(run: Run) -> None:
 
     Example: ordernotify openapi > openapi.json
     """
-    cloud = run.cloud()
+    cloud, names = run.open()
     import json
     import sys
     from importlib.metadata import version
@@ -20,5 +20,5 @@ def openapi(run: Run) -> None:
     from ordernotify.stack.discovery import find_endpoint
     from ordernotify.stack.openapi import openapi as describe
 
-    endpoint = find_endpoint(cloud, run.names, run.stack)
+    endpoint = find_endpoint(cloud, names, run.stack)
     sys.stdout.write(json.dumps(describe(endpoint, version("ordernotify")), indent=2) + "\n")
