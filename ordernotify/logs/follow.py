@@ -14,7 +14,6 @@ what was shown already by its event id. Once in a while one looks back further, 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -68,7 +67,7 @@ class Follower:
         readers: Sequence[PageSource],
         since: int,
         clock: Clock,
-        wall: Callable[[], float] = time.time,
+        wall: Callable[[], float],
         tell: Callable[[str], None] = lambda _message: None,
     ) -> None:
         """Take the time to begin with (ms since 1970), and the clocks: to sleep, and of the day (s)."""
