@@ -175,6 +175,18 @@ def test_what_cannot_be_is_refused_before_anything_is_asked(args: list[str], sai
     assert f"Error: {said}" in result.stderr
 
 
+def test_without_access_logs_the_api_has_no_lines_and_that_is_said(cloud: Cloud) -> None:
+    log(cloud, "line")
+
+    result = run("logs", "--source", "api")
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert (
+        "Error: the stack default has no access logs of its API\n"
+        "Hint: `ordernotify setup --access-logs` turns them on." in result.stderr
+    )
+
+
 def interrupted(self: object, seconds: float) -> None:
     raise KeyboardInterrupt
 
@@ -195,7 +207,15 @@ def test_following_waits_for_the_groups(cloud: Cloud, monkeypatch: pytest.Monkey
     result = run("logs", "-f", "--source", "function")
 
     assert result.exit_code == 0
-    assert "waiting for the log group /aws/lambda/processFileUpload" in result.stderr
+    assert "waiting for the log group /aws/lambda/processFileUpload\n" in result.stderr
+
+
+def test_following_an_api_without_access_logs_says_so(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting.SystemClock, "sleep", interrupted)
+
+    result = run("logs", "-f", "--source", "api")
+
+    assert "the API has no access logs. `ordernotify setup --access-logs` turns them on." in result.stderr
 
 
 def test_a_followed_order_is_chosen_while_following(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
