@@ -12,9 +12,10 @@ from ordernotify.resources.delivery import queue_statement, statement_id
 from ordernotify.resources.subscriptions import Subscriptions
 from ordernotify.settings.model import Settings
 from ordernotify.settings.names import STACK_TAG
-from ordernotify.subscribers.change import SubscriberAction
+from ordernotify.subscribers.change import NEW_SECONDS, SubscriberAction, subscribe
+from ordernotify.subscribers.endpoints import Wanted, parse_endpoint
 from tests.moto_account import REGION
-from tests.provision_support import ACCOUNT_ID, Account, answer, refuse, step
+from tests.provision_support import ACCOUNT_ID, Account, ManualClock, answer, refuse, step
 from tests.subscribers_support import (
     EMAIL,
     FUNCTION,
@@ -301,3 +302,25 @@ def test_the_subscription_of_a_deleted_function_can_be_removed(account: Account,
     assert [(one.action, one.notes) for one in remove(cloud, FUNCTION)] == [
         (SubscriberAction.UNSUBSCRIBED, ())
     ]
+
+
+@pytest.mark.usefixtures("topic")
+@pytest.mark.parametrize("operation", ["Subscribe", "GetSubscriptionAttributes"])
+def test_row_24_what_was_just_made_may_not_be_found_for_seconds(
+    account: Account, cloud: Cloud, manual_clock: ManualClock, operation: str
+) -> None:
+    account.interfere = refuse(operation, "NotFound", "Subscription does not exist", times=3)
+    done = list(subscribe(cloud, NAMES, "default", [parse_endpoint(EMAIL)], Wanted(), manual_clock))
+    assert [(one.action, one.error) for one in done] == [(SubscriberAction.SUBSCRIBED, None)]
+    assert 0 < manual_clock.time < NEW_SECONDS
+
+
+@pytest.mark.usefixtures("topic")
+def test_row_24_what_stays_unfound_is_named(
+    account: Account, cloud: Cloud, manual_clock: ManualClock
+) -> None:
+    account.interfere = refuse("GetSubscriptionAttributes", "NotFound", "no", times=999)
+    [done] = subscribe(cloud, NAMES, "default", [parse_endpoint(EMAIL)], Wanted(), manual_clock)
+    assert done.error is not None
+    assert f"the new subscription of {EMAIL}" in done.error.message
+    assert manual_clock.time >= NEW_SECONDS

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import threading
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, cast
 
 import boto3
 import botocore.session
 from botocore.config import Config
 
+from ordernotify import times
 from ordernotify.errors import (
     AwsError,
     CredentialsError,
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sts import STSClient
+    from mypy_boto3_sts.type_defs import GetCallerIdentityResponseTypeDef
 from ordernotify.aws.errors import CREDENTIALS_HINT, map_botocore_errors
 
 CONNECT_TIMEOUT_SECONDS = 5
@@ -38,6 +42,8 @@ MAX_ATTEMPTS = 6
 IDENTITY_ATTEMPTS = 3
 """GetCallerIdentity is the first call of a command: an endpoint that is down must show soon."""
 MAX_POOL_CONNECTIONS = 64
+CLOCK_TOLERANCE = timedelta(seconds=5)
+"""A difference up to this may come from the call itself, whose answer has whole seconds only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +75,8 @@ class Cloud:
         self._clients: dict[str, Any] = {}
         self._lock = threading.RLock()
         self._account: str | None = None
+        self._ahead = timedelta()
+        """How far AWS's clock is ahead of this machine's."""
 
     @property
     def region(self) -> str:
@@ -82,8 +90,15 @@ class Cloud:
             if self._account is None:
                 with map_botocore_errors("identify", "account"):
                     # AWS never denies this call.
-                    self._account = self._client("sts").get_caller_identity()["Account"]
+                    identity = self._client("sts").get_caller_identity()
+                self._ahead = _ahead(identity)
+                self._account = identity["Account"]
             return self._account
+
+    def now(self) -> datetime:
+        """The time by AWS's clock, which stamps the log events; this machine's may be off (AWS-FACTS 38)."""
+        self.account  # noqa: B018 - its answer has AWS's time
+        return times.now() + self._ahead
 
     @property
     def partition(self) -> str:
@@ -159,6 +174,15 @@ class Cloud:
     @property
     def sts(self) -> STSClient:
         return cast("STSClient", self._client("sts"))
+
+
+def _ahead(answer: GetCallerIdentityResponseTypeDef) -> timedelta:
+    try:
+        date = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+    except (KeyError, TypeError, ValueError):
+        return timedelta()
+    ahead = date - times.now()
+    return ahead if abs(ahead) > CLOCK_TOLERANCE else timedelta()
 
 
 def _client_config(attempts: int) -> Config:

@@ -112,12 +112,15 @@ def logs(
         raise UsageError("--raw and --json exclude each other", "Leave one of them out.")
     if order is not None and not order.strip():
         raise UsageError("the order id is empty", "Give the id that the answer to the order had.")
-    start, end = _times(since or (FOLLOW_SINCE if follow else RANGE_SINCE), until)
+    first = since or (FOLLOW_SINCE if follow else RANGE_SINCE)
+    from ordernotify import times
     from ordernotify.render.logs import LinePrinter
 
-    printer = LinePrinter(as_json=as_json, raw=raw, following=follow)
+    times.parse_range(first, until, times.now())
+    printer = LinePrinter(as_json=as_json, raw=raw, following=follow, now=times.now)
     cloud, names = run.open()
     groups = _groups(names, source)
+    start, end = _by_awss_clock(cloud, first, until)
     if follow:
         events = _followed(cloud, groups, start)
     else:
@@ -136,17 +139,12 @@ def logs(
         render.note(f"No such line since {since or RANGE_SINCE}; --since 7d looks further back.")
 
 
-def _times(since: str, until: str | None) -> tuple[int, int | None]:
-    from datetime import UTC, datetime
+def _by_awss_clock(cloud: Cloud, since: str, until: str | None) -> tuple[int, int | None]:
+    """Read the times in milliseconds since 1970."""
+    from ordernotify.times import milliseconds, parse_range
 
-    from ordernotify.times import parse_time
-
-    now = datetime.now(UTC)
-    start = parse_time(since, now)
-    end = parse_time(until, now) if until else None
-    if end is not None and end < start:
-        raise UsageError("--until is before --since", "Give a later --until, or an earlier --since.")
-    return start, end
+    start, end = parse_range(since, until, cloud.now())
+    return milliseconds(start) if start else 0, milliseconds(end) if end else None
 
 
 def _groups(names: Names, source: LogSource | None) -> Mapping[str, str]:
@@ -184,7 +182,7 @@ def _followed(cloud: Cloud, groups: Mapping[str, str], start: int) -> Iterator[L
         GroupReader(client, name, group, BackOff(clock, is_transient_or_offline, None, render.note))
         for name, group in groups.items()
     ]
-    return Follower(readers, start, clock, tell=render.note).follow()
+    return Follower(readers, start, clock, lambda: cloud.now().timestamp(), render.note).follow()
 
 
 def _chosen(
@@ -233,13 +231,16 @@ def trace(
     """
     if not order_id.strip():
         raise UsageError("the order id is empty", "Give the id that the answer to the order had.")
-    start = _times(since, None)[0] if since else None
+    from ordernotify import times
+
+    times.parse_range(since, None, times.now())
     from ordernotify.logs.filters import find_order_events
     from ordernotify.logs.trace import trace_order
     from ordernotify.render import json_document
     from ordernotify.render.logs import show_trace, trace_json
 
     cloud, names = run.open()
+    start = _by_awss_clock(cloud, since, None)[0] if since else None
     reader = _reader(cloud, _groups(names, None), run.stack)
     story = trace_order(
         cloud,
@@ -247,11 +248,11 @@ def trace(
         order_id,
         lambda order, first: find_order_events(reader.read, order, first, None),
         start,
-        _times(TRACE_SINCE, None)[0],
+        _by_awss_clock(cloud, TRACE_SINCE, None)[0],
     )
     if as_json:
         json_document(trace_json(story))
     else:
-        show_trace(story)
+        show_trace(story, times.now())
     if not story.known:
         raise typer.Exit(EXIT_FAILED)

@@ -18,7 +18,7 @@ from ordernotify.cli.run import JsonOption, Run, command
 from ordernotify.errors import EXIT_FAILED, OrderNotifyError, UsageError
 
 if TYPE_CHECKING:
-    from datetime import datetime, timedelta
+    from datetime import timedelta
 
     from ordernotify.orders.files import Format
     from ordernotify.orders.query import OrderQuery
@@ -100,15 +100,17 @@ def list_orders(
 
     Example: ordernotify list-orders --customer doe --since 1d --sort -createdAt
     """
+    from ordernotify import times
     from ordernotify.orders.query import OrderQuery
 
+    first, last = times.parse_range(since, until, times.now())
     shown = 0 if json else TABLE_LIMIT
     query = OrderQuery(
         customer=customer,
         product=product,
         notification=notification or "",
-        since=_moment(since),
-        until=_moment(until),
+        since=first,
+        until=last,
         where=tuple(_condition(text) for text in where or ()),
         sort=sort,
         limit=shown if limit is None else limit,
@@ -135,14 +137,6 @@ def _list(run: Run, query: OrderQuery, columns: tuple[str, ...], *, json: bool, 
 
 def _only(order: Mapping[str, Any], columns: tuple[str, ...]) -> Mapping[str, Any]:
     return {name: order[name] for name in columns if name in order} if columns else order
-
-
-def _moment(text: str | None) -> datetime | None:
-    from datetime import UTC, datetime
-
-    from ordernotify.times import parse_moment
-
-    return parse_moment(text, datetime.now(UTC)) if text else None
 
 
 def _condition(text: str) -> tuple[str, str]:

@@ -114,7 +114,7 @@ def operate_calls(cloud: Cloud, settings: Settings, receivers: Sequence[str]) ->
     from ordernotify.local import inbox
     from ordernotify.logs import events, trace
     from ordernotify.orders import redrive, restore, signing
-    from ordernotify.resources.sandbox import SANDBOX_CALLS
+    from ordernotify.resources.sandbox import SMS_CALLS
     from ordernotify.stack import discovery as endpoint
     from ordernotify.stack import health as overview
     from ordernotify.stack import verify
@@ -131,7 +131,7 @@ def operate_calls(cloud: Cloud, settings: Settings, receivers: Sequence[str]) ->
         *trace.calls(cloud, names),
         *verify.calls(cloud, names),
         *change.change_calls(cloud, names, receivers),
-        *SANDBOX_CALLS,
+        *SMS_CALLS,
         *(inbox.calls(cloud, names) if cloud.target is Target.LOCAL else ()),
     )
 

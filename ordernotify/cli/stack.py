@@ -164,13 +164,14 @@ def status(
 
 def _health(cloud: Cloud, names: Names) -> Health:
     """Read how the stack is doing, side by side."""
-    import time
     from concurrent.futures import ThreadPoolExecutor
+    from datetime import timedelta
 
     from ordernotify.orders.items import count_orders
     from ordernotify.stack import health as overview
+    from ordernotify.times import milliseconds
 
-    since = int((time.time() - LAST_ERRORS_SECONDS) * 1000)
+    since = milliseconds(cloud.now() - timedelta(seconds=LAST_ERRORS_SECONDS))
     with ThreadPoolExecutor(3) as pool:
         alarms = pool.submit(overview.read_alarms, cloud, names)
         orders = pool.submit(count_orders, cloud, names)
@@ -242,6 +243,7 @@ def inbox(
             "On AWS the messages are in the subscribers' mailboxes and phones.",
         )
     cloud, names = run.open()
+    from ordernotify import times
     from ordernotify.aws.waiting import SystemClock
     from ordernotify.local.inbox import Delivery, follow_inbox, read_inbox
     from ordernotify.render import proof
@@ -251,12 +253,12 @@ def inbox(
         return [one for one in found if order in (None, one.order_id) and to in (None, one.to)]
 
     if not follow:
-        proof.show_inbox(read()[-(limit or 0) :], as_json=json)
+        proof.show_inbox(read()[-(limit or 0) :], times.now, as_json=json)
         return
     already = read()
     skipped = already[: max(len(already) - limit, 0)] if limit else []
     with suppress(KeyboardInterrupt):
-        proof.show_inbox(follow_inbox(read, SystemClock(), skipped), as_json=json)
+        proof.show_inbox(follow_inbox(read, SystemClock(), skipped), times.now, as_json=json)
 
 
 @command(app, "teardown")

@@ -68,14 +68,12 @@ def subscribe(
     wanted = parse_wanted(parsed, filter_policy, filter_scope, raw)
     cloud, names = run.open()
     from ordernotify.render.subscribers import show_notes
-    from ordernotify.resources.sandbox import sandbox_notice
+    from ordernotify.resources.sandbox import sms_notices
     from ordernotify.subscribers import change
 
     done = _show(change.subscribe(cloud, names, run.stack, parsed, wanted), as_json)
     phones = [one.endpoint.address for one in done if one.endpoint.protocol == "sms" and not one.failed]
-    notice = sandbox_notice(cloud, phones)
-    if notice:
-        show_notes([notice])
+    show_notes(sms_notices(cloud, phones))
     _exit(done)
 
 

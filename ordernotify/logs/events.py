@@ -12,6 +12,8 @@ from ordernotify.aws.session import Cloud
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.settings.names import Names
 
+ACCESS_LOGS_HINT = "`ordernotify setup --access-logs` turns them on."
+
 
 def log_groups(names: Names) -> Mapping[str, str]:
     """The log group of each source."""

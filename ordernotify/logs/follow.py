@@ -14,12 +14,11 @@ what was shown already by its event id. Once in a while one looks back further, 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ordernotify.aws.waiting import Clock
-from ordernotify.logs.events import LogEvent
+from ordernotify.logs.events import ACCESS_LOGS_HINT, LogEvent
 from ordernotify.logs.reader import GroupMissingError, LogPage, PageSource
 from ordernotify.logs.seen import DEEP_LOOK_BACK_SECONDS, REORDER_EVENTS, Seen
 
@@ -68,7 +67,7 @@ class Follower:
         readers: Sequence[PageSource],
         since: int,
         clock: Clock,
-        wall: Callable[[], float] = time.time,
+        wall: Callable[[], float],
         tell: Callable[[str], None] = lambda _message: None,
     ) -> None:
         """Take the time to begin with (ms since 1970), and the clocks: to sleep, and of the day (s)."""
@@ -107,7 +106,9 @@ class Follower:
         # One that is missing beside another is normal: the API logs only when it is asked to.
         missing = [source.missing for source in self._sources]
         if all(missing) and not self._told:
-            self._tell(f"waiting for the log group {' or '.join(missing)}")
+            api_alone = all(source.reader.source == "api" for source in self._sources)
+            why = f": the API has no access logs. {ACCESS_LOGS_HINT}" if api_alone else ""
+            self._tell(f"waiting for the log group {' or '.join(missing)}{why}")
             self._told = True
 
     def _pages(self, source: _Source) -> Iterator[LogPage]:

@@ -6,14 +6,16 @@ import heapq
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ordernotify.errors import StackNotFoundError
-from ordernotify.logs.events import LogEvent
+from ordernotify.errors import OrderNotifyError, StackNotFoundError
+from ordernotify.logs.events import ACCESS_LOGS_HINT, LogEvent
 from ordernotify.logs.reader import GroupMissingError, LogPage, PageSource
 from ordernotify.logs.seen import DEEP_LOOK_BACK_SECONDS, Seen, in_order
 
 
-def no_log_group(stack: str) -> StackNotFoundError:
-    """The error for a stack of which no log group exists."""
+def no_log_group(stack: str, sources: Sequence[str]) -> OrderNotifyError:
+    """The error for a stack of which none of these sources has a log group."""
+    if list(sources) == ["api"]:
+        return OrderNotifyError(f"the stack {stack} has no access logs of its API", ACCESS_LOGS_HINT)
     return StackNotFoundError(f"the stack {stack} has no log group", "Run `ordernotify setup` first.")
 
 
@@ -27,13 +29,13 @@ class LogReader:
     def read(self, start: int, end: int | None = None, pattern: str = "") -> Iterator[LogEvent]:
         """Yield the events between two times (ms since 1970, inclusive) by timestamp, then ingestion.
 
-        A source without a log group has no events. Raises StackNotFoundError if none has one.
+        A source without a log group has no events. Raises OrderNotifyError if none has one.
         """
         missing: list[str] = []
         streams = [self._source(reader, missing, start, end, pattern) for reader in self.readers]
         yield from heapq.merge(*streams, key=lambda event: event.sort_key)
         if len(missing) == len(self.readers):
-            raise no_log_group(self.stack)
+            raise no_log_group(self.stack, missing)
 
     def _source(
         self, reader: PageSource, missing: list[str], start: int, end: int | None, pattern: str

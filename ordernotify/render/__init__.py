@@ -36,27 +36,37 @@ def clean(text: object) -> str:
     return _CONTROL.sub(_visible, str(text))
 
 
+def one_line(text: object) -> str:
+    """Make text that others wrote safe, and keep it on its line: it cannot pass for a line of ours."""
+    return clean(text).replace("\n", "\\x0a").replace("\t", " ")
+
+
+def _indented(text: str) -> str:
+    # A line break in AWS's or a customer's text must not begin a line that reads as ours, such as a hint.
+    return clean(text).replace("\n", "\n  ")
+
+
 def _visible(match: re.Match[str]) -> str:
     return f"\\x{ord(match[0]):02x}" if ord(match[0]) < 256 else "�"
 
 
 def error(message: str, hint: str = "") -> None:
     """Print an error and what to do about it."""
-    err.print(Text.assemble(("Error: ", "bold red"), clean(message)))
+    err.print(Text.assemble(("Error: ", "bold red"), _indented(message)))
     if hint:
-        err.print(Text.assemble(("Hint: ", "bold"), clean(hint)))
+        err.print(Text.assemble(("Hint: ", "bold"), _indented(hint)))
 
 
 def note(message: str) -> None:
     """Print something worth knowing."""
-    err.print(Text(clean(message), "dim"))
+    err.print(Text(_indented(message), "dim"))
 
 
 def traceback() -> None:
     """Print the traceback of the exception being handled."""
     import traceback as library
 
-    sys.stderr.write(library.format_exc())
+    err.print(Text(_indented(library.format_exc().rstrip("\n"))))
 
 
 def location(cloud: Cloud, stack: str) -> None:

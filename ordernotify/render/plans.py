@@ -14,12 +14,13 @@ from rich.table import Table
 from rich.text import Text
 
 from ordernotify.executor import Action, Event, Item, Plan, Progress
-from ordernotify.render import clean, err, json_document, out
+from ordernotify.render import clean, err, json_document, note, out
 from ordernotify.resources.base import Change
 from ordernotify.settings.model import Auth
 from ordernotify.settings.names import Target
 from ordernotify.stack.health import Health
 from ordernotify.stack.report import Report
+from ordernotify.subscribers.notes import about_pending
 
 _SIGNS = {
     Action.CREATE: ("+", "green"),
@@ -263,6 +264,8 @@ def show_status(report: Report, health: Health, api_key: str | None = None) -> N
         out.print(f"Subscriber: {s.protocol} {clean(s.endpoint)} ({s.state})")
     if not report.subscriptions:
         out.print("Subscriber: (none)")
+    for line in about_pending(report.subscriptions):
+        note(line)
     _show_orders(health)
     for error in health.errors:
         out.print(

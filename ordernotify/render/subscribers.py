@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.text import Text
 
-from ordernotify.render import clean, err, error, json_lines, out
+from ordernotify.render import err, error, json_lines, one_line, out
 from ordernotify.resources.subscriber import Subscriber, policy_json
 from ordernotify.subscribers import notes
 from ordernotify.subscribers.change import SubscriberAction, SubscriberOutcome
@@ -30,7 +30,7 @@ def show_outcome(outcome: SubscriberOutcome) -> None:
         return
     state = f", {outcome.subscriber.state}" if outcome.subscriber else ""
     style = "red" if outcome.failed else "green"
-    done = f"{outcome.endpoint.protocol} {clean(outcome.endpoint.address)}: "
+    done = f"{outcome.endpoint.protocol} {one_line(outcome.endpoint.address)}: "
     out.print(Text.assemble(done, (_DONE[outcome.action], style), state))
     show_notes(outcome.notes)
 
@@ -38,7 +38,7 @@ def show_outcome(outcome: SubscriberOutcome) -> None:
 def show_notes(texts: Iterable[str]) -> None:
     """Print what the person should know, on stderr."""
     for text in texts:
-        err.print(Text.assemble(("Note: ", "bold yellow"), clean(text)))
+        err.print(Text.assemble(("Note: ", "bold yellow"), one_line(text)))
 
 
 def outcome_document(outcome: SubscriberOutcome) -> dict[str, Any]:
@@ -81,12 +81,12 @@ def show_list(listed: Iterable[Subscriber]) -> None:
         out.print("Nobody is subscribed. `ordernotify subscribe ENDPOINT` adds somebody.")
         return
     # Not a table of rich's: that breaks an ARN into pieces that nobody can copy.
-    width = max(len(clean(one.endpoint)) for one in rows)
+    width = max(len(one_line(one.endpoint)) for one in rows)
     for one in rows:
         line = Text.assemble(
-            f"{one.protocol:<6}  {clean(one.endpoint):<{width}}  ",
+            f"{one.protocol:<6}  {one_line(one.endpoint):<{width}}  ",
             (f"{one.state:<9}", "yellow" if one.pending else "green"),
-            f"  {clean(_filter(one))}",
+            f"  {one_line(_filter(one))}",
         )
         line.rstrip()
         out.print(line)

@@ -17,7 +17,7 @@ from ordernotify.resources.listing import (
     is_internal,
     list_subscriptions,
 )
-from ordernotify.resources.sandbox import SANDBOX_CALLS, sandbox_notice
+from ordernotify.resources.sandbox import SMS_CALLS, sms_notices
 
 PARALLEL_CALLS = 8
 
@@ -53,7 +53,7 @@ class Subscriptions(Resource[SubscriptionsState]):
         """IAM checks the topic, except for Unsubscribe, which has no resource."""
         subscribe = (
             allow("sns", "Subscribe", on=self._topic_arn),
-            *(SANDBOX_CALLS if self._phones else ()),
+            *(SMS_CALLS if self._phones else ()),
         )
         return {
             Verb.FIND: (allow("sns", "ListSubscriptionsByTopic", on=self._topic_arn),),
@@ -100,9 +100,8 @@ class Subscriptions(Resource[SubscriptionsState]):
         return Live("", replace(live.state, subscribers=live.state.subscribers.union(self._given())))
 
     def notes_after(self) -> tuple[str, ...]:
-        """Say which phones get no text messages (AWS-FACTS 14)."""
-        notice = sandbox_notice(self.cloud, self._phones)
-        return (notice,) if notice else ()
+        """Say why phones may get no text messages (AWS-FACTS 14, 32)."""
+        return tuple(sms_notices(self.cloud, self._phones))
 
     def removal_notice(self, live: Live[SubscriptionsState]) -> str:
         """Say that AWS keeps who has not confirmed yet (AWS-FACTS 13)."""

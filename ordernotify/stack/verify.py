@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
+from ordernotify import times
 from ordernotify.aws.errors import has_code, ignore_codes, map_botocore_errors
 from ordernotify.aws.session import Cloud
 from ordernotify.aws.waiting import Clock, Patience, SystemClock
@@ -25,6 +27,7 @@ from ordernotify.settings.names import STACK_TAG, Names, Target
 
 STORED_SECONDS = 5.0
 NOTIFICATION_SECONDS = 30.0
+LOG_MARGIN = timedelta(seconds=5)
 LOG_LINES_SECONDS = 60.0
 """CloudWatch shows events seconds to minutes late (AWS-FACTS, CloudWatch Logs)."""
 SUBSCRIPTION_SETTLES_SECONDS = 3.0
@@ -86,7 +89,7 @@ def verify(
             queue_url = cleanup.enter_context(temporary_queue(cloud, names, stack, clock))
         except OrderNotifyError as error:
             no_queue = error.message
-        since = int(time.time() * 1000) - 5000
+        since = times.milliseconds(cloud.now() - LOG_MARGIN)
         began = clock.now()
         try:
             answer = send(TEST_ORDER)

@@ -10,12 +10,13 @@ from botocore.exceptions import ClientError
 
 from ordernotify.aws.errors import has_code, map_botocore_errors
 from ordernotify.aws.session import Cloud
+from ordernotify.aws.waiting import Clock, Patience, SystemClock
 from ordernotify.errors import CredentialsError, OrderNotifyError, UsageError
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources import delivery, mailbox, subscriber
 from ordernotify.resources.delivery import Grant
 from ordernotify.resources.filter_policy import Scope
-from ordernotify.resources.listing import SUBSCRIPTIONS, Subscription, is_internal
+from ordernotify.resources.listing import NO_TOPIC, SUBSCRIPTIONS, Subscription, is_internal
 from ordernotify.resources.subscriber import Subscriber
 from ordernotify.settings.names import Names
 from ordernotify.subscribers import notes
@@ -26,6 +27,8 @@ from ordernotify.subscribers.topic import (
     open_topic,
 )
 
+NEW_SECONDS = 30.0
+"""How long a new topic or subscription may answer NotFound."""
 _INVALID = ("InvalidParameter", "InvalidParameterException")
 _RECEIVERS = ("sqs", "lambda")
 
@@ -72,7 +75,12 @@ def change_calls(cloud: Cloud, names: Names, receivers: Iterable[str] = ()) -> C
 
 
 def subscribe(
-    cloud: Cloud, names: Names, stack: str, endpoints: Sequence[Endpoint], wanted: Wanted
+    cloud: Cloud,
+    names: Names,
+    stack: str,
+    endpoints: Sequence[Endpoint],
+    wanted: Wanted,
+    clock: Clock | None = None,
 ) -> Iterator[SubscriberOutcome]:
     """Subscribe each endpoint as wanted, or change how it is; one that fails does not stop the others.
 
@@ -81,9 +89,12 @@ def subscribe(
     """
     for endpoint in endpoints:
         _refuse_own(cloud, names, endpoint)
+        if endpoint.protocol in _RECEIVERS:
+            delivery.check_regions(cloud.region, delivery.parse_receiver(endpoint.address))
+    patience = Patience(clock or SystemClock())
     topic = open_topic(cloud, names, stack)
     for endpoint in dict.fromkeys(endpoints):
-        yield _attempt(endpoint, lambda one: _subscribe_one(cloud, topic, one, wanted))
+        yield _attempt(endpoint, lambda one: _subscribe_one(cloud, topic, one, wanted, patience))
 
 
 def unsubscribe(
@@ -122,15 +133,17 @@ def _refuse_own(cloud: Cloud, names: Names, endpoint: Endpoint) -> None:
         )
 
 
-def _subscribe_one(cloud: Cloud, topic: StackTopic, endpoint: Endpoint, wanted: Wanted) -> SubscriberOutcome:
+def _subscribe_one(
+    cloud: Cloud, topic: StackTopic, endpoint: Endpoint, wanted: Wanted, patience: Patience
+) -> SubscriberOutcome:
     receiver = delivery.parse_receiver(endpoint.address) if endpoint.protocol in _RECEIVERS else None
     grant = delivery.allow(cloud, receiver, topic.arn) if receiver else None
     existing = _existing(topic, endpoint)
     try:
         if existing is None:
-            action, found = SubscriberAction.SUBSCRIBED, _create(cloud, topic, endpoint, wanted)
+            action, found = SubscriberAction.SUBSCRIBED, _create(cloud, topic, endpoint, wanted, patience)
         else:
-            action, found = _change(cloud, topic, existing, wanted)
+            action, found = _change(cloud, topic, existing, wanted, patience)
     except (ClientError, OrderNotifyError):
         if receiver and grant is Grant.ADDED and existing is None:
             delivery.forbid(cloud, receiver, topic.arn)
@@ -152,41 +165,56 @@ def _existing(topic: StackTopic, endpoint: Endpoint) -> Subscription | None:
     return next((one for one in topic.subscriptions if (one.protocol, one.endpoint) == key), None)
 
 
-def _create(cloud: Cloud, topic: StackTopic, endpoint: Endpoint, wanted: Wanted) -> Subscriber:
+def _create(
+    cloud: Cloud, topic: StackTopic, endpoint: Endpoint, wanted: Wanted, patience: Patience
+) -> Subscriber:
     attributes = subscriber.subscription_attributes(wanted.filter_policy, wanted.scope, wanted.raw)
-    return _subscribed(cloud, topic, endpoint, attributes)
+    return _subscribed(cloud, topic, endpoint, attributes, patience)
 
 
 def _subscribed(
-    cloud: Cloud, topic: StackTopic, endpoint: Endpoint, attributes: dict[str, str]
+    cloud: Cloud, topic: StackTopic, endpoint: Endpoint, attributes: dict[str, str], patience: Patience
 ) -> Subscriber:
-    """Subscribe and read the result back; SNS finds one that exists, and asks it again if it is pending."""
-    arn = cloud.sns.subscribe(
-        TopicArn=topic.arn,
-        Protocol=endpoint.protocol,
-        Endpoint=endpoint.address,
-        Attributes=attributes,
-        ReturnSubscriptionArn=True,
+    """Subscribe and read the result back; SNS finds one that exists, and asks it again if it is pending.
+
+    What has just been made may answer NotFound for seconds (AWS-FACTS 24).
+    """
+    arn = patience.retry(
+        lambda: cloud.sns.subscribe(
+            TopicArn=topic.arn,
+            Protocol=endpoint.protocol,
+            Endpoint=endpoint.address,
+            Attributes=attributes,
+            ReturnSubscriptionArn=True,
+        ),
+        when=lambda error: has_code(error, *NO_TOPIC),
+        waiting_for="the topic",
+        timeout=NEW_SECONDS,
     )["SubscriptionArn"]
     # Emulators answer "pending confirmation", whatever was asked for.
     known = Subscription(endpoint.protocol, endpoint.address, arn if arn.startswith("arn:") else None)
-    found = subscriber.read_subscriber(cloud, known)
-    if found is None:
-        raise OrderNotifyError(
-            f"{endpoint.address} was subscribed and is gone again", "Run the same command again."
-        )
-    return found
+    read: list[Subscriber] = []
+
+    def can_be_read() -> bool:
+        found = subscriber.read_subscriber(cloud, known)
+        read.extend([found] if found else [])
+        return found is not None
+
+    patience.until(
+        can_be_read, waiting_for=f"the new subscription of {endpoint.address}", timeout=NEW_SECONDS
+    )
+    return read[0]
 
 
 def _change(
-    cloud: Cloud, topic: StackTopic, existing: Subscription, wanted: Wanted
+    cloud: Cloud, topic: StackTopic, existing: Subscription, wanted: Wanted, patience: Patience
 ) -> tuple[SubscriberAction, Subscriber]:
     """Bring a subscription to what is wanted; a pending one is asked to confirm once more."""
     found = subscriber.read_subscriber(cloud, existing) if existing.arn else None
     action = SubscriberAction.UNCHANGED
     if found is None or found.pending:
         # The listing has no ARN of a pending one (AWS-FACTS 13); without attributes, SNS compares none.
-        found = _subscribed(cloud, topic, Endpoint(existing.protocol, existing.endpoint), {})
+        found = _subscribed(cloud, topic, Endpoint(existing.protocol, existing.endpoint), {}, patience)
         action = SubscriberAction.ASKED_AGAIN
     changes = _changes(found, wanted)
     if not changes:
@@ -273,6 +301,6 @@ def _remove(cloud: Cloud, one: Subscription) -> bool:
     except ClientError as error:
         if has_code(error, *_INVALID, text="pending confirmation"):
             return False
-        if not has_code(error, "NotFound", "NotFoundException"):
+        if not has_code(error, *NO_TOPIC):
             raise
     return True

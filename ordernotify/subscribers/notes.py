@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from ordernotify.aws.session import Cloud
 from ordernotify.resources import delivery
 from ordernotify.resources.delivery import Grant, Receiver
+from ordernotify.resources.listing import Subscription
 from ordernotify.resources.subscriber import PENDING_LIFETIME, Subscriber
 from ordernotify.subscribers.endpoints import NOTIFICATION_ATTRIBUTES, Wanted, unknown_attributes
 
@@ -51,9 +52,9 @@ def pending_note(found: Subscriber) -> str:
     return f"{found.endpoint} is pending: {what}. An unconfirmed subscription is dropped after {_LIFETIME}"
 
 
-def about_pending(subscribers: Iterable[Subscriber]) -> Iterator[str]:
+def about_pending(subscribers: Iterable[Subscriber | Subscription]) -> Iterator[str]:
     """Say what pending means, and why a mailbox that had confirmed may be pending (AWS-FACTS 22)."""
-    pending = [one for one in subscribers if one.pending]
+    pending = [one for one in subscribers if one.state == "pending"]
     if pending:
         yield (
             "a pending subscriber gets nothing until it confirms, and AWS removes it "
