@@ -33,67 +33,79 @@ class Notification(StrEnum):
     SENT = "sent"
 
 
+FindCustomerOption = Annotated[
+    str,
+    typer.Option(
+        "--customer",
+        help="A part of the customer's name, in any case.",
+        metavar="TEXT",
+        show_default=False,
+    ),
+]
+FindProductOption = Annotated[
+    str,
+    typer.Option(
+        "--product", help="A part of the product's name, in any case.", metavar="TEXT", show_default=False
+    ),
+]
+NotificationOption = Annotated[
+    Notification | None,
+    typer.Option(
+        "--notification", help="Only with this state: pending or sent.", metavar="STATE", show_default=False
+    ),
+]
+CreatedSinceOption = Annotated[
+    str | None,
+    typer.Option(
+        "--since",
+        help="Created from then on: 10m, 2h30m, 1d (ago), or ISO 8601; without a zone it is local.",
+        metavar="TIME",
+        show_default=False,
+    ),
+]
+CreatedUntilOption = Annotated[
+    str | None, typer.Option("--until", help="Created before then.", metavar="TIME", show_default=False)
+]
+WhereOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--where", help="Only with this value; repeatable.", metavar="FIELD=VALUE", show_default=False
+    ),
+]
+SortOption = Annotated[
+    str,
+    typer.Option(
+        "--sort", help="Sort by a field; -FIELD for descending.", metavar="FIELD", show_default=False
+    ),
+]
+LimitOption = Annotated[
+    int | None,
+    typer.Option(
+        "--limit",
+        "-n",
+        help="How many at most; 0 for all.",
+        metavar="N",
+        show_default="50; all with --json",
+        min=0,
+    ),
+]
+ColumnsOption = Annotated[
+    str, typer.Option("--columns", help="The fields to show.", metavar="A,B,C", show_default=False)
+]
+
+
 @command(app, "list-orders")
 def list_orders(
     run: Run,
-    customer: Annotated[
-        str,
-        typer.Option(
-            "--customer",
-            help="A part of the customer's name, in any case.",
-            metavar="TEXT",
-            show_default=False,
-        ),
-    ] = "",
-    product: Annotated[
-        str,
-        typer.Option(
-            "--product", help="A part of the product's name, in any case.", metavar="TEXT", show_default=False
-        ),
-    ] = "",
-    notification: Annotated[
-        Notification | None,
-        typer.Option(
-            "--notification", help="Only with this state.", metavar="pending|sent", show_default=False
-        ),
-    ] = None,
-    since: Annotated[
-        str | None,
-        typer.Option(
-            "--since",
-            help="Created from then on: 10m, 2h30m, 1d (ago), or ISO 8601; without a zone it is local.",
-            metavar="TIME",
-            show_default=False,
-        ),
-    ] = None,
-    until: Annotated[
-        str | None, typer.Option("--until", help="Created before then.", metavar="TIME", show_default=False)
-    ] = None,
-    where: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--where", help="Only with this value; repeatable.", metavar="FIELD=VALUE", show_default=False
-        ),
-    ] = None,
-    sort: Annotated[
-        str,
-        typer.Option(
-            "--sort", help="Sort by a field; -FIELD for descending.", metavar="FIELD", show_default=False
-        ),
-    ] = "",
-    limit: Annotated[
-        int | None,
-        typer.Option(
-            "--limit",
-            help="How many at most; 0 for all.",
-            metavar="N",
-            show_default="50; all with --json",
-            min=0,
-        ),
-    ] = None,
-    columns: Annotated[
-        str, typer.Option("--columns", help="The fields to show.", metavar="A,B,C", show_default=False)
-    ] = "",
+    customer: FindCustomerOption = "",
+    product: FindProductOption = "",
+    notification: NotificationOption = None,
+    since: CreatedSinceOption = None,
+    until: CreatedUntilOption = None,
+    where: WhereOption = None,
+    sort: SortOption = "",
+    limit: LimitOption = None,
+    columns: ColumnsOption = "",
     json: JsonOption = False,
 ) -> None:
     """List orders: a table, or with --json one JSON object per line.
@@ -162,7 +174,7 @@ def get_order(
 ) -> None:
     """Show orders by their ids; ends with status 1 if one of them does not exist.
 
-    Example: ordernotify get-order 0b8f7a52-3c1d-4e5f-8a9b-1c2d3e4f5a6b
+    Example: ordernotify get-order 0b8f7a52
     """
     cloud, names = run.open()
     from ordernotify import render
@@ -191,7 +203,10 @@ def export_orders(
     form: Annotated[
         str,
         typer.Option(
-            "--format", help="The file's format.", metavar="jsonl|csv", show_default="its suffix; jsonl for -"
+            "--format",
+            help="The file's format: jsonl or csv.",
+            metavar="FORM",
+            show_default="its suffix; jsonl for -",
         ),
     ] = "",
     json: JsonOption = False,
@@ -236,8 +251,8 @@ def import_orders(
         str,
         typer.Option(
             "--format",
-            help="The file's format.",
-            metavar="jsonl|csv",
+            help="The file's format: jsonl or csv.",
+            metavar="FORM",
             show_default="its suffix; jsonl for -",
         ),
     ] = "",
