@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ordernotify.cli import app
+from ordernotify.cli.help import panel_of
 from ordernotify.cli.options import SETTING_OPTIONS
 from ordernotify.cli.run import Run, command
 from ordernotify.errors import AccessDeniedError, UsageError
@@ -26,7 +27,7 @@ policy_app = typer.Typer(
     help="Print the least IAM policy for setup, for daily operation, for teardown, or for the function.",
     no_args_is_help=True,
 )
-app.add_typer(policy_app)
+app.add_typer(policy_app, rich_help_panel=panel_of("policy"))
 
 ReceiverOption = Annotated[
     list[str] | None,

@@ -53,7 +53,6 @@ def _name(what: str, default: str, pattern: str, rule: str) -> Any:
         panel="Names",
         option=f"{what.lower()}-name",
         check=check,
-        hidden=True,
     )
 
 

@@ -51,8 +51,6 @@ class Setting:
     """Whether setup keeps it in the account, as a tag of the function."""
     negative: bool = False
     """Whether there is a flag `--no-…` too."""
-    hidden: bool = False
-    """Whether `--help` leaves it out."""
     field: str = ""
     default: Any = None
     kind: type = str
