@@ -73,7 +73,7 @@ OrderOption = Annotated[
     typer.Option(
         "--order",
         metavar="ID",
-        help="Only the lines of every request that touched this order.",
+        help="Only the lines of every request that touched this order: its id, or the first 8 characters.",
     ),
 ]
 SourceOption = Annotated[
@@ -104,7 +104,8 @@ def logs(
     without -f lets CloudWatch search. Ctrl-C ends following with the exit status 0.
 
     Example: ordernotify logs -f --errors
-    Example: ordernotify logs --since 2d --order 0b8c2f4e-…
+
+    Example: ordernotify logs --since 2d --order 0b8f7a52
     """
     if follow and until:
         raise UsageError("--until and --follow exclude each other", "Leave one of them out.")
@@ -119,6 +120,7 @@ def logs(
     times.parse_range(first, until, times.now())
     printer = LinePrinter(as_json=as_json, raw=raw, following=follow, now=times.now)
     cloud, names = run.open()
+    order = _full_id(cloud, names, order) if order else None
     groups = _groups(names, source)
     start, end = _by_awss_clock(cloud, first, until)
     if follow:
@@ -137,6 +139,12 @@ def logs(
         from ordernotify import render
 
         render.note(f"No such line since {since or RANGE_SINCE}; --since 7d looks further back.")
+
+
+def _full_id(cloud: Cloud, names: Names, order_id: str) -> str:
+    from ordernotify.orders.ids import full_id
+
+    return full_id(cloud, names, order_id.strip())
 
 
 def _by_awss_clock(cloud: Cloud, since: str, until: str | None) -> tuple[int, int | None]:
@@ -210,7 +218,7 @@ def _through(events: Iterator[LogEvent], stage: Callable[[LogEvent], list[LogEve
 @command(app, "trace")
 def trace(
     run: Run,
-    order_id: Annotated[str, typer.Argument(metavar="ORDER_ID", help="The order's id.")],
+    order_id: Annotated[str, typer.Argument(metavar="ID", help="The order's id, or its first 8 characters.")],
     since: Annotated[
         str | None,
         typer.Option(
@@ -227,7 +235,7 @@ def trace(
     The times come from the function's log lines, and from the table where there are none. The exit status
     is 1 if neither the table nor the logs know the order.
 
-    Example: ordernotify trace 0b8c2f4e-…
+    Example: ordernotify trace 0b8f7a52
     """
     if not order_id.strip():
         raise UsageError("the order id is empty", "Give the id that the answer to the order had.")
@@ -241,6 +249,7 @@ def trace(
 
     cloud, names = run.open()
     start = _by_awss_clock(cloud, since, None)[0] if since else None
+    order_id = _full_id(cloud, names, order_id)
     reader = _reader(cloud, _groups(names, None), run.stack)
     story = trace_order(
         cloud,

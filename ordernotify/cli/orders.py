@@ -168,7 +168,10 @@ def _column_names(text: str) -> tuple[str, ...]:
 def get_order(
     run: Run,
     order_ids: Annotated[
-        list[str], typer.Argument(metavar="ID...", help="The orders' ids.", show_default=False)
+        list[str],
+        typer.Argument(
+            metavar="ID...", help="The orders' ids, or their first 8 characters.", show_default=False
+        ),
     ],
     json: JsonOption = False,
 ) -> None:

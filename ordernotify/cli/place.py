@@ -34,7 +34,7 @@ def url(run: Run, json: JsonOption = False) -> None:
 
 @command(app, "env")
 def env(run: Run, json: JsonOption = False) -> None:
-    """Print the variables with which the AWS command line and boto3 reach the same place, for a shell to eval.
+    """Print the variables for the AWS command line and boto3 to reach the same place, to `eval`.
 
     Example: eval "$(ordernotify env --quiet)" && aws dynamodb list-tables
     """

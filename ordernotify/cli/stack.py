@@ -223,7 +223,12 @@ def inbox(
         int | None, typer.Option("--limit", min=1, help="Only the newest N.", metavar="N")
     ] = None,
     order: Annotated[
-        str | None, typer.Option("--order", metavar="ID", help="Only the messages about this order.")
+        str | None,
+        typer.Option(
+            "--order",
+            metavar="ID",
+            help="Only the messages about this order: its id, or the first 8 characters.",
+        ),
     ] = None,
     to: Annotated[
         str | None, typer.Option("--to", metavar="ADDRESS", help="Only those to this subscriber.")
@@ -246,11 +251,14 @@ def inbox(
     from ordernotify import times
     from ordernotify.aws.waiting import SystemClock
     from ordernotify.local.inbox import Delivery, follow_inbox, read_inbox
+    from ordernotify.orders.ids import full_id
     from ordernotify.render import proof
+
+    wanted = full_id(cloud, names, order) if order else None
 
     def read() -> list[Delivery]:
         found = read_inbox(cloud, names, run.stack)
-        return [one for one in found if order in (None, one.order_id) and to in (None, one.to)]
+        return [one for one in found if wanted in (None, one.order_id) and to in (None, one.to)]
 
     if not follow:
         proof.show_inbox(read()[-(limit or 0) :], times.now, as_json=json)
