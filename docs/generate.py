@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import importlib
-import inspect
 import pkgutil
-import re
+import textwrap
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,8 @@ from ordernotify.settings.model import NAME_ROWS, PLACE_ROWS, SETTING_ROWS
 from ordernotify.settings.row import Setting
 
 FOLDER = Path(__file__).parent
-_COMMON = {"--config", "--json", "--verbose"}
+_COMMON = {"--config", "--json", "--quiet", "--color", "--verbose"}
+_WIDTH = 110
 _NOTE = "<!-- Made by `make docs` from the program. -->\n"
 
 
@@ -32,10 +32,11 @@ def commands() -> Iterator[tuple[str, Any]]:
         importlib.import_module(f"ordernotify.cli.{module.name}")
 
     def walk(command: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
-        for name, inner in getattr(command, "commands", {}).items():
-            yield from walk(inner, (*path, name))
         if not hasattr(command, "commands"):
             yield " ".join(path), command
+            return
+        for name in command.list_commands(None):
+            yield from walk(command.commands[name], (*path, name))
 
     return walk(typer.main.get_command(ordernotify.cli.app), ())
 
@@ -95,10 +96,12 @@ def _row(parameter: Any) -> str:
 
 
 def _help(text: str) -> str:
-    """Lay a docstring out: paragraphs as they are, the examples as code."""
+    """Lay a help text out: paragraphs as they are, the examples as code."""
     return "\n".join(
-        f"    {' '.join(one[9:].split())}\n" if one.startswith("Example: ") else f"{one}\n"
-        for one in re.split(r"\n\n|\n(?=Example: )", inspect.cleandoc(text))
+        "".join(f"    {line}\n" for line in one.splitlines()[1:])
+        if one.startswith(("Example:", "Examples:"))
+        else f"{textwrap.fill(one, _WIDTH)}\n"
+        for one in text.split("\n\n")
     )
 
 
@@ -122,8 +125,10 @@ changed.
 ## Every command
 
 {_table((*PLACE_ROWS, *NAME_ROWS))}
-`--config FILE` names the settings file, `--json` prints the result as JSON, `--verbose` shows the traceback
-of an error. `ORDERNOTIFY_CONFIG`, `ORDERNOTIFY_JSON` and `ORDERNOTIFY_VERBOSE` stand for them.
+`--config FILE` names the settings file, `--json` prints the result as JSON, `--quiet` prints the result and
+errors only, `--color` is `always`, `never` or `auto`, and `--verbose` shows the traceback of an error.
+`ORDERNOTIFY_CONFIG`, `ORDERNOTIFY_JSON`, `ORDERNOTIFY_QUIET`, `ORDERNOTIFY_COLOR` and `ORDERNOTIFY_VERBOSE`
+stand for them.
 
 ## A stack
 

@@ -44,6 +44,7 @@ def test_help_of_every_command_has_an_example(name: str, command: Any) -> None:
 
 def test_only_common_options_have_a_variable_beside_the_settings() -> None:
     found = {parameter.envvar for _, command in GENERATE.commands() for parameter in command.params}
-    assert found - {None} == {"ORDERNOTIFY_CONFIG", "ORDERNOTIFY_JSON", "ORDERNOTIFY_VERBOSE"}
+    names = ("CONFIG", "JSON", "QUIET", "COLOR", "VERBOSE")
+    assert found - {None} == {f"ORDERNOTIFY_{name}" for name in names}
     settings = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
     assert {name for name in OTHER_VARIABLES if f"`{name}`" not in settings} == set()

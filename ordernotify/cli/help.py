@@ -50,7 +50,7 @@ def tell(app: Typer, name: str, function: Callable[..., Any], docstring: str | N
 
 
 class ToldCommand(TyperCommand):
-    """A command whose help has room for the meaning of its options: `--[no-]x` stands for both flags."""
+    """A command whose help leaves room for what its options mean: `--[no-]x` stands for both flags."""
 
     def format_help(self, ctx: Context, formatter: HelpFormatter) -> None:
         """Write the help."""
@@ -63,11 +63,13 @@ class ToldCommand(TyperCommand):
 
 
 def _folded(parameter: Parameter) -> Parameter:
-    flag = parameter.opts[0].removeprefix("--")
-    if parameter.secondary_opts != [f"--no-{flag}"]:
-        return parameter
     folded = copy(parameter)
-    folded.opts, folded.secondary_opts = [f"--[no-]{flag}"], []
+    flag = parameter.opts[0].removeprefix("--")
+    if parameter.secondary_opts == [f"--no-{flag}"]:
+        folded.opts, folded.secondary_opts = [f"--[no-]{flag}"], []
+    if hasattr(parameter.type, "clamp"):
+        # A range would stand as x>=1 beside the option; wrong values are told the range.
+        folded.type = types.INT
     return folded
 
 

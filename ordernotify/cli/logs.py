@@ -78,7 +78,9 @@ OrderOption = Annotated[
 ]
 SourceOption = Annotated[
     LogSource | None,
-    typer.Option("--source", help="Only this source.", show_default="both"),
+    typer.Option(
+        "--source", metavar="SOURCE", help="Only this source: function or api.", show_default="both"
+    ),
 ]
 RawOption = Annotated[bool, typer.Option("--raw", help="Print the lines exactly as they were logged.")]
 

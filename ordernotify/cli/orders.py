@@ -69,7 +69,7 @@ CreatedUntilOption = Annotated[
 WhereOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--where", help="Only with this value; repeatable.", metavar="FIELD=VALUE", show_default=False
+        "--where", help="Only where this field has this value; repeatable.", metavar="K=V", show_default=False
     ),
 ]
 SortOption = Annotated[
@@ -110,7 +110,7 @@ def list_orders(
 ) -> None:
     """List orders: a table, or with --json one JSON object per line.
 
-    Example: ordernotify list-orders --customer doe --since 1d --sort -createdAt
+    Example: ordernotify list-orders --customer doe --since 1d
     """
     from ordernotify import times
     from ordernotify.orders.query import OrderQuery

@@ -19,7 +19,7 @@ def url(run: Run, json: JsonOption = False) -> None:
     """Print the invoke URL, to which orders are posted, and nothing else.
 
     Example: curl -d '{"customerName": "A", "productName": "B"}' \\
-        "$(ordernotify url --quiet)"
+        "$(ordernotify url)"
     """
     cloud = run.cloud()
     from ordernotify.render import json_document, out
@@ -36,7 +36,7 @@ def url(run: Run, json: JsonOption = False) -> None:
 def env(run: Run, json: JsonOption = False) -> None:
     """Print the variables for the AWS command line and boto3 to reach the same place, to `eval`.
 
-    Example: eval "$(ordernotify env --quiet)" && aws dynamodb list-tables
+    Example: eval "$(ordernotify env)" && aws dynamodb list-tables
     """
     cloud = run.cloud()
     from ordernotify.render import json_document, out
@@ -45,10 +45,11 @@ def env(run: Run, json: JsonOption = False) -> None:
     if json:
         json_document(variables)
         return
+    # With a semicolon, so that `eval $(…)` without quotes works too.
     for name in unset:
-        out.print(f"unset {name}")
+        out.print(f"unset {name};")
     for name, value in variables.items():
-        out.print(f"export {name}={shlex.quote(value)}")
+        out.print(f"export {name}={shlex.quote(value)};")
 
 
 def _variables(cloud: Cloud, profile: str | None) -> tuple[Mapping[str, str], tuple[str, ...]]:

@@ -46,8 +46,10 @@ def setup(run: Run) -> None:
     It makes and updates what is described. What an earlier setup made and is described no longer is removed
     with the policy of `policy teardown`.
 
-    Example: ordernotify policy setup --stack dev --auth api-key > setup.json
-    && aws iam put-user-policy --user-name deployer --policy-name setup --policy-document file://setup.json
+    Example: ordernotify policy setup --auth api-key > setup.json
+
+    Example: aws iam put-user-policy --user-name deployer \\
+        --policy-name setup --policy-document file://setup.json
     """
     cloud = run.cloud()
     from ordernotify import provision

@@ -38,7 +38,7 @@ FieldOption = Annotated[
     typer.Option(
         "--field",
         help="A further field; JSON (5, true, [1, 2]) is taken as that, all else as text; repeatable.",
-        metavar="NAME=VALUE",
+        metavar="K=V",
         show_default=False,
     ),
 ]
@@ -146,9 +146,9 @@ def send_order(
     A list of rejects, mended, is sent in the same way. Ctrl-C waits for running requests, shows the summary
     and ends with status 130.
 
-    Example: ordernotify send-order --customer "John Doe" --product Mouse
+    Example: ordernotify send-order --customer Ann --product Mouse
 
-    Example: ordernotify send-order -f orders.csv --rejects rejects.jsonl
+    Example: ordernotify send-order -f orders.csv --rejects bad.jsonl
     """
     of_file = {"--rejects": rejects, "--import-id": import_id, "--format": form}
     of_many = {"--concurrency": concurrency, "--rate": rate}

@@ -134,7 +134,7 @@ def status(
 
     Described is what the settings file and the environment say; for the rest, what the last setup was told.
 
-    Example: ordernotify status --stack dev
+    Example: ordernotify status
     """
     cloud, names = run.open()
     from ordernotify import provision

@@ -40,6 +40,7 @@ def subscribe(
         Scope | None,
         typer.Option(
             "--filter-scope",
+            metavar="SCOPE",
             help="Match the attributes (eventType, orderId), or the fields of the order (body).  "
             "[default: attributes]",
         ),
@@ -59,8 +60,11 @@ def subscribe(
     command says what its owner must do. Emails and URLs are pending until the receiver confirms. On AWS it
     can take up to 15 minutes until a new filter policy has its effect.
 
-    Example: ordernotify subscribe arn:aws:sqs:us-east-1:123456789012:orders --filter-scope body
-    --filter-policy '{"quantity": [{"numeric": [">=", 100]}]}'
+    Example: ordernotify subscribe +14155550100
+
+    Example: ordernotify subscribe \\
+        arn:aws:sqs:us-east-1:123456789012:orders --filter-scope body \\
+        --filter-policy '{"quantity": [{"numeric": [">=", 9]}]}'
     """
     from ordernotify.subscribers.endpoints import parse_endpoint, parse_wanted
 
