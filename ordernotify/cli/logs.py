@@ -15,6 +15,7 @@ from ordernotify.errors import EXIT_FAILED, UsageError
 if TYPE_CHECKING:
     from ordernotify.aws.session import Cloud
     from ordernotify.logs.events import LogEvent
+    from ordernotify.logs.ranges import LogReader
 
 FOLLOW_SINCE = "10m"
 RANGE_SINCE = "1h"
