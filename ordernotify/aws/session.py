@@ -41,6 +41,8 @@ READ_TIMEOUT_SECONDS = 60
 MAX_ATTEMPTS = 6
 IDENTITY_ATTEMPTS = 3
 """GetCallerIdentity is the first call of a command: an endpoint that is down must show soon."""
+IMPATIENT_ATTEMPTS = 2
+"""A kept connection may be gone when the embedded cloud was started again; a second try makes a new one."""
 MAX_POOL_CONNECTIONS = 64
 CLOCK_TOLERANCE = timedelta(seconds=5)
 """A difference up to this may come from the call itself, whose answer has whole seconds only."""
@@ -66,9 +68,14 @@ class Cloud:
     """A boto3 session, its endpoint, and the clients made from it (thread-safe)."""
 
     def __init__(
-        self, session: boto3.Session, target: Target = Target.AWS, endpoint: str | None = None
+        self,
+        session: boto3.Session,
+        target: Target = Target.AWS,
+        endpoint: str | None = None,
+        attempts: int = MAX_ATTEMPTS,
     ) -> None:
         """Take the session as it is; no call is made until a client or the location is asked for."""
+        self._attempts = attempts
         self.target = target
         self.endpoint = endpoint
         self._session = session
@@ -105,6 +112,10 @@ class Cloud:
         """The ARN partition of the region (`aws`, `aws-cn`, `aws-us-gov`)."""
         return self._session.get_partition_for_region(self.region)
 
+    def impatient(self) -> Cloud:
+        """The same place for somebody who looks again by himself: a call is tried twice at most."""
+        return Cloud(self._session, self.target, self.endpoint, attempts=IMPATIENT_ATTEMPTS)
+
     def arn(self, service: str, resource: str, *, region: bool = True) -> str:
         """Compute an ARN from the account, the region and the resource part; IAM's have no region."""
         return f"arn:{self.partition}:{service}:{self.region if region else ''}:{self.account}:{resource}"
@@ -119,7 +130,8 @@ class Cloud:
             if service not in self._clients:
                 # No proxy may stand between this machine and itself.
                 direct = Config(proxies={}) if self.target is Target.LOCAL else Config()
-                config = _client_config(IDENTITY_ATTEMPTS if service == "sts" else MAX_ATTEMPTS).merge(direct)
+                attempts = IDENTITY_ATTEMPTS if service == "sts" else self._attempts
+                config = _client_config(attempts).merge(direct)
                 self._clients[service] = self._session.client(  # type: ignore[call-overload]
                     service, endpoint_url=self.endpoint, config=config
                 )

@@ -64,6 +64,7 @@ def main() -> None:
         policy,
         stack,
         subscribers,
+        watching,
     )
 
     write_any_character()

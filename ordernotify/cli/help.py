@@ -18,9 +18,9 @@ from ordernotify.errors import EXIT_DONE, EXIT_FAILED, EXIT_USAGE
 PANELS = {
     "Set up": ("init", "setup", "verify", "url", "env", "list", "teardown"),
     "Orders": ("send-order", "list-orders", "get-order", "export-orders", "import-orders", "redrive"),
-    "Watch": ("status", "logs", "trace", "console"),
+    "Watch": ("status", "logs", "trace", "top", "console"),
     "Subscribers": ("subscribe", "unsubscribe", "list-subscriptions"),
-    "Production": ("policy", "cost", "export-stack", "openapi", "import-stack"),
+    "Production": ("policy", "cost", "export-stack", "openapi"),
     "Local cloud": ("local", "inbox"),
 }
 """The groups of commands in the order in which a person comes to need them."""

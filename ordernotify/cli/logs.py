@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,17 +11,15 @@ import typer
 from ordernotify.cli import app
 from ordernotify.cli.run import JsonOption, Run, command
 from ordernotify.errors import EXIT_FAILED, UsageError
-from ordernotify.settings.names import Names
 
 if TYPE_CHECKING:
     from ordernotify.aws.session import Cloud
     from ordernotify.logs.events import LogEvent
     from ordernotify.logs.ranges import LogReader
+    from ordernotify.settings.names import Names
 
 FOLLOW_SINCE = "10m"
 RANGE_SINCE = "1h"
-TRACE_SINCE = "30d"
-"""For an order that is not in the table: as far as the logs are kept by default."""
 
 
 class LogSource(StrEnum):
@@ -116,30 +114,29 @@ def logs(
     if order is not None and not order.strip():
         raise UsageError("the order id is empty", "Give the id that the answer to the order had.")
     first = since or (FOLLOW_SINCE if follow else RANGE_SINCE)
-    from ordernotify import times
+    from ordernotify import render, times
+    from ordernotify.logs.filters import chosen
+    from ordernotify.logs.opening import open_follower, open_reader
     from ordernotify.render.logs import LinePrinter
 
     times.parse_range(first, until, times.now())
     printer = LinePrinter(as_json=as_json, raw=raw, following=follow, now=times.now)
     cloud, names = run.open()
     order = _full_id(cloud, names, order) if order else None
-    groups = _groups(names, source)
     start, end = _by_awss_clock(cloud, first, until)
     if follow:
-        events = _followed(cloud, groups, start)
+        events = open_follower(cloud, names, start, render.note, source).follow()
     else:
-        events = _range(_reader(cloud, groups, run.stack), start, end, order)
+        events = _range(open_reader(cloud, names, run.stack, source), start, end, order)
     shown = 0
     try:
-        for event in _chosen(events, order if follow else None, filter_text, errors):
+        for event in chosen(events, order if follow else None, filter_text, errors=errors):
             printer.show(event)
             shown += 1
     except KeyboardInterrupt:
         if not follow:
             raise
     if not follow and not shown:
-        from ordernotify import render
-
         render.note(f"No such line since {since or RANGE_SINCE}; --since 7d looks further back.")
 
 
@@ -157,64 +154,12 @@ def _by_awss_clock(cloud: Cloud, since: str, until: str | None) -> tuple[int, in
     return milliseconds(start) if start else 0, milliseconds(end) if end else None
 
 
-def _groups(names: Names, source: LogSource | None) -> Mapping[str, str]:
-    from ordernotify.logs.events import log_groups
-
-    return {name: group for name, group in log_groups(names).items() if source in (None, name)}
-
-
 def _range(reader: LogReader, start: int, end: int | None, order: str | None) -> Iterator[LogEvent]:
     from ordernotify.logs.filters import find_order_events
 
     if order is None:
         return reader.read(start, end)
     return iter(find_order_events(reader.read, order, start, end))
-
-
-def _reader(cloud: Cloud, groups: Mapping[str, str], stack: str) -> LogReader:
-    from ordernotify.aws.waiting import SystemClock
-    from ordernotify.logs.ranges import LogReader
-    from ordernotify.logs.reader import BackOff, GroupReader
-
-    clock, client = SystemClock(), cloud.logs
-    readers = [GroupReader(client, name, group, BackOff(clock)) for name, group in groups.items()]
-    return LogReader(readers, stack)
-
-
-def _followed(cloud: Cloud, groups: Mapping[str, str], start: int) -> Iterator[LogEvent]:
-    from ordernotify import render
-    from ordernotify.aws.waiting import SystemClock
-    from ordernotify.logs.follow import Follower
-    from ordernotify.logs.reader import BackOff, GroupReader, is_transient_or_offline
-
-    clock, client = SystemClock(), cloud.logs
-    readers = [
-        GroupReader(client, name, group, BackOff(clock, is_transient_or_offline, None, render.note))
-        for name, group in groups.items()
-    ]
-    return Follower(readers, start, clock, lambda: cloud.now().timestamp(), render.note).follow()
-
-
-def _chosen(
-    events: Iterator[LogEvent], order: str | None, filter_text: str | None, errors: bool
-) -> Iterator[LogEvent]:
-    from ordernotify.logs.filters import ErrorLines, OrderLines, TextLines
-
-    stages: list[Callable[[LogEvent], list[LogEvent]]] = []
-    if order:
-        stages.append(OrderLines(order).feed)
-    if errors:
-        stages.append(ErrorLines().feed)
-    if filter_text:
-        stages.append(TextLines(filter_text).feed)
-    for stage in stages:
-        events = _through(events, stage)
-    return events
-
-
-def _through(events: Iterator[LogEvent], stage: Callable[[LogEvent], list[LogEvent]]) -> Iterator[LogEvent]:
-    for event in events:
-        yield from stage(event)
 
 
 @command(app, "trace")
@@ -244,23 +189,13 @@ def trace(
     from ordernotify import times
 
     times.parse_range(since, None, times.now())
-    from ordernotify.logs.filters import find_order_events
-    from ordernotify.logs.trace import trace_order
+    from ordernotify.logs.opening import read_story
     from ordernotify.render import json_document
     from ordernotify.render.logs import show_trace, trace_json
 
     cloud, names = run.open()
     start = _by_awss_clock(cloud, since, None)[0] if since else None
-    order_id = _full_id(cloud, names, order_id)
-    reader = _reader(cloud, _groups(names, None), run.stack)
-    story = trace_order(
-        cloud,
-        names,
-        order_id,
-        lambda order, first: find_order_events(reader.read, order, first, None),
-        start,
-        _by_awss_clock(cloud, TRACE_SINCE, None)[0],
-    )
+    story = read_story(cloud, names, run.stack, _full_id(cloud, names, order_id), start)
     if as_json:
         json_document(trace_json(story))
     else:

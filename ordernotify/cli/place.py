@@ -21,11 +21,11 @@ def url(run: Run, json: JsonOption = False) -> None:
     Example: curl -d '{"customerName": "A", "productName": "B"}' \\
         "$(ordernotify url)"
     """
-    cloud = run.cloud()
+    cloud, names = run.open()
     from ordernotify.render import json_document, out
     from ordernotify.stack.discovery import find_endpoint
 
-    found = find_endpoint(cloud, run.names, run.stack).url
+    found = find_endpoint(cloud, names, run.stack).url
     if json:
         json_document({"url": found})
     else:

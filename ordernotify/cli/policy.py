@@ -122,6 +122,7 @@ def operate_calls(cloud: Cloud, settings: Settings, receivers: Sequence[str]) ->
     from ordernotify.stack import health as overview
     from ordernotify.stack import verify
     from ordernotify.subscribers import change
+    from ordernotify.watch.history import HISTORY_CALLS
 
     names = settings.names
     return (
@@ -135,6 +136,7 @@ def operate_calls(cloud: Cloud, settings: Settings, receivers: Sequence[str]) ->
         *verify.calls(cloud, names),
         *change.change_calls(cloud, names, receivers),
         *SMS_CALLS,
+        *HISTORY_CALLS,
         *(inbox.calls(cloud, names) if cloud.target is Target.LOCAL else ()),
     )
 

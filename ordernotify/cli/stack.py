@@ -13,18 +13,14 @@ from ordernotify.cli import app
 from ordernotify.cli.access import KeyFileOption, find_access
 from ordernotify.cli.options import SETTING_OPTIONS
 from ordernotify.cli.run import JsonOption, Run, command
-from ordernotify.errors import EXIT_DIFFERENCES, EXIT_FAILED, OrderNotifyError, StackNotFoundError, UsageError
+from ordernotify.errors import EXIT_DIFFERENCES, EXIT_FAILED, OrderNotifyError, UsageError
 from ordernotify.settings.model import Settings
-from ordernotify.settings.names import Names, Target
+from ordernotify.settings.names import Target
 
 if TYPE_CHECKING:
     from ordernotify.aws.session import Cloud
     from ordernotify.executor import Event, Plan
     from ordernotify.resources.base import AnyLive, Resource
-    from ordernotify.stack.health import Health
-
-LAST_ERRORS_SECONDS = 24 * 3600
-"""How far back `status` looks for errors."""
 
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; for scripts.")]
 ExitCodeOption = Annotated[
@@ -137,46 +133,18 @@ def status(
     Example: ordernotify status
     """
     cloud, names = run.open()
-    from ordernotify import provision
     from ordernotify.orders.signing import read_api_key
     from ordernotify.render import plans
-    from ordernotify.stack.discovery import recorded_settings, with_own_role
-    from ordernotify.stack.report import report
+    from ordernotify.stack.overview import read_overview
 
-    recorded = recorded_settings(cloud, names, run.stack)
-    settings = run.settings(with_own_role(cloud, names, run.stack), recorded)
-    planned = provision.compare(provision.declare(settings, cloud))
-    if all(item.live is None for item in planned.items):
-        raise StackNotFoundError(
-            f"there is no stack {run.stack} here",
-            "`ordernotify setup` makes it; --stack, --aws and --region choose another one.",
-        )
-    found = report(settings, cloud, planned)
-    health = _health(cloud, names)
+    found = read_overview(cloud, names, run.stack, run.settings)
     api_key = read_api_key(cloud, names, run.stack) if show_key else None
     if json:
-        plans.show_report_json(found, health, api_key)
+        plans.show_report_json(found.report, found.health, api_key)
     else:
-        plans.show_status(found, health, api_key)
-    if exit_code and planned.changes:
+        plans.show_status(found.report, found.health, api_key)
+    if exit_code and found.differs:
         raise typer.Exit(EXIT_DIFFERENCES)
-
-
-def _health(cloud: Cloud, names: Names) -> Health:
-    """Read how the stack is doing, side by side."""
-    from concurrent.futures import ThreadPoolExecutor
-    from datetime import timedelta
-
-    from ordernotify.orders.items import count_orders
-    from ordernotify.stack import health as overview
-    from ordernotify.times import milliseconds
-
-    since = milliseconds(cloud.now() - timedelta(seconds=LAST_ERRORS_SECONDS))
-    with ThreadPoolExecutor(3) as pool:
-        alarms = pool.submit(overview.read_alarms, cloud, names)
-        orders = pool.submit(count_orders, cloud, names)
-        errors = pool.submit(overview.last_errors, cloud, names, since)
-        return overview.Health(alarms.result(), orders.result(), errors.result())
 
 
 @command(app, "verify")

@@ -194,3 +194,24 @@ def find_order_events(read: Read, order_id: str, start: int, end: int | None) ->
 def _phrase(text: str) -> str:
     # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html: a phrase is quoted
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def chosen(
+    events: Iterator[LogEvent], order: str | None = None, text: str | None = None, *, errors: bool = False
+) -> Iterator[LogEvent]:
+    """Yield the events that are all that is asked for: of an order, with a text in any case, errors."""
+    stages: list[Callable[[LogEvent], list[LogEvent]]] = []
+    if order:
+        stages.append(OrderLines(order).feed)
+    if errors:
+        stages.append(ErrorLines().feed)
+    if text:
+        stages.append(TextLines(text).feed)
+    for stage in stages:
+        events = _through(events, stage)
+    return events
+
+
+def _through(events: Iterator[LogEvent], stage: Callable[[LogEvent], list[LogEvent]]) -> Iterator[LogEvent]:
+    for event in events:
+        yield from stage(event)

@@ -19,6 +19,7 @@ from ordernotify.settings.model import Auth
 from ordernotify.settings.names import Target
 from ordernotify.stack.health import Health
 from ordernotify.stack.report import Report
+from ordernotify.stack.verify import TEST_ORDER
 from ordernotify.subscribers.notes import about_pending
 
 _SIGNS = {
@@ -36,7 +37,7 @@ _DONE = {
     Action.DELETE: "deleted",
 }
 _KIND_WIDTH = 13
-_EXAMPLE_ORDER = {"customerName": "John Doe", "productName": "Wireless Mouse"}
+EXAMPLE_ORDER = json.dumps(TEST_ORDER)
 
 
 def plan_lines(plan: Plan) -> list[Text]:
@@ -168,7 +169,7 @@ def show_setup_result(report: Report, *, changed: bool) -> None:
     out.print(f"Stack {report.settings.stack} is {'ready' if changed else 'as described'}.")
     out.print(Text.assemble(("Invoke URL: ", "bold"), report.url or "(none)"))
     out.print(Text("Try it:", "bold"))
-    out.print(f"  {curl_line(report)}")
+    out.print(f"  {curl_line(report.url or '', report.settings.auth, report.region)}")
     todo = left_to_do(report)
     if todo:
         out.print(Text("Left to do:", "bold"))
@@ -187,11 +188,12 @@ _CREDENTIALS = {
 """What curl adds for each kind of authorization; secrets come from the shell's variables."""
 
 
-def curl_line(report: Report) -> str:
-    """Write a curl command that can be pasted into a POSIX shell."""
+def curl_line(url: str, auth: Auth, region: str, order: str = EXAMPLE_ORDER, key: str = "") -> str:
+    """Write a curl command that posts an order (JSON) and can be pasted into a POSIX shell."""
     words = ["curl", "-i", "-X", "POST", "-H", "Content-Type: application/json"]
-    words += ["-d", json.dumps(_EXAMPLE_ORDER), report.url or ""]
-    return shlex.join(words) + _CREDENTIALS[report.settings.auth].format(region=report.region)
+    words += ["-H", f"Idempotency-Key: {key}"] if key else []
+    words += ["-d", order, url]
+    return shlex.join(words) + _CREDENTIALS[auth].format(region=region)
 
 
 def left_to_do(report: Report) -> list[str]:
