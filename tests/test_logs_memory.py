@@ -8,7 +8,7 @@ import sys
 import pytest
 
 EVENTS = 300_000
-BOUND_MB = 24
+BOUND_MB = 20
 """150 MB for the 2 million events of ten minutes, less what Python and boto3 take by themselves."""
 
 PROGRAM = """
