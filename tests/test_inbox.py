@@ -114,3 +114,12 @@ def test_a_cloud_that_does_not_answer_is_told() -> None:
     cloud._account = "000000000000"  # else STS would be asked
     with pytest.raises(LocalCloudError, match="did not show the inbox"):
         peek_at_queue(cloud, "http://127.0.0.1:9/000000000000/x")
+
+
+def test_what_another_program_put_into_a_mailbox_is_shown_as_it_is(
+    account: Account, local_cloud: Cloud
+) -> None:
+    add(local_cloud, EMAIL)
+    sqs = account.client("sqs")
+    sqs.send_message(QueueUrl=sqs.list_queues()["QueueUrls"][0], MessageBody="no envelope")
+    assert inbox(local_cloud) == [(EMAIL, "no envelope")]
