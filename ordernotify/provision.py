@@ -18,7 +18,7 @@ from ordernotify.aws.waiting import Clock, SystemClock
 from ordernotify.errors import NotOursError, OrderNotifyError
 from ordernotify.executor import Action, Event, Item, Plan, carry_out
 from ordernotify.iam.calls import Allow, Calls
-from ordernotify.resources.alarm import Alarm, watches
+from ordernotify.resources.alarm import Alarm
 from ordernotify.resources.api.access_logs import ApiLogRole
 from ordernotify.resources.api.http_api import HttpApi
 from ordernotify.resources.api.key import ApiKey
@@ -28,13 +28,15 @@ from ordernotify.resources.api.rest_api import RestApi
 from ordernotify.resources.api.usage_plan import UsagePlan
 from ordernotify.resources.base import AnyLive, Change, Resource, Verb
 from ordernotify.resources.function import Function
+from ordernotify.resources.given_role import ExistingRole
 from ordernotify.resources.log_group import ApiLogGroup, LogGroup
 from ordernotify.resources.mailbox import Mailboxes
 from ordernotify.resources.queue import OldInbox, VerifyQueues
-from ordernotify.resources.role import ExistingRole, Role
+from ordernotify.resources.role import Role
 from ordernotify.resources.subscriptions import AlarmSubscriptions, Subscriptions
 from ordernotify.resources.table import Table
 from ordernotify.resources.topic import AlarmTopic, Topic
+from ordernotify.resources.watches import watches
 from ordernotify.settings.model import ApiKind, Settings
 from ordernotify.settings.names import STACK_TAG
 
