@@ -553,11 +553,11 @@ def _finds(resource: Resource[Any]) -> bool:
 @pytest.mark.parametrize(
     ("operation", "told", "named"),
     [
-        ("GetQueueUrl", "sqs:getqueueurl on resource: arn:q because", "sqs:GetQueueUrl on arn:q"),
+        ("GetQueueUrl", "sqs:getqueueurl on resource: arn:q because x", "sqs:GetQueueUrl on arn:q because x"),
         ("Publish", "SNS:Publish on resource: arn:t", "sns:Publish on arn:t"),
         ("CreateRole", "iam:TagRole on resource: arn:r", "iam:TagRole on arn:r"),
         ("CreateRestApi", "apigateway:POST on resource: arn:a", "apigateway:POST on arn:a"),
-        ("Scan", "dynamodb:Scan because no policy", "dynamodb:Scan"),
+        ("Scan", "dynamodb:Scan because no policy", "dynamodb:Scan because no policy"),
     ],
 )
 def test_a_denial_names_the_action_as_policies_have_it(operation: str, told: str, named: str) -> None:
