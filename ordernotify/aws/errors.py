@@ -74,7 +74,8 @@ _FORBIDDEN_HINT = (
 )
 _ROLE_HINT = " An organization may want a boundary or a path of roles: --permissions-boundary, --role-path."
 _DENIED_ACTION = re.compile(
-    r"not authorized to perform: (?P<action>[\w-]+:\w+)(?: on resource: (?P<resource>\S+))?(?P<reason>.*)", re.S
+    r"not authorized to perform: (?P<action>[\w-]+:\w+)(?: on resource: (?P<resource>\S+))?(?P<reason>.*)",
+    re.S,
 )
 _FORBIDDEN = re.compile(r"explicit deny|(?:service|resource) control polic|permissions boundary", re.I)
 """What no policy of a user makes up for.
@@ -159,9 +160,7 @@ def _access_denied(what: str, error: ClientError) -> AccessDeniedError:
     hint = _FORBIDDEN_HINT if _FORBIDDEN.search(text) else _DENIED_HINT
     if error.operation_name in {"CreateRole", "PutRolePolicy", "AttachRolePolicy"}:
         hint += _ROLE_HINT
-    return AccessDeniedError(
-        f"{what}: your user or role may not call {denied}", hint, code=error_code(error)
-    )
+    return AccessDeniedError(f"{what}: your user or role may not call {denied}", hint, code=error_code(error))
 
 
 def _iam_action(told: str, operation: str) -> str:

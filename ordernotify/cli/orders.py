@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ordernotify.orders.query import OrderQuery
 
 TABLE_LIMIT = 50
+REDRIVEN_AT_ONCE = 16
 
 
 class Notification(StrEnum):
@@ -312,9 +313,16 @@ def redrive(
         ),
     ] = "1m",
     concurrency: Annotated[
-        int,
-        typer.Option("--concurrency", help="How many at the same time.", metavar="N", min=1, max=64),
-    ] = 16,
+        int | None,
+        typer.Option(
+            "--concurrency",
+            help="How many at the same time.",
+            metavar="N",
+            min=1,
+            max=64,
+            show_default=str(REDRIVEN_AT_ONCE),
+        ),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the orders and send nothing.")] = False,
     json: JsonOption = False,
 ) -> None:
@@ -324,6 +332,8 @@ def redrive(
 
     Example: ordernotify redrive --older-than 5m
     """
+    if dry_run and concurrency is not None:
+        raise UsageError("--dry-run sends nothing, so --concurrency has no effect", "Leave one of them away.")
     age = _age(older_than)
     cloud, names = run.open()
     from ordernotify.orders import redrive as sender
@@ -336,7 +346,7 @@ def redrive(
     counts: Counter[str] = Counter()
     try:
         with counting("redriven") as tick:
-            for done in sender.redrive(cloud, names, age, concurrency=concurrency):
+            for done in sender.redrive(cloud, names, age, concurrency=concurrency or REDRIVEN_AT_ONCE):
                 counts[done.fate] += 1
                 tick(counts.total())
                 if done.fate is sender.Fate.FAILED:
