@@ -69,7 +69,7 @@ _DENIED_HINT = (
     "need. When you have the permission, run the same command again; it continues where it stopped."
 )
 _FORBIDDEN_HINT = (
-    "No policy of your user or role can allow this: ask those who administer the account or the organization. "
+    "No policy of your user or role can allow this: ask those who administer the account or organization. "
     "When it is allowed, run the same command again; it continues where it stopped."
 )
 _ROLE_HINT = " An organization may want a boundary or a path of roles: --permissions-boundary, --role-path."
@@ -91,7 +91,7 @@ def error_code(error: ClientError) -> str:
 
 def error_text(error: ClientError) -> str:
     """AWS's message for the error; empty if the answer had none."""
-    return error.response.get("Error", {}).get("Message", "")
+    return error.response.get("Error", {}).get("Message") or ""
 
 
 def has_code(error: ClientError, *codes: str, text: str = "") -> bool:
@@ -105,6 +105,11 @@ def is_throttled(error: ClientError) -> bool:
     Decided by the code: LimitExceededException is answered with 429 too and must not be repeated.
     """
     return error_code(error) in _THROTTLED
+
+
+def is_changed_at_once(error: ClientError) -> bool:
+    """Whether IAM refused a change only because it is busy with another one (AWS-FACTS 34)."""
+    return has_code(error, "ConcurrentModification", "ConcurrentModificationException")
 
 
 @contextmanager

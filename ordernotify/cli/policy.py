@@ -56,7 +56,7 @@ def setup(run: Run) -> None:
     from ordernotify.iam import policies
 
     settings = _described(run, cloud, as_recorded=False)
-    more = (*_finding_calls(cloud, run), *provision.setup_calls(provision.declare(settings, cloud)))
+    more = (*_finding_calls(cloud, run, settings), *provision.setup_calls(provision.declare(settings, cloud)))
     _show(policies.policy(more, cloud))
 
 
@@ -73,7 +73,7 @@ def operate(run: Run, receiver: ReceiverOption = None) -> None:
     from ordernotify.iam import policies
 
     settings = _described(run, cloud)
-    more = (*_finding_calls(cloud, run), *operate_calls(cloud, settings, _receivers(receiver)))
+    more = (*_finding_calls(cloud, run, settings), *operate_calls(cloud, settings, _receivers(receiver)))
     _show(policies.policy((*provision.status_calls(provision.declare(settings, cloud)), *more), cloud))
 
 
@@ -92,7 +92,7 @@ def teardown(run: Run, receiver: ReceiverOption = None) -> None:
 
     settings = _described(run, cloud)
     more = (
-        *_finding_calls(cloud, run),
+        *_finding_calls(cloud, run, settings),
         *endpoint.calls(cloud, settings.names),
         *count_calls(cloud, settings.names),
         *delivery.calls(_receivers(receiver)),
@@ -154,11 +154,11 @@ def _receivers(given: list[str] | None) -> list[str]:
     return [endpoint.address for endpoint in endpoints]
 
 
-def _finding_calls(cloud: Cloud, run: Run) -> Calls:
+def _finding_calls(cloud: Cloud, run: Run, settings: Settings) -> Calls:
     """List what finding the stack's names calls, whatever they turn out to be."""
     from ordernotify.stack import discovery
 
-    return discovery.naming_calls(cloud, run.told_names)
+    return discovery.naming_calls(cloud, run.told_names, settings.role_path)
 
 
 def _described(run: Run, cloud: Cloud, *, as_recorded: bool = True) -> Settings:

@@ -15,6 +15,7 @@ from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.api.base import proxied_on_preflight
 from ordernotify.resources.base import UNKNOWN, Live, Needed, Resource, Step, Verb, needed_state, shown_as
 from ordernotify.resources.function_code import HANDLER, code_sha256, function_zip
+from ordernotify.resources.own_role import own_role_arn
 from ordernotify.resources.role import AnyRoleState, GivenRoleState, RoleState
 from ordernotify.settings.model import SETTING_TAG_PREFIX
 
@@ -205,7 +206,7 @@ class Function(Resource[FunctionState]):
 
     @property
     def _role_arn(self) -> str:
-        own = self.cloud.arn("iam", f"role/{self.settings.names.role}", region=False)
+        own = own_role_arn(self.settings, self.cloud, self.settings.names.role)
         return self.settings.role_arn or own
 
     def _environment(self) -> dict[str, str]:

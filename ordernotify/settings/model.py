@@ -11,11 +11,13 @@ from ordernotify.settings.checks import (
     MAX_TAG_VALUE,
     between,
     browser_origin,
+    check_boundary,
     check_email,
     check_origin,
     check_phone,
     check_retention,
     check_role_arn,
+    check_role_path,
     check_stage,
     check_tag,
     one_of,
@@ -139,6 +141,22 @@ class Settings:
         check=check_role_arn,
         recorded=True,
     )
+    permissions_boundary: str | None = setting(
+        None,
+        "Give every role that setup makes this boundary: the ARN of a managed policy.",
+        panel=_FUNCTION,
+        option="permissions-boundary",
+        check=check_boundary,
+        recorded=True,
+    )
+    role_path: str = setting(
+        "/",
+        "The path of every role that setup makes; changing it makes the function's role anew.",
+        panel=_FUNCTION,
+        option="role-path",
+        check=check_role_path,
+        recorded=True,
+    )
     runtime: str = setting(
         "python3.12",
         f"One of {', '.join(RUNTIMES)}.",
@@ -184,6 +202,7 @@ class Settings:
         for row in SETTING_ROWS:
             row.check_field(getattr(self, row.field))
         _check_api(self)
+        _check_roles(self)
         _check_tags(self)
 
     @property
@@ -269,6 +288,20 @@ def _check_api(settings: Settings) -> None:
     if (settings.rate is None) != (settings.burst is None):
         raise SettingsError(
             "rate and burst go together", "Give both; for example --rate 50 --burst 100.", "rate", "burst"
+        )
+
+
+def _check_roles(settings: Settings) -> None:
+    makes_one = settings.role_arn is None or (settings.access_logs and settings.api is ApiKind.REST)
+    if not makes_one and (
+        settings.permissions_boundary or settings.role_path != settings_default("role_path")
+    ):
+        raise SettingsError(
+            "setup makes no role that could have a boundary or a path: the function runs as a given one",
+            "Leave away the role's ARN; or the boundary and the path.",
+            "role-arn",
+            "permissions-boundary",
+            "role-path",
         )
 
 
