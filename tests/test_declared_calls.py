@@ -13,6 +13,7 @@ from ordernotify import provision
 from ordernotify.aws.session import Cloud
 from ordernotify.cli.policy import operate_calls
 from ordernotify.iam.calls import Allow
+from ordernotify.orders import restore
 from ordernotify.resources.base import AnyLive, Resource, Step, Verb
 from ordernotify.resources.queue import VerifyQueues
 from ordernotify.settings.model import ApiKind, Auth, Settings
@@ -223,3 +224,15 @@ def test_a_command_of_daily_work_calls_only_what_the_policy_for_it_grants(
     granted = names_of((*provision.status_calls(resources), *operate_calls(cloud, settings, [QUEUE])))
     assert called_by(account), "the commands reached the account"
     assert called_by(account) <= granted
+
+
+def test_importing_orders_calls_only_what_its_own_policy_grants(
+    account: Account, cloud: Cloud, typed: Typed
+) -> None:
+    set_up(Settings(), cloud)
+    account.client("dynamodb").put_item(TableName="FileMetadata", Item=ORDER)
+    assert typed("export-orders", "orders.jsonl").exit_code == 0
+    account.forget_calls()
+    done = typed("import-orders", "orders.jsonl")
+    assert done.exit_code == 0, done.output
+    assert called_by(account) == names_of(restore.calls(cloud, Settings().names))

@@ -1,4 +1,4 @@
-"""`policy setup|operate|teardown|function`: the least IAM policies for people, pipelines and the function."""
+"""`policy setup|operate|import|teardown|function`: the least IAM policies for people and the function."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 policy_app = typer.Typer(
     name="policy",
-    help="Print the least IAM policy for setup, for daily operation, for teardown, or for the function.",
+    help="Print the least IAM policy for setup, operation, import, teardown, or for the function.",
     no_args_is_help=True,
 )
 app.add_typer(policy_app, rich_help_panel=panel_of("policy"))
@@ -62,7 +62,7 @@ def setup(run: Run) -> None:
 
 @command(policy_app, "operate", SETTING_OPTIONS)
 def operate(run: Run, receiver: ReceiverOption = None) -> None:
-    """Print the policy for daily work: every command but `setup` and `teardown`.
+    """Print the policy for daily work: every command but `setup`, `import-orders` and `teardown`.
 
     For a stack that exists, its options are read from the account, as far as they are not given here.
 
@@ -75,6 +75,21 @@ def operate(run: Run, receiver: ReceiverOption = None) -> None:
     settings = _described(run, cloud)
     more = (*_finding_calls(cloud, run, settings), *operate_calls(cloud, settings, _receivers(receiver)))
     _show(policies.policy((*provision.status_calls(provision.declare(settings, cloud)), *more), cloud))
+
+
+@command(policy_app, "import", SETTING_OPTIONS)
+def import_orders(run: Run) -> None:
+    """Print the policy that `import-orders` needs: who has it can write over any order.
+
+    Example: ordernotify policy import --stack dev
+    """
+    cloud = run.cloud()
+    from ordernotify.iam import policies
+    from ordernotify.orders import restore
+
+    settings = _described(run, cloud)
+    more = (*_finding_calls(cloud, run, settings), *restore.calls(cloud, settings.names))
+    _show(policies.policy(more, cloud))
 
 
 @command(policy_app, "teardown", SETTING_OPTIONS)
@@ -116,7 +131,7 @@ def operate_calls(cloud: Cloud, settings: Settings, receivers: Sequence[str]) ->
     """List what the commands between setup and teardown call, beside what `status` reads of the resources."""
     from ordernotify.local import inbox
     from ordernotify.logs import events, trace
-    from ordernotify.orders import redrive, restore, signing
+    from ordernotify.orders import redrive, signing
     from ordernotify.resources.sandbox import SMS_CALLS
     from ordernotify.stack import discovery as endpoint
     from ordernotify.stack import health as overview
@@ -130,7 +145,6 @@ def operate_calls(cloud: Cloud, settings: Settings, receivers: Sequence[str]) ->
         *signing.calls(cloud, settings),
         *overview.calls(cloud, names),
         *redrive.calls(cloud, names),
-        *restore.calls(cloud, names),
         *events.calls(cloud, names),
         *trace.calls(cloud, names),
         *verify.calls(cloud, names),

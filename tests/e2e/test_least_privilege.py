@@ -386,6 +386,44 @@ def test_the_daily_commands_need_every_right_of_their_policy(
     trial.assert_all_needed(set(UNCHECKED_IN_OPERATION), run_until_one_fails)
 
 
+def test_orders_are_imported_with_a_policy_of_its_own(root: Person, user: Person, tmp_path: Path) -> None:
+    stack, file = stack_name(), str(tmp_path / "orders.jsonl")
+    succeeded(root.run("setup", "--stack", stack, "--yes"))
+    order = put_pending_order(root, stack)
+    succeeded(root.run("export-orders", file, "--stack", stack))
+    root.embedded.cloud().dynamodb.delete_item(
+        TableName=Names().for_stack(stack).table, Key={"FileName": {"S": order}}
+    )
+    user.may(rights_in(root.printed("operate", "--stack", stack)))
+    [writing] = rights_in(root.printed("import", "--stack", stack))
+    assert_denied(user.run("import-orders", file, "--stack", stack).stderr, writing)
+    user.may([writing])
+    assert "1 order brought back" in succeeded(user.run("import-orders", file, "--stack", stack))
+
+
+def test_the_boundary_and_the_path_of_an_organization_are_enforced(
+    embedded: EmbeddedCloud, root: Person, user: Person
+) -> None:
+    stack, cloud = stack_name(), embedded.cloud()
+    wide = json.dumps(
+        {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    )
+    boundary = cloud.iam.create_policy(PolicyName=f"{stack}-limits", PolicyDocument=wide)["Policy"]["Arn"]
+    options = ("--stack", stack, "--permissions-boundary", boundary, "--role-path", "/team/")
+    user.may(rights_in(root.printed("setup", *options)))
+    made = json.loads(succeeded(user.run("setup", *options, "--yes", "--json")))
+    role = cloud.iam.get_role(RoleName=Names().for_stack(stack).role)["Role"]
+    assert role["Arn"].endswith(f":role/team/{role['RoleName']}")
+    assert role["PermissionsBoundary"]["PermissionsBoundaryArn"] == boundary
+    assert urllib3.request("POST", made["url"], json=GUIDE_ORDER, timeout=30, retries=False).status == 201
+
+    narrow = wide.replace('"Action": "*"', '"Action": "sns:*"')
+    cloud.iam.create_policy_version(PolicyArn=boundary, PolicyDocument=narrow, SetAsDefault=True)
+    assert urllib3.request("POST", made["url"], json=GUIDE_ORDER, timeout=30, retries=False).status == 503
+    user.may(rights_in(root.printed("teardown", "--stack", stack)))
+    succeeded(user.run("teardown", "--stack", stack, "--yes", "--delete-orders"))
+
+
 def test_a_given_role_is_read_and_passed(embedded: EmbeddedCloud, root: Person, user: Person) -> None:
     stack, cloud = stack_name(), embedded.cloud()
     succeeded(root.run("setup", "--stack", stack, "--yes"))
