@@ -36,14 +36,10 @@ from ordernotify.function.aws_client import AwsClient, CallFailed
 from ordernotify.function.connection import tls_context
 from ordernotify.function.log import (
     MAX_LOG_TEXT,
-    METRIC_NOTIFICATIONS_PENDING,
-    METRIC_ORDERS_RECEIVED,
-    METRIC_ORDERS_REJECTED,
-    METRIC_ORDERS_REPLAYED,
     log_line,
     masked,
     masked_text,
-    metrics,
+    pending_metric,
     timestamp,
     write_log,
 )
@@ -91,7 +87,7 @@ class Invocation:
         self.request_id = str(getattr(context, "aws_request_id", "") or "")
         self.steps: dict[str, float] = {}
         self.log: dict[str, Any] = {}
-        self.metrics: list[str] = []
+        self.pending = False
 
     def milliseconds(self) -> float:
         """Return the time since the start."""
@@ -151,7 +147,6 @@ class OrderFunction:
         try:
             answer = self._answer(event, invocation)
         except Refusal as refusal:
-            invocation.metrics.append(METRIC_ORDERS_REJECTED)
             body: dict[str, Any] = {"message": refusal.message}
             if refusal.errors:
                 body["errors"] = refusal.errors
@@ -209,7 +204,6 @@ class OrderFunction:
         replayed = not ours
         item = self._after_the_first_request(stored, invocation) if replayed else stored
         invocation.step("stored")
-        invocation.metrics.append(METRIC_ORDERS_REPLAYED if replayed else METRIC_ORDERS_RECEIVED)
         if item.get("notification") == "pending":
             published = self._notify(item, invocation)
         else:
@@ -269,7 +263,7 @@ class OrderFunction:
             )
         except CallFailed as failure:
             invocation.failed("publish", failure)
-            invocation.metrics.append(METRIC_NOTIFICATIONS_PENDING)
+            invocation.pending = True
             return False
         invocation.step("published")
         invocation.log["messageId"] = message_id
@@ -279,7 +273,7 @@ class OrderFunction:
         except CallFailed as failure:
             if failure.code != "ConditionalCheckFailedException":
                 invocation.failed("mark", failure)
-                invocation.metrics.append(METRIC_NOTIFICATIONS_PENDING)
+                invocation.pending = True
                 return True
         invocation.log["notification"] = "sent"
         return True
@@ -305,7 +299,7 @@ class OrderFunction:
             message = "The order could not be stored; nothing was kept. It is safe to repeat it"
             return ProxyResponse(503, {"message": message}, headers)
         # The table may hold it as pending: the alarm must tell, and the client know how to repeat it.
-        invocation.metrics.append(METRIC_NOTIFICATIONS_PENDING)
+        invocation.pending = True
         message = (
             "It is not known whether the order was stored. To have it exactly once, repeat it with the "
             f"header Idempotency-Key: {key}"
@@ -337,16 +331,18 @@ class OrderFunction:
 
     def _log_response(self, invocation: Invocation, answer: ProxyResponse) -> None:
         status = answer.status
-        pending = METRIC_NOTIFICATIONS_PENDING in invocation.metrics
-        milliseconds = invocation.milliseconds()
         now = self._clock()
         record: dict[str, Any] = {
             "timestamp": timestamp(now),
-            "level": "ERROR" if status >= 500 or pending else "WARNING" if status >= 400 else "INFO",
+            "level": "ERROR"
+            if status >= 500 or invocation.pending
+            else "WARNING"
+            if status >= 400
+            else "INFO",
             "event": "response",
             "requestId": invocation.request_id,
             "status": status,
-            "durationMs": milliseconds,
+            "durationMs": invocation.milliseconds(),
             "coldStart": self._cold,
             **invocation.log,
         }
@@ -358,7 +354,8 @@ class OrderFunction:
         record["steps"] = invocation.steps
         if "Idempotency-Replayed" in answer.headers:
             record["replayed"] = True
-        record |= metrics(self._environment.stack, invocation.metrics, milliseconds, now)
+        if invocation.pending:
+            record |= pending_metric(self._environment.stack, now)
         self._write(log_line(record))
 
 

@@ -16,11 +16,7 @@ if TYPE_CHECKING:
 
 METRIC_NAMESPACE = "ordernotify"
 METRIC_DIMENSION = "stack"
-METRIC_ORDERS_RECEIVED = "OrdersReceived"
-METRIC_ORDERS_REPLAYED = "OrdersReplayed"
-METRIC_ORDERS_REJECTED = "OrdersRejected"
 METRIC_NOTIFICATIONS_PENDING = "NotificationsPending"
-METRIC_LATENCY = "Latency"
 
 MASK = "***"
 # Parts of names, compared without case, "-", "_" and spaces.
@@ -155,17 +151,19 @@ def timestamp(seconds: float) -> str:
     return f"{date_and_time}.{milliseconds % 1000:03d}Z"
 
 
-def metrics(stack: str, counted: list[str], milliseconds: float, now: float) -> dict[str, Any]:
-    """Return the fields that make a log line carry metrics: 1 for each name in `counted`, and the latency.
+def pending_metric(stack: str, now: float) -> dict[str, Any]:
+    """Return the fields that make a log line count one notification that is not out yet.
 
+    The only metric of the function's own: it costs nothing while nothing is pending.
     Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
     """
-    described = [{"Name": name, "Unit": "Count"} for name in counted]
-    described.append({"Name": METRIC_LATENCY, "Unit": "Milliseconds"})
-    directive = {"Namespace": METRIC_NAMESPACE, "Dimensions": [[METRIC_DIMENSION]], "Metrics": described}
+    directive = {
+        "Namespace": METRIC_NAMESPACE,
+        "Dimensions": [[METRIC_DIMENSION]],
+        "Metrics": [{"Name": METRIC_NOTIFICATIONS_PENDING, "Unit": "Count"}],
+    }
     return {
         "_aws": {"Timestamp": int(now * 1000), "CloudWatchMetrics": [directive]},
         METRIC_DIMENSION: stack,
-        **dict.fromkeys(counted, 1),
-        METRIC_LATENCY: milliseconds,
+        METRIC_NOTIFICATIONS_PENDING: 1,
     }

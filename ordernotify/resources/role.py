@@ -157,9 +157,11 @@ class Role(Resource[RoleState]):
     def calls(self) -> Mapping[Verb, Calls]:
         """All calls are on the role; IAM also checks TagRole when CreateRole carries tags.
 
-        With a boundary, what would widen the role's rights is granted only where the role has it.
+        With a boundary, what would widen the role's rights is granted only where the role has it. Of a role
+        that does not exist, IAM knows no path.
         """
         bounded = only_with_boundary(self.settings)
+        by_name = self.cloud.arn("iam", f"role/{self.name}", region=False)
         put = ("PutRolePolicy", *(("PutRolePermissionsBoundary",) if bounded else ()))
         change = (
             allow("iam", *put, on=self.arn, when=bounded),
@@ -173,7 +175,7 @@ class Role(Resource[RoleState]):
             on=self.arn,
         )
         return {
-            Verb.FIND: (allow("iam", "GetRole", "GetRolePolicy", on=self.arn),),
+            Verb.FIND: (allow("iam", "GetRole", "GetRolePolicy", on={self.arn, by_name}),),
             Verb.CREATE: (create, *change),
             Verb.UPDATE: change,
             Verb.DELETE: (delete,),

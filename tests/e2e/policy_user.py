@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -52,9 +53,11 @@ class Right:
 
     @property
     def seen_on(self) -> str:
-        """The resource as MiniStack computes it; log groups are seen without AWS's `:*`."""
+        """The resource as MiniStack computes it: log groups without AWS's `:*`, roles without their path."""
         if self.action in SEEN_WITHOUT_RESOURCE:
             return "*"
+        if self.service == "iam":
+            return re.sub(r":role/.*/", ":role/", self.resource)
         if self.action.startswith("logs:") and self.action not in TAGGING_OF_LOGS:
             return self.resource.removesuffix(":*")
         return self.resource
