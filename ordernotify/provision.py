@@ -18,7 +18,7 @@ from ordernotify.aws.waiting import Clock, SystemClock
 from ordernotify.errors import NotOursError, OrderNotifyError
 from ordernotify.executor import Action, Event, Item, Plan, carry_out
 from ordernotify.iam.calls import Allow, Calls
-from ordernotify.resources.alarm import Alarm, watches
+from ordernotify.resources.alarm import Alarm
 from ordernotify.resources.api.access_logs import ApiLogRole
 from ordernotify.resources.api.http_api import HttpApi
 from ordernotify.resources.api.key import ApiKey
@@ -35,6 +35,7 @@ from ordernotify.resources.role import ExistingRole, Role
 from ordernotify.resources.subscriptions import AlarmSubscriptions, Subscriptions
 from ordernotify.resources.table import Table
 from ordernotify.resources.topic import AlarmTopic, Topic
+from ordernotify.resources.watches import watches
 from ordernotify.settings.model import ApiKind, Settings
 from ordernotify.settings.names import STACK_TAG
 

@@ -7,8 +7,9 @@ import pytest
 from ordernotify import provision
 from ordernotify.aws.session import Cloud
 from ordernotify.errors import NotOursError
-from ordernotify.resources.alarm import Alarm, watches
+from ordernotify.resources.alarm import Alarm
 from ordernotify.resources.base import Resource
+from ordernotify.resources.watches import watches
 from ordernotify.settings.model import Settings
 from tests.provision_support import (
     ACCOUNT_ID,

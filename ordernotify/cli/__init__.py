@@ -56,6 +56,7 @@ def _escaped(error: UnicodeError) -> tuple[str, int]:
 def main() -> None:
     """Run the command line; the entry point of the installed command."""
     from ordernotify.cli import (  # noqa: F401 - they register their commands
+        cost,
         local,
         logs,
         openapi,

@@ -33,7 +33,12 @@ SEEN_WITHOUT_RESOURCE = {
     "sns:TagResource": "does not look for ResourceArn",
 }
 """Actions that MiniStack checks on `*`, where AWS checks the resource; with the reason in its code."""
-CONDITIONS_UNKNOWN = {"iam:AttachRolePolicy": "has no value for iam:PolicyARN"}
+CONDITIONS_UNKNOWN = {
+    "iam:AttachRolePolicy": "has no value for iam:PolicyARN",
+    "iam:CreateRole": "has no value for iam:PermissionsBoundary",
+    "iam:PutRolePermissionsBoundary": "has no value for iam:PermissionsBoundary",
+    "iam:PutRolePolicy": "has no value for iam:PermissionsBoundary",
+}
 """Actions whose condition MiniStack cannot meet; with the reason in its code."""
 TAGGING_OF_LOGS = ("logs:ListTagsForResource", "logs:TagResource")
 
