@@ -36,10 +36,12 @@ from ordernotify.function.aws_client import AwsClient, CallFailed
 from ordernotify.function.connection import tls_context
 from ordernotify.function.log import (
     MAX_LOG_TEXT,
+    METRIC_NOTIFICATIONS_PENDING,
+    METRIC_ORDERS_REPLAYED,
     log_line,
     masked,
     masked_text,
-    pending_metric,
+    metrics,
     timestamp,
     write_log,
 )
@@ -87,7 +89,7 @@ class Invocation:
         self.request_id = str(getattr(context, "aws_request_id", "") or "")
         self.steps: dict[str, float] = {}
         self.log: dict[str, Any] = {}
-        self.pending = False
+        self.metrics: list[str] = []
 
     def milliseconds(self) -> float:
         """Return the time since the start."""
@@ -204,6 +206,8 @@ class OrderFunction:
         replayed = not ours
         item = self._after_the_first_request(stored, invocation) if replayed else stored
         invocation.step("stored")
+        if replayed:
+            invocation.metrics.append(METRIC_ORDERS_REPLAYED)
         if item.get("notification") == "pending":
             published = self._notify(item, invocation)
         else:
@@ -263,7 +267,7 @@ class OrderFunction:
             )
         except CallFailed as failure:
             invocation.failed("publish", failure)
-            invocation.pending = True
+            invocation.metrics.append(METRIC_NOTIFICATIONS_PENDING)
             return False
         invocation.step("published")
         invocation.log["messageId"] = message_id
@@ -273,7 +277,7 @@ class OrderFunction:
         except CallFailed as failure:
             if failure.code != "ConditionalCheckFailedException":
                 invocation.failed("mark", failure)
-                invocation.pending = True
+                invocation.metrics.append(METRIC_NOTIFICATIONS_PENDING)
                 return True
         invocation.log["notification"] = "sent"
         return True
@@ -299,7 +303,7 @@ class OrderFunction:
             message = "The order could not be stored; nothing was kept. It is safe to repeat it"
             return ProxyResponse(503, {"message": message}, headers)
         # The table may hold it as pending: the alarm must tell, and the client know how to repeat it.
-        invocation.pending = True
+        invocation.metrics.append(METRIC_NOTIFICATIONS_PENDING)
         message = (
             "It is not known whether the order was stored. To have it exactly once, repeat it with the "
             f"header Idempotency-Key: {key}"
@@ -331,14 +335,11 @@ class OrderFunction:
 
     def _log_response(self, invocation: Invocation, answer: ProxyResponse) -> None:
         status = answer.status
+        pending = METRIC_NOTIFICATIONS_PENDING in invocation.metrics
         now = self._clock()
         record: dict[str, Any] = {
             "timestamp": timestamp(now),
-            "level": "ERROR"
-            if status >= 500 or invocation.pending
-            else "WARNING"
-            if status >= 400
-            else "INFO",
+            "level": "ERROR" if status >= 500 or pending else "WARNING" if status >= 400 else "INFO",
             "event": "response",
             "requestId": invocation.request_id,
             "status": status,
@@ -354,8 +355,7 @@ class OrderFunction:
         record["steps"] = invocation.steps
         if "Idempotency-Replayed" in answer.headers:
             record["replayed"] = True
-        if invocation.pending:
-            record |= pending_metric(self._environment.stack, now)
+        record |= metrics(self._environment.stack, invocation.metrics, now)
         self._write(log_line(record))
 
 

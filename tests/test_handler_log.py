@@ -103,7 +103,7 @@ def test_the_two_lines_of_an_order(shop: Shop) -> None:
     assert 0 <= steps["validated"] <= steps["marked"] <= duration
 
 
-def test_a_notification_that_is_not_out_is_counted_and_nothing_else_is(shop: Shop) -> None:
+def test_a_notification_that_is_not_out_is_counted_and_a_usual_order_is_not(shop: Shop) -> None:
     _, sent = send(shop)
     assert "_aws" not in sent
     shop.aws.fail(PUBLISH, "denied")
@@ -123,7 +123,7 @@ def test_a_notification_that_is_not_out_is_counted_and_nothing_else_is(shop: Sho
 def test_a_replay_and_a_refusal_have_levels_of_their_own(shop: Shop) -> None:
     send(shop)
     _, replay = send(shop)
-    assert (replay["level"], replay["replayed"]) == ("INFO", True)
+    assert (replay["level"], replay["OrdersReplayed"], replay["replayed"]) == ("INFO", 1, True)
     assert (replay["coldStart"], replay["notification"], replay["messageId"]) == (False, "sent", "m-1")
     _, refusal = send(shop, body="{}")
     assert (refusal["level"], refusal["status"]) == ("WARNING", 400)

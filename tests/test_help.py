@@ -47,8 +47,10 @@ def test_help_shows_every_option_and_argument_whole(path: tuple[str, ...], comma
     for parameter in command.params:
         for option in parameter.opts:
             if option.startswith("--"):
-                # The narrowest terminal has room for 20 characters of a name.
-                cut = {f"{option[:19]}…"} if width == min(WIDTHS) and len(option) > 20 else set()
+                # The narrowest terminal has no room for the longest names.
+                cut = (
+                    {f"{option[:end]}…" for end in range(15, len(option))} if width == min(WIDTHS) else set()
+                )
                 assert words & {option, f"--[no-]{option[2:]}", *cut}, option
             elif parameter.param_type_name == "argument":
                 assert parameter.metavar in words

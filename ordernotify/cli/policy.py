@@ -56,7 +56,7 @@ def setup(run: Run) -> None:
     from ordernotify.iam import policies
 
     settings = _described(run, cloud, as_recorded=False)
-    more = (*_finding_calls(cloud, run), *provision.setup_calls(provision.declare(settings, cloud)))
+    more = (*_finding_calls(cloud, run, settings), *provision.setup_calls(provision.declare(settings, cloud)))
     _show(policies.policy(more, cloud))
 
 
@@ -73,21 +73,23 @@ def operate(run: Run, receiver: ReceiverOption = None) -> None:
     from ordernotify.iam import policies
 
     settings = _described(run, cloud)
-    more = (*_finding_calls(cloud, run), *operate_calls(cloud, settings, _receivers(receiver)))
+    more = (*_finding_calls(cloud, run, settings), *operate_calls(cloud, settings, _receivers(receiver)))
     _show(policies.policy((*provision.status_calls(provision.declare(settings, cloud)), *more), cloud))
 
 
-@command(policy_app, "import")
+@command(policy_app, "import", SETTING_OPTIONS)
 def import_orders(run: Run) -> None:
-    """Print the policy that `import-orders` needs beside nothing else: who has it can write over any order.
+    """Print the policy that `import-orders` needs: who has it can write over any order.
 
     Example: ordernotify policy import --stack dev
     """
-    cloud, names = run.open()
+    cloud = run.cloud()
     from ordernotify.iam import policies
     from ordernotify.orders import restore
 
-    _show(policies.policy((*_finding_calls(cloud, run), *restore.calls(cloud, names)), cloud))
+    settings = _described(run, cloud)
+    more = (*_finding_calls(cloud, run, settings), *restore.calls(cloud, settings.names))
+    _show(policies.policy(more, cloud))
 
 
 @command(policy_app, "teardown", SETTING_OPTIONS)
@@ -105,7 +107,7 @@ def teardown(run: Run, receiver: ReceiverOption = None) -> None:
 
     settings = _described(run, cloud)
     more = (
-        *_finding_calls(cloud, run),
+        *_finding_calls(cloud, run, settings),
         *endpoint.calls(cloud, settings.names),
         *count_calls(cloud, settings.names),
         *delivery.calls(_receivers(receiver)),
@@ -166,11 +168,11 @@ def _receivers(given: list[str] | None) -> list[str]:
     return [endpoint.address for endpoint in endpoints]
 
 
-def _finding_calls(cloud: Cloud, run: Run) -> Calls:
+def _finding_calls(cloud: Cloud, run: Run, settings: Settings) -> Calls:
     """List what finding the stack's names calls, whatever they turn out to be."""
     from ordernotify.stack import discovery
 
-    return discovery.naming_calls(cloud, run.told_names)
+    return discovery.naming_calls(cloud, run.told_names, settings.role_path)
 
 
 def _described(run: Run, cloud: Cloud, *, as_recorded: bool = True) -> Settings:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 METRIC_NAMESPACE = "ordernotify"
 METRIC_DIMENSION = "stack"
+METRIC_ORDERS_REPLAYED = "OrdersReplayed"
 METRIC_NOTIFICATIONS_PENDING = "NotificationsPending"
 
 MASK = "***"
@@ -151,19 +152,19 @@ def timestamp(seconds: float) -> str:
     return f"{date_and_time}.{milliseconds % 1000:03d}Z"
 
 
-def pending_metric(stack: str, now: float) -> dict[str, Any]:
-    """Return the fields that make a log line count one notification that is not out yet.
+def metrics(stack: str, counted: list[str], now: float) -> dict[str, Any]:
+    """Return the fields that make a log line count 1 for each metric named; none for none.
 
-    The only metric of the function's own: it costs nothing while nothing is pending.
+    A metric is paid for in the hours in which it gets values: only what is rare, and what AWS does not count
+    by itself, has one.
     Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
     """
-    directive = {
-        "Namespace": METRIC_NAMESPACE,
-        "Dimensions": [[METRIC_DIMENSION]],
-        "Metrics": [{"Name": METRIC_NOTIFICATIONS_PENDING, "Unit": "Count"}],
-    }
+    if not counted:
+        return {}
+    described = [{"Name": name, "Unit": "Count"} for name in counted]
+    directive = {"Namespace": METRIC_NAMESPACE, "Dimensions": [[METRIC_DIMENSION]], "Metrics": described}
     return {
         "_aws": {"Timestamp": int(now * 1000), "CloudWatchMetrics": [directive]},
         METRIC_DIMENSION: stack,
-        METRIC_NOTIFICATIONS_PENDING: 1,
+        **dict.fromkeys(counted, 1),
     }

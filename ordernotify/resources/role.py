@@ -72,9 +72,13 @@ def role_name_in_region(cloud: Cloud, stack: str, name: str) -> str:
     return in_region if owner == stack and region != cloud.region else name
 
 
-def role_name_calls(cloud: Cloud, name: str) -> Calls:
-    """What `role_name_in_region` calls."""
-    arns = [cloud.arn("iam", f"role/{one}", region=False) for one in (name, _name_in_region(cloud, name))]
+def role_name_calls(cloud: Cloud, name: str, path: str) -> Calls:
+    """What `role_name_in_region` calls; of a role that does not exist, IAM knows no path."""
+    arns = [
+        cloud.arn("iam", f"role{before}{one}", region=False)
+        for one in (name, _name_in_region(cloud, name))
+        for before in dict.fromkeys(("/", path))
+    ]
     return (allow("iam", "GetRole", "GetRolePolicy", on=arns),)
 
 
@@ -183,7 +187,7 @@ class Role(Resource[RoleState]):
 
         A boundary that somebody else set is no difference where none is described: it only takes rights away.
         """
-        if self.settings.role_arn == self.arn:
+        if self.settings.role_arn and self.settings.role_arn.rpartition("/")[2] == self.name:
             return None
         try:
             role = self.cloud.iam.get_role(RoleName=self.name)["Role"]

@@ -62,8 +62,8 @@ def _fixed(settings: Settings) -> Iterator[CostLine]:
         "custom metrics",
         0,
         prices.METRIC,
-        "NotificationsPending gets values only while a notification is pending; at most "
-        f"{prices.METRIC.usd:.2f} USD",
+        "NotificationsPending and OrdersReplayed, paid in hours with a pending notification or a replay; "
+        f"at most {2 * prices.METRIC.usd:.2f} USD",
     )
 
 

@@ -49,10 +49,14 @@ def calls(cloud: Cloud, names: Names) -> Calls:
     )
 
 
-def naming_calls(cloud: Cloud, names: Names) -> Calls:
+def naming_calls(cloud: Cloud, names: Names, role_path: str) -> Calls:
     """What finding the stack's names calls, its own role's among them."""
     function = cloud.arn("lambda", f"function:{names.function}")
-    return (allow("lambda", "ListTags", on=function), *TAGGED_CALLS, *role_name_calls(cloud, names.role))
+    return (
+        allow("lambda", "ListTags", on=function),
+        *TAGGED_CALLS,
+        *role_name_calls(cloud, names.role, role_path),
+    )
 
 
 def find_names(cloud: Cloud, names: Names, told: Collection[str], stack: str) -> Names:

@@ -1,6 +1,6 @@
 """How a stack did over an hour, a day or a week, in equal steps: what the plots show.
 
-API Gateway's metrics tell it on AWS. The embedded cloud makes none of the function's log lines, so there the
+CloudWatch's metrics tell it on AWS. The embedded cloud makes none of the function's log lines, so there the
 lines themselves are counted.
 """
 
@@ -14,7 +14,12 @@ from typing import TYPE_CHECKING
 from ordernotify.aws.errors import map_botocore_errors
 from ordernotify.aws.session import Cloud
 from ordernotify.errors import UsageError
-from ordernotify.function.log import METRIC_DIMENSION, METRIC_NAMESPACE, METRIC_NOTIFICATIONS_PENDING
+from ordernotify.function.log import (
+    METRIC_DIMENSION,
+    METRIC_NAMESPACE,
+    METRIC_NOTIFICATIONS_PENDING,
+    METRIC_ORDERS_REPLAYED,
+)
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.logs.reader import function_events
 from ordernotify.orders.bulk import percentile
@@ -32,7 +37,6 @@ SPANS: Mapping[str, tuple[int, int]] = {"1h": (3600, 60), "24h": (86_400, 900), 
 PERCENTILES = ("p50", "p95", "p99")
 HISTORY_CALLS: Calls = (allow("cloudwatch", "GetMetricData", on="*"),)
 """What reading the history calls, beside finding the API and reading the log; it has no resource."""
-_GATEWAY = "AWS/ApiGateway"
 RESPONSES = '{ $.event = "response" }'
 
 
@@ -97,18 +101,26 @@ def of_answers(answers: Iterable[Served], start: int, step: int, steps: int) -> 
 
 
 def _of_metrics(cloud: Cloud, names: Names, stack: str, start: int, step: int, steps: int) -> History:
+    """Read AWS's own metrics, which are free, and the function's two.
+
+    An order is stored by one PutItem; imports are counted too.
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/metrics-dimensions.html
+    """
     endpoint = find_endpoint(cloud, names, stack)
+    own = {METRIC_DIMENSION: stack}
+    stored = {"TableName": names.table, "Operation": "PutItem"}
+    function = {"FunctionName": names.function}
     if endpoint.kind is ApiKind.HTTP:
-        names_of, api = ("4xx", "5xx"), {"ApiId": endpoint.api_id, "Stage": endpoint.stage}
+        rejected, failed, api = "4xx", "5xx", {"ApiId": endpoint.api_id, "Stage": endpoint.stage}
     else:
-        names_of, api = ("4XXError", "5XXError"), {"ApiName": names.api, "Stage": endpoint.stage}
-    pending = (METRIC_NAMESPACE, METRIC_NOTIFICATIONS_PENDING, {METRIC_DIMENSION: stack})
+        rejected, failed, api = "4XXError", "5XXError", {"ApiName": names.api, "Stage": endpoint.stage}
     wanted: dict[str, tuple[tuple[str, str, Mapping[str, str]], str]] = {
-        "answered": ((_GATEWAY, "Count", api), "Sum"),
-        "rejected": ((_GATEWAY, names_of[0], api), "Sum"),
-        "failed": ((_GATEWAY, names_of[1], api), "Sum"),
-        "pending": (pending, "Sum"),
-        **{name: ((_GATEWAY, "Latency", api), name) for name in PERCENTILES},
+        "stored": (("AWS/DynamoDB", "SuccessfulRequestLatency", stored), "SampleCount"),
+        "replayed": ((METRIC_NAMESPACE, METRIC_ORDERS_REPLAYED, own), "Sum"),
+        "rejected": (("AWS/ApiGateway", rejected, api), "Sum"),
+        "failed": (("AWS/ApiGateway", failed, api), "Sum"),
+        "pending": ((METRIC_NAMESPACE, METRIC_NOTIFICATIONS_PENDING, own), "Sum"),
+        **{name: (("AWS/Lambda", "Duration", function), name) for name in PERCENTILES},
     }
     queries = [_query(name, metric, statistic, step) for name, (metric, statistic) in wanted.items()]
     found: dict[str, list[float | None]] = {name: [None] * steps for name in wanted}
@@ -125,14 +137,6 @@ def _of_metrics(cloud: Cloud, names: Names, stack: str, start: int, step: int, s
                     if 0 <= place < steps:
                         found[result["Id"]][place] = value
     counts = {name: [value or 0.0 for value in values] for name, values in found.items()}
-    # API Gateway does not tell a replay from a new order.
-    counts["replayed"] = [0.0] * steps
-    counts["stored"] = [
-        answered - rejected - failed
-        for answered, rejected, failed in zip(
-            counts["answered"], counts["rejected"], counts["failed"], strict=True
-        )
-    ]
     return History(
         start,
         step,
