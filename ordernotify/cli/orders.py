@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Mapping
 from enum import StrEnum
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
@@ -339,14 +340,21 @@ def redrive(
     from ordernotify.orders import redrive as sender
     from ordernotify.render import orders as screen
     from ordernotify.render.progress import counting
+    from ordernotify.stack.former import former_tables
 
+    # Former tables too: their orders were answered with 2xx.
+    tables = (names, *former_tables(cloud, names, run.stack))
     if dry_run:
-        screen.show_pending(sender.find_pending(cloud, names, age), json=json)
+        pending = chain.from_iterable(sender.find_pending(cloud, one, age) for one in tables)
+        screen.show_pending(pending, json=json)
         return
     counts: Counter[str] = Counter()
     try:
         with counting("redriven") as tick:
-            for done in sender.redrive(cloud, names, age, concurrency=concurrency or REDRIVEN_AT_ONCE):
+            at_once = concurrency or REDRIVEN_AT_ONCE
+            for done in chain.from_iterable(
+                sender.redrive(cloud, one, age, concurrency=at_once) for one in tables
+            ):
                 counts[done.fate] += 1
                 tick(counts.total())
                 if done.fate is sender.Fate.FAILED:
