@@ -42,7 +42,6 @@ def put_order(account: Account, table: str, state: str = "sent") -> None:
 
 def left(account: Account) -> list[str]:
     """Name what is in the account, through boto3 alone."""
-    topics = account.client("sns").list_topics()["Topics"]
     return sorted(
         [
             *account.client("dynamodb").list_tables()["TableNames"],
