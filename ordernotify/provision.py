@@ -27,6 +27,7 @@ from ordernotify.resources.api.permission import Permission, PreflightPermission
 from ordernotify.resources.api.rest_api import RestApi
 from ordernotify.resources.api.usage_plan import UsagePlan
 from ordernotify.resources.base import AnyLive, Change, Resource, Verb
+from ordernotify.resources.former import Former
 from ordernotify.resources.function import Function
 from ordernotify.resources.given_role import ExistingRole
 from ordernotify.resources.log_group import ApiLogGroup, LogGroup
@@ -37,12 +38,34 @@ from ordernotify.resources.subscriptions import AlarmSubscriptions, Subscription
 from ordernotify.resources.table import Table
 from ordernotify.resources.topic import AlarmTopic, Topic
 from ordernotify.resources.watches import watches
-from ordernotify.settings.model import ApiKind, Settings
-from ordernotify.settings.names import STACK_TAG
+from ordernotify.settings.model import NAME_ROWS, ApiKind, Settings
+from ordernotify.settings.names import STACK_TAG, Names
 
 
-def declare(settings: Settings, cloud: Cloud) -> tuple[Resource[Any], ...]:
-    """List the stack's resources; no call is made."""
+def declare(settings: Settings, cloud: Cloud, former: Iterable[Names] = ()) -> tuple[Resource[Any], ...]:
+    """List the stack's resources; no call is made.
+
+    `former` are names that differ from the described ones in a former name: what has it comes last.
+    """
+    described = _described(settings, cloud)
+    return (*described, *(one for names in former for one in _former(described, names)))
+
+
+def _former(described: Sequence[Resource[Any]], names: Names) -> Iterator[Resource[Any]]:
+    settings, cloud = described[0].settings, described[0].cloud
+    old = next(
+        getattr(names, row.field)
+        for row in NAME_ROWS
+        if getattr(names, row.field) != getattr(settings.names, row.field)
+    )
+    in_use = {(one.key, one.name) for one in described}
+    for one in _described(replace(settings, names=names), cloud):
+        # What is part of the function goes with it.
+        if (one.key, one.name) not in in_use and one.part_of != Function.kind:
+            yield Former(one, old)
+
+
+def _described(settings: Settings, cloud: Cloud) -> tuple[Resource[Any], ...]:
     return (
         Table(settings, cloud),
         Topic(settings, cloud),
@@ -124,6 +147,8 @@ def _plan_one(
 ) -> Item:
     live = found[resource.key]
     if not resource.wanted:
+        if live is not None and isinstance(resource, Former) and resource.stays_when_renamed:
+            return _item(resource, Action.KEEP, live=live, reason="no longer used, stays")
         obsolete = resource.removed_when_unwanted and live is not None and _is_ours(resource, live, found)
         return _item(resource, Action.DELETE if obsolete else Action.NONE, live=live)
     if live is not None:
@@ -177,7 +202,7 @@ def _check_ownership(resource: Resource[Any], live: AnyLive, adopt: bool) -> Non
         raise NotOursError(
             f"the {resource.kind} {resource.name} exists and does not belong to the stack {stack}",
             "Choose another --stack or another name; or take it over with --adopt, after reading "
-            "`setup --adopt --dry-run`.",
+            "`ordernotify setup --adopt --dry-run`.",
         )
 
 

@@ -19,6 +19,7 @@ from ordernotify.resources.queue import VerifyQueues
 from ordernotify.settings.model import ApiKind, Auth, Settings
 from ordernotify.settings.names import STACK_TAG, Target
 from ordernotify.stack.discovery import naming_calls
+from ordernotify.stack.former import former_calls
 from tests.cli_support import Typed, typed
 from tests.provision_support import (
     ACCOUNT_ID,
@@ -222,7 +223,8 @@ def test_a_command_of_daily_work_calls_only_what_the_policy_for_it_grants(
         done = typed(*command.split())
         assert done.exit_code == 0, done.output
     resources = provision.declare(settings, cloud)
-    granted = names_of((*provision.status_calls(resources), *operate_calls(cloud, settings, [QUEUE])))
+    more = (*former_calls(), *operate_calls(cloud, settings, [QUEUE]))
+    granted = names_of((*provision.status_calls(resources), *more))
     assert called_by(account), "the commands reached the account"
     assert called_by(account) <= granted
 
@@ -236,6 +238,6 @@ def test_importing_orders_calls_only_what_its_own_policy_grants(
     account.forget_calls()
     done = typed("import-orders", "orders.jsonl")
     assert done.exit_code == 0, done.output
-    finding = naming_calls(cloud, Settings().names, "/")
+    finding = (*former_calls(), *naming_calls(cloud, Settings().names, "/"))
     assert called_by(account) <= names_of((*finding, *restore.calls(cloud, Settings().names)))
     assert "dynamodb:PutItem" in called_by(account)

@@ -590,7 +590,10 @@ def test_a_denial_names_the_action_as_policies_have_it(operation: str, told: str
     with pytest.raises(AccessDeniedError) as caught, map_botocore_errors("read", "queue", "q"):
         raise error
     assert caught.value.message == f"could not read the queue q: your user or role may not call {named}"
-    assert "`ordernotify policy setup`, `policy operate` and `policy teardown`" in caught.value.hint
+    assert (
+        "`ordernotify policy setup`, `ordernotify policy operate` and `ordernotify policy teardown`"
+        in caught.value.hint
+    )
 
 
 def test_who_may_not_read_a_subscription_is_told_and_takes_it_for_nobody_elses(

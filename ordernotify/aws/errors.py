@@ -65,8 +65,9 @@ CREDENTIALS_HINT = (
     "or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. Without --aws no account is needed."
 )
 _DENIED_HINT = (
-    "`ordernotify policy setup`, `policy operate` and `policy teardown` print the policies that the commands "
-    "need. When you have the permission, run the same command again; it continues where it stopped."
+    "`ordernotify policy setup`, `ordernotify policy operate` and `ordernotify policy teardown` print the "
+    "policies that the commands need. When you have the permission, run the same command again; it continues "
+    "where it stopped."
 )
 _FORBIDDEN_HINT = (
     "No policy of your user or role can allow this: ask those who administer the account or organization. "

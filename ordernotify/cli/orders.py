@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Mapping
 from enum import StrEnum
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
@@ -300,29 +301,33 @@ def _restore(run: Run, opened: BinaryIO, file: str, form: Format, *, json: bool)
     return counts
 
 
+OlderThanOption = Annotated[
+    str,
+    typer.Option(
+        "--older-than",
+        help="Only orders of this age. Keep it above the function's timeout, or an order that is being "
+        "worked on is notified twice.",
+        metavar="AGE",
+    ),
+]
+RedriveConcurrencyOption = Annotated[
+    int | None,
+    typer.Option(
+        "--concurrency",
+        help="How many at the same time.",
+        metavar="N",
+        min=1,
+        max=64,
+        show_default=str(REDRIVEN_AT_ONCE),
+    ),
+]
+
+
 @command(app, "redrive")
 def redrive(
     run: Run,
-    older_than: Annotated[
-        str,
-        typer.Option(
-            "--older-than",
-            help="Only orders of this age. Keep it above the function's timeout, or an order that is being "
-            "worked on is notified twice.",
-            metavar="AGE",
-        ),
-    ] = "1m",
-    concurrency: Annotated[
-        int | None,
-        typer.Option(
-            "--concurrency",
-            help="How many at the same time.",
-            metavar="N",
-            min=1,
-            max=64,
-            show_default=str(REDRIVEN_AT_ONCE),
-        ),
-    ] = None,
+    older_than: OlderThanOption = "1m",
+    concurrency: RedriveConcurrencyOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the orders and send nothing.")] = False,
     json: JsonOption = False,
 ) -> None:
@@ -339,14 +344,21 @@ def redrive(
     from ordernotify.orders import redrive as sender
     from ordernotify.render import orders as screen
     from ordernotify.render.progress import counting
+    from ordernotify.stack.former import former_tables
 
+    # Former tables too: their orders were answered with 2xx.
+    tables = (names, *former_tables(cloud, names, run.stack))
     if dry_run:
-        screen.show_pending(sender.find_pending(cloud, names, age), json=json)
+        pending = chain.from_iterable(sender.find_pending(cloud, one, age) for one in tables)
+        screen.show_pending(pending, json=json)
         return
     counts: Counter[str] = Counter()
     try:
         with counting("redriven") as tick:
-            for done in sender.redrive(cloud, names, age, concurrency=concurrency or REDRIVEN_AT_ONCE):
+            at_once = concurrency or REDRIVEN_AT_ONCE
+            for done in chain.from_iterable(
+                sender.redrive(cloud, one, age, concurrency=at_once) for one in tables
+            ):
                 counts[done.fate] += 1
                 tick(counts.total())
                 if done.fate is sender.Fate.FAILED:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ordernotify.aws.session import Cloud
     from ordernotify.iam.calls import Calls
     from ordernotify.iam.policies import Policy
+    from ordernotify.resources.base import Resource
 
 policy_app = typer.Typer(
     name="policy",
@@ -56,7 +57,7 @@ def setup(run: Run) -> None:
     from ordernotify.iam import policies
 
     settings = _described(run, cloud, as_recorded=False)
-    more = (*_finding_calls(cloud, run, settings), *provision.setup_calls(provision.declare(settings, cloud)))
+    more = (*_finding_calls(cloud, run, settings), *provision.setup_calls(_declared(settings, cloud)))
     _show(policies.policy(more, cloud))
 
 
@@ -74,7 +75,7 @@ def operate(run: Run, receiver: ReceiverOption = None) -> None:
 
     settings = _described(run, cloud)
     more = (*_finding_calls(cloud, run, settings), *operate_calls(cloud, settings, _receivers(receiver)))
-    _show(policies.policy((*provision.status_calls(provision.declare(settings, cloud)), *more), cloud))
+    _show(policies.policy((*provision.status_calls(_declared(settings, cloud)), *more), cloud))
 
 
 @command(policy_app, "import", SETTING_OPTIONS)
@@ -112,7 +113,7 @@ def teardown(run: Run, receiver: ReceiverOption = None) -> None:
         *count_calls(cloud, settings.names),
         *delivery.calls(_receivers(receiver)),
     )
-    _show(policies.policy((*provision.teardown_calls(provision.declare(settings, cloud)), *more), cloud))
+    _show(policies.policy((*provision.teardown_calls(_declared(settings, cloud)), *more), cloud))
 
 
 @command(policy_app, "function", SETTING_OPTIONS)
@@ -136,15 +137,17 @@ def operate_calls(cloud: Cloud, settings: Settings, receivers: Sequence[str]) ->
     from ordernotify.stack import discovery as endpoint
     from ordernotify.stack import health as overview
     from ordernotify.stack import verify
+    from ordernotify.stack.former import former_tables
     from ordernotify.subscribers import change
     from ordernotify.watch.history import HISTORY_CALLS
 
     names = settings.names
+    tables = (names, *former_tables(cloud, names, settings.stack))
     return (
         *endpoint.calls(cloud, names),
         *signing.calls(cloud, settings),
         *overview.calls(cloud, names),
-        *redrive.calls(cloud, names),
+        *(allowed for one in tables for allowed in redrive.calls(cloud, one)),
         *events.calls(cloud, names),
         *trace.calls(cloud, names),
         *verify.calls(cloud, names),
@@ -170,9 +173,21 @@ def _receivers(given: list[str] | None) -> list[str]:
 
 def _finding_calls(cloud: Cloud, run: Run, settings: Settings) -> Calls:
     """List what finding the stack's names calls, whatever they turn out to be."""
-    from ordernotify.stack import discovery
+    from ordernotify.stack import discovery, former
 
-    return discovery.naming_calls(cloud, run.told_names, settings.role_path)
+    finding = discovery.naming_calls(cloud, run.told_names, settings.role_path)
+    return (*finding, *former.former_calls())
+
+
+def _declared(settings: Settings, cloud: Cloud) -> tuple[Resource[Any], ...]:
+    from ordernotify import provision
+    from ordernotify.stack.former import find_former
+
+    try:
+        former = find_former(cloud, settings.names, settings.stack).names
+    except AccessDeniedError:
+        former = ()
+    return provision.declare(settings, cloud, former)
 
 
 def _described(run: Run, cloud: Cloud, *, as_recorded: bool = True) -> Settings:

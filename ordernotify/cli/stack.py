@@ -51,11 +51,12 @@ def setup(
     from ordernotify import provision
     from ordernotify.render import note, plans
     from ordernotify.stack.discovery import with_own_role
+    from ordernotify.stack.former import with_orders_told
     from ordernotify.stack.report import report
 
     settings = run.settings(with_own_role(cloud, names, run.stack))
-    resources = provision.declare(settings, cloud)
-    planned = provision.plan(resources, adopt=adopt)
+    resources = _declared(settings, cloud)
+    planned = with_orders_told(cloud, settings.names, provision.plan(resources, adopt=adopt))
     if dry_run:
         if json:
             plans.show_report_json(report(settings, cloud, planned))
@@ -78,6 +79,18 @@ def setup(
         plans.show_report_json(result)
     else:
         plans.show_setup_result(result, changed=bool(planned.changes))
+
+
+def _declared(settings: Settings, cloud: Cloud) -> tuple[Resource[Any], ...]:
+    """List the stack's resources, those under former names too; says where it could not look for these."""
+    from ordernotify import provision
+    from ordernotify.render import note
+    from ordernotify.stack.former import find_former
+
+    former = find_former(cloud, settings.names, settings.stack)
+    if former.unread:
+        note(former.unread)
+    return provision.declare(settings, cloud, former.names)
 
 
 def _save(run: Run) -> None:
@@ -134,10 +147,12 @@ def status(
     """
     cloud, names = run.open()
     from ordernotify.orders.signing import read_api_key
-    from ordernotify.render import plans
+    from ordernotify.render import note, plans
     from ordernotify.stack.overview import read_overview
 
     found = read_overview(cloud, names, run.stack, run.settings)
+    if found.unread:
+        note(found.unread)
     api_key = read_api_key(cloud, names, run.stack) if show_key else None
     if json:
         plans.show_report_json(found.report, found.health, api_key)
@@ -262,7 +277,7 @@ def teardown(
 
     names = with_own_role(cloud, names, run.stack)
     settings = Settings(run.stack, names, **recorded_settings(cloud, names, run.stack))
-    resources = provision.declare(settings, cloud)
+    resources = _declared(settings, cloud)
     planned = provision.plan_teardown(resources, delete_orders=bool(delete_orders))
     if planned.changes:
         plans.show_plan(planned)

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from ordernotify.aws.errors import has_code, ignore_codes, is_changed_at_once, map_botocore_errors
 from ordernotify.aws.session import Cloud
 from ordernotify.aws.tags import tag_list
-from ordernotify.errors import NotOursError, OrderNotifyError
+from ordernotify.errors import AccessDeniedError, NotOursError, OrderNotifyError
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.iam.function_policy import function_policy
 from ordernotify.resources.base import (
@@ -37,6 +37,7 @@ from ordernotify.resources.own_role import (
 from ordernotify.settings.names import REGION_TAG, STACK_TAG
 
 POLICY_NAME = "ordernotify"
+_DESCRIPTION = "The role of ordernotify's function"
 _MAX_NAME = 64
 
 
@@ -80,6 +81,29 @@ def role_name_calls(cloud: Cloud, name: str, path: str) -> Calls:
         for before in dict.fromkeys(("/", path))
     ]
     return (allow("iam", "GetRole", "GetRolePolicy", on=arns),)
+
+
+OWN_ROLE_CALLS: Calls = (allow("iam", "ListRoles", "GetRole", "GetRolePolicy", on="*", optional=True),)
+"""What `own_role_names` calls; IAM knows no resource for listing roles."""
+
+
+def own_role_names(cloud: Cloud, stack: str) -> list[str]:
+    """List the roles that the stack has in this region, by what `create` wrote; none where it is denied.
+
+    The Resource Groups Tagging API knows no roles.
+    """
+    try:
+        with map_botocore_errors("list", "roles"):
+            pages = cloud.iam.get_paginator("list_roles").paginate()
+            named = [
+                role["RoleName"]
+                for page in pages
+                for role in page["Roles"]
+                if role.get("Description") == _DESCRIPTION
+            ]
+        return [name for name in named if _belongs_to(cloud, name) == (stack, cloud.region)]
+    except AccessDeniedError:
+        return []
 
 
 def _name_in_region(cloud: Cloud, name: str) -> str:
@@ -227,7 +251,7 @@ class Role(Resource[RoleState]):
                 RoleName=self.name,
                 **place_of_role(self.settings),
                 AssumeRolePolicyDocument=wanted.trust,
-                Description="The role of ordernotify's function",
+                Description=_DESCRIPTION,
                 Tags=tag_list(self.own_tags),
             )["Role"]
         except ClientError as error:

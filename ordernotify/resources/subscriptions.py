@@ -34,6 +34,7 @@ class Subscriptions(Resource[SubscriptionsState]):
     """The email and SMS subscribers that setup was given; the topic's others stay as they are."""
 
     kind = "subscriptions"
+    stays_when_renamed = True
     needs: tuple[str, ...] = ("topic",)
     part_of = "topic"
     deleted_after: tuple[str, ...] = ("function",)
@@ -145,6 +146,7 @@ class AlarmSubscriptions(Subscriptions):
     """The email addresses that get the alarms."""
 
     kind = "alarm emails"
+    stays_when_renamed = False
     needs: tuple[str, ...] = ("alarm topic",)
     part_of = "alarm topic"
     deleted_after: tuple[str, ...] = ()

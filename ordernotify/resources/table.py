@@ -38,6 +38,7 @@ class Table(Resource[TableState]):
 
     kind = "table"
     keeps_orders = True
+    stays_when_renamed = True
     deleted_after: tuple[str, ...] = ("function",)
 
     @property

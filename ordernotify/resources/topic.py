@@ -36,6 +36,7 @@ class Topic(Resource[TopicState]):
     """A Standard topic to which only the account publishes."""
 
     kind = "topic"
+    stays_when_renamed = True
     deleted_after: tuple[str, ...] = ("function",)
 
     @property
@@ -131,6 +132,7 @@ class AlarmTopic(Topic):
     """The topic for alarms; CloudWatch publishes to it, for this account alone."""
 
     kind = "alarm topic"
+    stays_when_renamed = False
     deleted_after: tuple[str, ...] = ()
     removed_when_unwanted = True
 

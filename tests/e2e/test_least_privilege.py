@@ -63,7 +63,6 @@ UNCHECKED = {
     "logs:UpdateLogDelivery": "turning access logs on checks nothing beyond API Gateway",
 }
 """Actions that AWS checks and MiniStack does not, with the reason."""
-UNCHECKED_IN_SETUP = {"lambda:ListTags": "GetFunction tells the tags to everybody"}
 UNCHECKED_IN_OPERATION = {"sqs:TagQueue": "making a queue checks none of the tags given with it"}
 FOR_A_QUESTION = {"dynamodb:Scan"}
 """Only needed where a person is asked; it has a test of its own."""
@@ -74,7 +73,7 @@ OF_THE_API = {"status", "send-order", "verify"}
 """The daily commands that are not the same for every kind of API."""
 SLOW = {"execute-api:Invoke": "for 20 s, sending takes a refusal for a new API's"}
 """Actions that only a full run takes away, with the reason."""
-NOT_IN_A_SAMPLE = {*UNCHECKED, *UNCHECKED_IN_SETUP, *UNCHECKED_IN_OPERATION, *SLOW}
+NOT_IN_A_SAMPLE = {*UNCHECKED, *UNCHECKED_IN_OPERATION, *SLOW}
 LIKELY_COMMANDS = {
     "dynamodb:BatchGetItem": "get-order",
     "dynamodb:GetItem": "trace",
@@ -274,7 +273,7 @@ def test_setup_needs_every_right_of_its_policy(trial_of: Callable[[str], Trial])
     trial = trial_of("setup")
     steps = SetupAttempts(trial)
     trial.assert_all_needed(
-        {*UNCHECKED, *UNCHECKED_IN_SETUP},
+        UNCHECKED,
         steps.plan_what_is_complete,
         steps.plan_what_was_otherwise,
         steps.make,
@@ -452,7 +451,7 @@ def test_the_emulator_still_checks_none_of_the_actions_that_are_listed(
         assert {right.action for right in rights} >= set(unchecked)
         user.may(right for right in rights if right.action not in set(unchecked))
 
-    may_all_but("setup", {*UNCHECKED, *UNCHECKED_IN_SETUP})
+    may_all_but("setup", UNCHECKED)
     succeeded(user.run("setup", "--stack", stack, *options, "--yes"))
     Disturbance(embedded.cloud(), stack, kind).drift()
     succeeded(user.run("setup", "--stack", stack, *options, "--yes"))
