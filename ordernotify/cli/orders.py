@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import nullcontext
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
@@ -336,17 +337,25 @@ def redrive(
         raise UsageError("--dry-run sends nothing, so --concurrency has no effect", "Leave one of them away.")
     age = _age(older_than)
     cloud, names = run.open()
+    from ordernotify.aws.waiting import SystemClock
     from ordernotify.orders import redrive as sender
+    from ordernotify.orders.pace import PUBLISHED_A_SECOND, careful_pace
+    from ordernotify.render import note
     from ordernotify.render import orders as screen
     from ordernotify.render.progress import counting
 
     if dry_run:
         screen.show_pending(sender.find_pending(cloud, names, age), json=json)
         return
+    careful = careful_pace(cloud, names, PUBLISHED_A_SECOND, SystemClock())
+    if careful:
+        note(f"At most {careful.most} notifications a second: {careful.reason}")
+    pace = careful.pace if careful else nullcontext
     counts: Counter[str] = Counter()
     try:
         with counting("redriven") as tick:
-            for done in sender.redrive(cloud, names, age, concurrency=concurrency or REDRIVEN_AT_ONCE):
+            at_once = concurrency or REDRIVEN_AT_ONCE
+            for done in sender.redrive(cloud, names, age, concurrency=at_once, pace=pace):
                 counts[done.fate] += 1
                 tick(counts.total())
                 if done.fate is sender.Fate.FAILED:

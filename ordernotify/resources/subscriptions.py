@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
@@ -17,6 +17,7 @@ from ordernotify.resources.listing import (
     is_internal,
     list_subscriptions,
 )
+from ordernotify.resources.mailboxes import find_mailboxes
 from ordernotify.resources.sandbox import SMS_CALLS, sms_notices
 
 PARALLEL_CALLS = 8
@@ -28,6 +29,12 @@ class SubscriptionsState:
 
     subscribers: frozenset[tuple[str, str]] = frozenset()
     pending: int = field(default=0, compare=False)
+    mailboxes: frozenset[str] = field(default=frozenset(), compare=False)
+    """Who gets every notification by email."""
+
+    def mailboxes_with(self, emails: Iterable[str]) -> frozenset[str]:
+        """Return the mailboxes when these addresses are subscribed too."""
+        return self.mailboxes.union(one for one in emails if ("email", one) not in self.subscribers)
 
 
 class Subscriptions(Resource[SubscriptionsState]):
@@ -56,7 +63,10 @@ class Subscriptions(Resource[SubscriptionsState]):
             *(SMS_CALLS if self._phones else ()),
         )
         return {
-            Verb.FIND: (allow("sns", "ListSubscriptionsByTopic", on=self._topic_arn),),
+            Verb.FIND: (
+                allow("sns", "ListSubscriptionsByTopic", on=self._topic_arn),
+                allow("sns", "GetSubscriptionAttributes", on=SUBSCRIPTIONS),
+            ),
             Verb.CREATE: subscribe,
             Verb.UPDATE: subscribe,
             Verb.DELETE: (allow("sns", "Unsubscribe", on=SUBSCRIPTIONS),),
@@ -82,7 +92,11 @@ class Subscriptions(Resource[SubscriptionsState]):
         if not found:
             return None
         everybody = frozenset((s.protocol, s.endpoint) for s in found)
-        return Live("", SubscriptionsState(everybody, pending=sum(s.arn is None for s in found)))
+        pending = sum(s.arn is None for s in found)
+        return Live("", SubscriptionsState(everybody, pending, self._mailboxes(found)))
+
+    def _mailboxes(self, found: Iterable[Subscription]) -> frozenset[str]:
+        return find_mailboxes(self.cloud, found)
 
     def create(self, step: Step) -> Live[SubscriptionsState]:
         return self.update(Live("", SubscriptionsState()), step)
@@ -97,7 +111,10 @@ class Subscriptions(Resource[SubscriptionsState]):
                     Endpoint=endpoint,
                     ReturnSubscriptionArn=True,
                 )
-        return Live("", replace(live.state, subscribers=live.state.subscribers.union(self._given())))
+        found = live.state
+        mailboxes = found.mailboxes_with(self.settings.emails)
+        everybody = found.subscribers.union(self._given())
+        return Live("", replace(found, subscribers=everybody, mailboxes=mailboxes))
 
     def notes_after(self) -> tuple[str, ...]:
         """Say why phones may get no text messages (AWS-FACTS 14, 32)."""
@@ -156,3 +173,6 @@ class AlarmSubscriptions(Subscriptions):
 
     def _given(self) -> list[tuple[str, str]]:
         return [("email", address) for address in self.settings.alarm_emails]
+
+    def _mailboxes(self, found: Iterable[Subscription]) -> frozenset[str]:
+        return frozenset()  # orders do not go there
