@@ -34,7 +34,7 @@ class Access:
 
     url: str
     sign: Sign | None
-    rate: int | None
+    rate: int | None = None
     """How many orders a second the API admits, as described (see Settings)."""
 
 

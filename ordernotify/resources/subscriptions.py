@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 
-from ordernotify.aws.errors import ignore_codes
+from ordernotify.aws.errors import has_code, ignore_codes
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources import delivery
 from ordernotify.resources.base import Change, Live, Needed, Resource, Step, Verb
 from ordernotify.resources.listing import (
+    NEW_TOPIC_SECONDS,
     NO_TOPIC,
     SUBSCRIPTIONS,
     Subscription,
@@ -103,13 +105,14 @@ class Subscriptions(Resource[SubscriptionsState]):
 
     def update(self, live: Live[SubscriptionsState], step: Step) -> Live[SubscriptionsState]:
         """Subscribe those who are missing; SNS asks them to confirm."""
-        for protocol, endpoint in self._given():
-            if (protocol, endpoint) not in live.state.subscribers:
-                self.cloud.sns.subscribe(
-                    TopicArn=self._topic_arn,
-                    Protocol=protocol,
-                    Endpoint=endpoint,
-                    ReturnSubscriptionArn=True,
+        for one in self._given():
+            if one not in live.state.subscribers:
+                # AWS-FACTS 24: the topic may have been made a moment ago.
+                step.patience.retry(
+                    partial(self._subscribe, *one),
+                    when=lambda error: has_code(error, *NO_TOPIC),
+                    waiting_for=f"the topic {self.name} to be known",
+                    timeout=NEW_TOPIC_SECONDS,
                 )
         found = live.state
         mailboxes = found.mailboxes_with(self.settings.emails)
@@ -152,6 +155,11 @@ class Subscriptions(Resource[SubscriptionsState]):
 
     def _is_internal(self, one: Subscription) -> bool:
         return is_internal(self.cloud, self.settings.names, one.endpoint)
+
+    def _subscribe(self, protocol: str, endpoint: str) -> None:
+        self.cloud.sns.subscribe(
+            TopicArn=self._topic_arn, Protocol=protocol, Endpoint=endpoint, ReturnSubscriptionArn=True
+        )
 
     def _unsubscribe(self, arn: str) -> None:
         with ignore_codes(*NO_TOPIC):

@@ -36,7 +36,7 @@ class InvokeEndpoint:
     api_id: str
     kind: ApiKind
     auth: Auth
-    rate: int | None
+    rate: int | None = None
     """As described, see Settings."""
 
 
