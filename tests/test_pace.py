@@ -115,9 +115,8 @@ def api() -> Iterator[FakeApi]:
         yield api
 
 
-def send(api: FakeApi, clock: SystemClock, orders: range, slots: Slots | None) -> Summary:
-    pace = {"pace": slots.one} if slots else {}
-    client = OrderClient(api.url, connections=8, clock=clock, **pace)
+def send(api: FakeApi, clock: SystemClock, orders: range, slots: Slots) -> Summary:
+    client = OrderClient(api.url, connections=8, clock=clock, pace=slots.one)
     drafts = (Draft(b'{"n": %d}' % number, f"key-{number}") for number in orders)
     return BulkRun(drafts, client.send, concurrency=8, clock=clock).run()
 
