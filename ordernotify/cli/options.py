@@ -35,7 +35,7 @@ def _option(row: Setting) -> Any:
         typer.Option(
             flag,
             help=row.help,
-            metavar=None if row.kind is bool else _metavar(row.kind),
+            metavar=None if row.kind is bool else _metavar(row.kind) + (row.word and f"|{row.word}"),
             rich_help_panel=row.panel,
             autocompletion=stacks_here if row.option == "stack" else None,
             parser=_number_or(row.word) if row.word else None,
