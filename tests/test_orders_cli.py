@@ -474,12 +474,13 @@ class TestRedriving:
 # A child process that types one command at a fake API: Ctrl-C and pipes need a process of their own.
 CHILD = """
 import sys
+from ordernotify.aws.session import local_cloud
 from ordernotify.cli import app, orders, sending
 from ordernotify.cli.access import Access
 from ordernotify.cli.run import Run
 url, *command = sys.argv[1:]
 sending.find_access = lambda run, cloud, key_file: Access(url, None)
-Run.cloud = lambda self: None
+Run.cloud = lambda self: local_cloud("http://127.0.0.1:1")
 app(command)
 """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import nullcontext
 from enum import StrEnum
 from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
@@ -341,7 +342,10 @@ def redrive(
         raise UsageError("--dry-run sends nothing, so --concurrency has no effect", "Leave one of them away.")
     age = _age(older_than)
     cloud, names = run.open()
+    from ordernotify.aws.waiting import SystemClock
     from ordernotify.orders import redrive as sender
+    from ordernotify.orders.pace import PUBLISHED_A_SECOND, careful_pace
+    from ordernotify.render import note
     from ordernotify.render import orders as screen
     from ordernotify.render.progress import counting
     from ordernotify.stack.former import former_tables
@@ -352,12 +356,16 @@ def redrive(
         pending = chain.from_iterable(sender.find_pending(cloud, one, age) for one in tables)
         screen.show_pending(pending, json=json)
         return
+    careful = careful_pace(cloud, names, PUBLISHED_A_SECOND, SystemClock())
+    if careful:
+        note(f"At most {careful.most} notifications a second: {careful.reason}")
+    pace = careful.pace if careful else nullcontext
     counts: Counter[str] = Counter()
     try:
         with counting("redriven") as tick:
             at_once = concurrency or REDRIVEN_AT_ONCE
             for done in chain.from_iterable(
-                sender.redrive(cloud, one, age, concurrency=at_once) for one in tables
+                sender.redrive(cloud, one, age, concurrency=at_once, pace=pace) for one in tables
             ):
                 counts[done.fate] += 1
                 tick(counts.total())

@@ -132,7 +132,7 @@ def operate_calls(cloud: Cloud, settings: Settings, receivers: Sequence[str]) ->
     """List what the commands between setup and teardown call, beside what `status` reads of the resources."""
     from ordernotify.local import inbox
     from ordernotify.logs import events, trace
-    from ordernotify.orders import redrive, signing
+    from ordernotify.orders import pace, redrive, signing
     from ordernotify.resources.sandbox import SMS_CALLS
     from ordernotify.stack import discovery as endpoint
     from ordernotify.stack import health as overview
@@ -146,6 +146,7 @@ def operate_calls(cloud: Cloud, settings: Settings, receivers: Sequence[str]) ->
     return (
         *endpoint.calls(cloud, names),
         *signing.calls(cloud, settings),
+        *pace.calls(cloud, names),
         *overview.calls(cloud, names),
         *(allowed for one in tables for allowed in redrive.calls(cloud, one)),
         *events.calls(cloud, names),

@@ -50,9 +50,10 @@ def setup(
     cloud, names = run.open()
     from ordernotify import provision
     from ordernotify.render import note, plans
+    from ordernotify.resources.mailboxes import notes_on_mailboxes
     from ordernotify.stack.discovery import with_own_role
     from ordernotify.stack.former import with_orders_told
-    from ordernotify.stack.report import report
+    from ordernotify.stack.report import mailboxes_after, report
 
     settings = run.settings(with_own_role(cloud, names, run.stack))
     resources = _declared(settings, cloud)
@@ -72,7 +73,10 @@ def setup(
         live = _apply(resources, planned)
     if save:
         _save(run)
-    for line in provision.notes_after(resources, planned):
+    for line in (
+        *provision.notes_after(resources, planned),
+        *notes_on_mailboxes(settings, cloud, mailboxes_after(planned, live)),
+    ):
         note(line)
     result = report(settings, cloud, planned, live)
     if json:

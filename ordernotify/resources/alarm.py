@@ -89,7 +89,7 @@ class Alarm(Resource[MetricAlarmState]):
             missing_data="notBreaching",
             actions_enabled=True,
             actions=self._actions(),
-            ok_actions=self._actions(),
+            ok_actions=self._actions() if self.watch.tells_end else [],
         )
 
     def find(self) -> Live[MetricAlarmState] | None:

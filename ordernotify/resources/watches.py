@@ -28,6 +28,8 @@ class Watch:
     dimensions: Mapping[str, str]
     statistic: StatisticType = "Sum"
     threshold: float = 1.0
+    tells_end: bool = True
+    """Whether the alarm says OK. That no more notifications fail does not send the one that did."""
     needs: tuple[str, ...] = ()
     """Keys of the resources whose ids the dimensions hold."""
 
@@ -47,6 +49,7 @@ def watches(settings: Settings) -> tuple[Watch, ...]:
             METRIC_NAMESPACE,
             METRIC_NOTIFICATIONS_PENDING,
             {"stack": settings.stack},
+            tells_end=False,
         ),
     )
 

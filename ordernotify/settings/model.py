@@ -30,6 +30,8 @@ from ordernotify.settings.told import Told
 SETTING_TAG_PREFIX = "ordernotify:setting:"
 RUNTIMES = ("python3.11", "python3.12", "python3.13", "python3.14")
 ARCHITECTURES = ("x86_64", "arm64")
+NO_LIMIT = "none"
+"""The rate that lifts every throttle, also the one that protects mailboxes."""
 MAX_TAGS = 50
 """What every service allows on one resource."""
 _COMMON = "Common options"
@@ -69,7 +71,7 @@ class Settings:
 
     A field made by `setting` is a setting: its option, variable, key, record, help and line in
     docs/settings.md come from here. Times are in seconds, sizes in MB, retention in days; `rate` is in
-    requests per second.
+    requests per second: 0 is no limit, and None what protects mailboxes.
     """
 
     stack: str = DEFAULT_STACK
@@ -122,8 +124,11 @@ class Settings:
     )
     rate: int | None = setting(
         None,
-        "Requests per second that the API admits; beyond, it answers 429.",
+        f"Requests per second that the API admits, or {NO_LIMIT}; beyond, it answers 429. "
+        "By default 5 where an email subscriber on AWS gets every order: SNS suspends a mailbox that "
+        "gets more than 10 a second.",
         panel=_API,
+        word=NO_LIMIT,
         check=between("rate", 1, 10_000),
         recorded=True,
     )
@@ -285,7 +290,14 @@ def _check_api(settings: Settings) -> None:
             "api",
             "auth",
         )
-    if (settings.rate is None) != (settings.burst is None):
+    if settings.rate == 0 and settings.burst is not None:
+        raise SettingsError(
+            f"the rate {NO_LIMIT} has no burst",
+            "Leave out --burst, or give a number as rate.",
+            "rate",
+            "burst",
+        )
+    if settings.rate != 0 and (settings.rate is None) != (settings.burst is None):
         raise SettingsError(
             "rate and burst go together", "Give both; for example --rate 50 --burst 100.", "rate", "burst"
         )

@@ -47,6 +47,8 @@ class InvokeEndpoint:
     api_id: str
     kind: ApiKind
     auth: Auth
+    rate: int | None = None
+    """As described, see Settings."""
 
 
 def calls(cloud: Cloud, names: Names) -> Calls:
@@ -110,11 +112,12 @@ def find_endpoint(cloud: Cloud, names: Names, stack: str) -> InvokeEndpoint:
     with ThreadPoolExecutor(len(ApiKind)) as pool:
         found = [pool.submit(find, kind) for kind in ApiKind]
         recorded = settings_in_tags(_stack_tags(cloud, names, stack))
-        settings = {name: settings_default(name) for name in ("api", "auth", "stage")} | recorded
+        settings = {name: settings_default(name) for name in ("api", "auth", "stage", "rate")} | recorded
         apis = [api for future in found for api in future.result() if api.tags.get(STACK_TAG) == stack]
     for api in sorted(apis, key=lambda api: api.kind is not settings["api"]):
         url = invoke_url(cloud, api.id, settings["stage"])
-        return InvokeEndpoint(url, settings["stage"], api.id, api.kind, settings["auth"])
+        stage, auth, rate = settings["stage"], settings["auth"], settings["rate"]
+        return InvokeEndpoint(url, stage, api.id, api.kind, auth, rate)
     raise StackNotFoundError(f"the stack {stack} has no API {names.api}", SETUP_HINT)
 
 

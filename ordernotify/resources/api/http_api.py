@@ -83,7 +83,7 @@ class HttpApi(DeployingApi):
             cors=self._cors,
             stages=(self.settings.stage,),
             automatic_deployment=True,
-            throttle=self.throttle,
+            throttle=self.throttle(needed),
             access_log=self.access_log,
         )
 

@@ -68,7 +68,7 @@ class RestApi(DeployedApi):
             preflight=integration if proxied_on_preflight(self.settings) else None,
             gateway_responses=self._gateway_responses,
             stages=(self.settings.stage,),
-            throttle=self.throttle,
+            throttle=self.throttle(needed),
             access_log=self.access_log,
         )
         return replace(wanted, deployed=wanted.fingerprint)
