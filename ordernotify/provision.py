@@ -26,7 +26,7 @@ from ordernotify.resources.api.old_api import OldApi
 from ordernotify.resources.api.permission import Permission, PreflightPermission
 from ordernotify.resources.api.rest_api import RestApi
 from ordernotify.resources.api.usage_plan import UsagePlan
-from ordernotify.resources.base import AnyLive, Change, Resource, Verb
+from ordernotify.resources.base import TAGS, AnyLive, Change, Resource, Verb
 from ordernotify.resources.former import Former
 from ordernotify.resources.function import Function
 from ordernotify.resources.given_role import ExistingRole
@@ -39,7 +39,7 @@ from ordernotify.resources.table import Table
 from ordernotify.resources.topic import AlarmTopic, Topic
 from ordernotify.resources.watches import watches
 from ordernotify.settings.model import NAME_ROWS, ApiKind, Settings
-from ordernotify.settings.names import STACK_TAG, Names
+from ordernotify.settings.names import MANAGED_TAG, STACK_TAG, Names
 
 
 def declare(settings: Settings, cloud: Cloud, former: Iterable[Names] = ()) -> tuple[Resource[Any], ...]:
@@ -161,7 +161,7 @@ def _plan_one(
         return _item(resource, Action.CREATE, reason=resource.notice, refusal=refusal)
     needed = {key: known for key in resource.needs if key not in made_anew and (known := found.get(key))}
     wanted = resource.described(needed)
-    changes = resource.diff(live, needed)
+    changes = resource.diff(live, needed) + (_taken_back(live) if adopt else ())
     if not changes:
         return _item(resource, Action.NONE, live=live)
     action = Action.REPLACE if resource.must_replace(live.state, wanted) else Action.UPDATE
@@ -175,6 +175,27 @@ def _refusal(refuse: Callable[..., None], *states: Any) -> OrderNotifyError | No
     except OrderNotifyError as error:
         return error
     return None
+
+
+def _taken_back(live: AnyLive) -> tuple[Change, ...]:
+    tool = (live.tags or {}).get(MANAGED_TAG)
+    return (Change(TAGS, {MANAGED_TAG: tool}, {MANAGED_TAG: None}),) if tool else ()
+
+
+def managed_by(planned: Plan) -> str:
+    """Name the other tool that manages the stack, as the tags say; empty: none does."""
+    tags = [item.live.tags or {} for item in planned.items if item.live is not None and item.live.owned]
+    return next((found[MANAGED_TAG] for found in tags if MANAGED_TAG in found), "")
+
+
+def check_not_managed_elsewhere(planned: Plan, stack: str) -> None:
+    """Raise NotOursError if another tool manages the stack: two owners would undo each other's changes."""
+    tool = managed_by(planned)
+    if tool:
+        raise NotOursError(
+            f"the stack {stack} is managed by {tool}, as its tag {MANAGED_TAG} says: nothing was changed",
+            f"Change it with {tool}; or make {tool} forget it, then run `ordernotify setup --adopt`.",
+        )
 
 
 def _is_ours(resource: Resource[Any], live: AnyLive, found: Mapping[str, AnyLive | None]) -> bool:

@@ -207,6 +207,7 @@ DAILY = [
     "trace order-1",
     f"subscribe you@example.com {QUEUE} && list-subscriptions && unsubscribe you@example.com {QUEUE}",
     "policy operate",
+    "export-stack --format terraform out",
 ]
 
 

@@ -130,6 +130,7 @@ def function(run: Run) -> None:
 
 def operate_calls(cloud: Cloud, settings: Settings, receivers: Sequence[str]) -> Calls:
     """List what the commands between setup and teardown call, beside what `status` reads of the resources."""
+    from ordernotify import export
     from ordernotify.local import inbox
     from ordernotify.logs import events, trace
     from ordernotify.orders import pace, redrive, signing
@@ -152,6 +153,7 @@ def operate_calls(cloud: Cloud, settings: Settings, receivers: Sequence[str]) ->
         *events.calls(cloud, names),
         *trace.calls(cloud, names),
         *verify.calls(cloud, names),
+        *export.export_calls(cloud, settings),
         *change.change_calls(cloud, names, receivers),
         *SMS_CALLS,
         *HISTORY_CALLS,

@@ -34,7 +34,11 @@ def setup(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and change nothing.")] = False,
     exit_code: ExitCodeOption = False,
     adopt: Annotated[
-        bool, typer.Option("--adopt", help="Take over resources of these names that belong to no stack.")
+        bool,
+        typer.Option(
+            "--adopt",
+            help="Take over resources of these names that belong to no stack, or take back the stack.",
+        ),
     ] = False,
     save: Annotated[
         bool, typer.Option("--save", help="Write the options given here to the settings file.")
@@ -58,6 +62,8 @@ def setup(
     settings = run.settings(with_own_role(cloud, names, run.stack))
     resources = _declared(settings, cloud)
     planned = with_orders_told(cloud, settings.names, provision.plan(resources, adopt=adopt))
+    if not (adopt or dry_run):
+        provision.check_not_managed_elsewhere(planned, run.stack)
     if dry_run:
         if json:
             plans.show_report_json(report(settings, cloud, planned))
@@ -283,6 +289,7 @@ def teardown(
     settings = Settings(run.stack, names, **recorded_settings(cloud, names, run.stack))
     resources = _declared(settings, cloud)
     planned = provision.plan_teardown(resources, delete_orders=bool(delete_orders))
+    provision.check_not_managed_elsewhere(planned, run.stack)
     if planned.changes:
         plans.show_plan(planned)
         if not yes and _confirm_teardown(cloud, settings, planned, ask_for_orders=delete_orders is None):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from ordernotify.aws.session import Cloud
@@ -36,6 +36,7 @@ class MetricAlarmState:
     actions_enabled: bool
     actions: Sequence[str]
     ok_actions: Sequence[str]
+    description: str = field(default="", compare=False)
 
 
 class Alarm(Resource[MetricAlarmState]):
@@ -113,6 +114,7 @@ class Alarm(Resource[MetricAlarmState]):
             actions_enabled=alarm.get("ActionsEnabled", False),
             actions=alarm.get("AlarmActions", []),
             ok_actions=alarm.get("OKActions", []),
+            description=alarm.get("AlarmDescription", ""),
         )
         return self.live(state, tags_of(tags))
 

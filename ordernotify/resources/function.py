@@ -19,6 +19,7 @@ from ordernotify.resources.given_role import GivenRoleState
 from ordernotify.resources.own_role import own_role_arn
 from ordernotify.resources.role import AnyRoleState, RoleState
 from ordernotify.settings.model import SETTING_TAG_PREFIX
+from ordernotify.settings.names import MANAGED_TAG
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda.literals import ArchitectureType, RuntimeType
@@ -64,6 +65,7 @@ class FunctionState:
     settings: Mapping[str, str]
     """What setup was told, from the tags."""
     status: str = field(default=_ACTIVE, metadata=shown_as("state"))
+    description: str = field(default="", compare=False)
 
     @property
     def configuration(self) -> tuple[object, ...]:
@@ -142,6 +144,7 @@ class Function(Resource[FunctionState]):
             code=configuration.get("CodeSha256", ""),
             settings=_without_prefix(tags),
             status=_status(configuration),
+            description=configuration.get("Description", ""),
         )
         return self.live(state, tags)
 
@@ -200,6 +203,9 @@ class Function(Resource[FunctionState]):
 
     def put_tags(self, live: Live[FunctionState]) -> None:
         self.cloud.lambda_.tag_resource(Resource=self.arn, Tags=self.settings.all_tags)
+        if live.tags and MANAGED_TAG in live.tags:
+            # Only an adoption gets here: it takes the stack back.
+            self.cloud.lambda_.untag_resource(Resource=self.arn, TagKeys=[MANAGED_TAG])
 
     def delete(self, live: Live[FunctionState], step: Step) -> None:
         with ignore_codes("ResourceNotFoundException"):

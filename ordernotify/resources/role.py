@@ -57,6 +57,7 @@ class RoleState(AnyRoleState):
     boundary: str = field(default="", metadata=shown_as("permissions boundary"))
     path: str = "/"
     owned: bool = field(default=True, compare=False)
+    description: str = field(default="", compare=False)
 
 
 def role_name_in_region(cloud: Cloud, stack: str, name: str) -> str:
@@ -228,6 +229,7 @@ class Role(Resource[RoleState]):
             path=role["Path"],
             owned=self.owns(tags),
             id=role["RoleId"],
+            description=role.get("Description", ""),
         )
         return Live(role["Arn"], state, self.owns(tags), tags)
 

@@ -13,6 +13,8 @@ from ordernotify.settings.row import SettingsError, rows_of, setting
 STACK_TAG = "ordernotify:stack"
 REGION_TAG = "ordernotify:region"
 """On what is global: the region of the stack that it belongs to."""
+MANAGED_TAG = "ordernotify:managed-by"
+"""On the function of a stack that another tool has taken over: that tool's name."""
 DEFAULT_STACK = "default"
 LOCAL_ACCOUNT = "000000000000"
 LOCAL_REGION = "us-east-1"

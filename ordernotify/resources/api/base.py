@@ -80,6 +80,7 @@ class ApiState:
     id: str = field(default="", compare=False)
     url: str = field(default="", compare=False)
     """The full address to POST orders to."""
+    description: str = field(default="", compare=False)
 
 
 class AnyApi(Namesake[State, FoundApi]):

@@ -97,6 +97,7 @@ class HttpApi(DeployingApi):
         return HttpApiState(
             id=entry.id,
             url=self.invoke_url(entry.id),
+            description=entry.description,
             route=route["RouteKey"] if route else None,
             authorization=route.get("AuthorizationType") if route else None,
             integration=_integration_text(integration) if integration else None,

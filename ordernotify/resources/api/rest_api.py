@@ -84,6 +84,8 @@ class RestApi(DeployedApi):
         return RestApiState(
             id=entry.id,
             url=self.invoke_url(entry.id),
+            description=entry.description,
+            endpoint_types=entry.endpoint_types,
             resource=resource["path"] if method else None,
             authorization=method.get("authorizationType"),
             api_key_required=method.get("apiKeyRequired", False),
