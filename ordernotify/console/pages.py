@@ -16,7 +16,7 @@ from ordernotify.console.newest import NewestOrders
 from ordernotify.console.site import Site
 from ordernotify.console.templating import render_page
 from ordernotify.console.threads import in_thread
-from ordernotify.errors import OrderNotifyError, StackNotFoundError
+from ordernotify.errors import OrderNotifyError, StackNotFoundError, UsageError
 
 Values = Mapping[str, Any]
 Handler = Callable[[Request], Awaitable[Response]]
@@ -86,8 +86,9 @@ def reading(template: str, read: Callable[[Desk, Request], Values]) -> Handler:
 def trouble(request: Request, error: OrderNotifyError) -> Response:
     """Show an error as its command would, with what to do about it."""
     absent = isinstance(error, StackNotFoundError)
+    status = 404 if absent else 400 if isinstance(error, UsageError) else 503
     values = {"absent": absent, "message": error.message, "hint": error.hint}
-    return desk(request).page(request, "trouble.html", values, 404 if absent else 503)
+    return desk(request).page(request, "trouble.html", values, status)
 
 
 def is_refresh(request: Request) -> bool:
