@@ -35,6 +35,7 @@ from tests.provision_support import ManualClock, set_up, tear_down
 
 WITHOUT_RESOURCE = {
     "logs:DescribeLogGroups": "lists",
+    "cloudwatch:GetMetricData": "metrics have no resources",
     "sqs:ListQueues": "lists",
     "sns:Unsubscribe": "SNS has no permissions on single subscriptions",
     "sns:GetSubscriptionAttributes": "SNS has no permissions on single subscriptions",

@@ -46,17 +46,20 @@ class Desk:
 
     def page(self, request: Request, template: str, values: Values, status: int = 200) -> Response:
         """Render a page inside the frame that all pages have."""
+        return HTMLResponse(render_page(template, {**self.frame(request.url.path), **values}), status)
+
+    def frame(self, path: str) -> Values:
+        """Return what the frame of the page at `path` shows."""
         site = self.site
-        frame = {
+        return {
             "navigation": [page for page in _PAGES if site.is_local or page[0] != "/inbox"],
-            "path": request.url.path,
+            "path": path,
             "stack": site.stack,
             "place": site.place,
             "is_local": site.is_local,
             "writes": site.writes,
             "figures": figures(self.hub.snapshot, site.names),
         }
-        return HTMLResponse(render_page(template, {**frame, **values}), status)
 
 
 def desk(request: Request) -> Desk:
