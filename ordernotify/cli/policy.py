@@ -15,7 +15,7 @@ from ordernotify.cli.options import SETTING_OPTIONS
 from ordernotify.cli.run import Run, command
 from ordernotify.errors import AccessDeniedError, UsageError
 from ordernotify.settings.model import Settings
-from ordernotify.settings.names import Target
+from ordernotify.settings.names import Names, Target
 
 if TYPE_CHECKING:
     from ordernotify.aws.session import Cloud
@@ -57,7 +57,7 @@ def setup(run: Run) -> None:
     from ordernotify.iam import policies
 
     settings = _described(run, cloud, as_recorded=False)
-    more = (*_finding_calls(cloud, run), *provision.setup_calls(_declared(settings, cloud)))
+    more = (*_finding_calls(cloud, run.told_names), *provision.setup_calls(_declared(settings, cloud)))
     _show(policies.policy(more, cloud))
 
 
@@ -74,7 +74,7 @@ def operate(run: Run, receiver: ReceiverOption = None) -> None:
     from ordernotify.iam import policies
 
     settings = _described(run, cloud)
-    more = (*_finding_calls(cloud, run), *operate_calls(cloud, settings, _receivers(receiver)))
+    more = operate_calls(cloud, settings, _receivers(receiver))
     _show(policies.policy((*provision.status_calls(_declared(settings, cloud)), *more), cloud))
 
 
@@ -88,7 +88,7 @@ def import_orders(run: Run) -> None:
     from ordernotify.iam import policies
     from ordernotify.orders import restore
 
-    _show(policies.policy((*_finding_calls(cloud, run), *restore.calls(cloud, names)), cloud))
+    _show(policies.policy((*_finding_calls(cloud, run.told_names), *restore.calls(cloud, names)), cloud))
 
 
 @command(policy_app, "teardown", SETTING_OPTIONS)
@@ -106,7 +106,7 @@ def teardown(run: Run, receiver: ReceiverOption = None) -> None:
 
     settings = _described(run, cloud)
     more = (
-        *_finding_calls(cloud, run),
+        *_finding_calls(cloud, run.told_names),
         *endpoint.calls(cloud, settings.names),
         *count_calls(cloud, settings.names),
         *delivery.calls(_receivers(receiver)),
@@ -142,6 +142,7 @@ def operate_calls(cloud: Cloud, settings: Settings, receivers: Sequence[str]) ->
     names = settings.names
     tables = (names, *former_tables(cloud, names, settings.stack))
     return (
+        *_finding_calls(cloud, names),
         *endpoint.calls(cloud, names),
         *signing.calls(cloud, settings),
         *overview.calls(cloud, names),
@@ -169,11 +170,11 @@ def _receivers(given: list[str] | None) -> list[str]:
     return [endpoint.address for endpoint in endpoints]
 
 
-def _finding_calls(cloud: Cloud, run: Run) -> Calls:
+def _finding_calls(cloud: Cloud, names: Names) -> Calls:
     """List what finding the stack's names calls, whatever they turn out to be."""
     from ordernotify.stack import discovery, former
 
-    return (*discovery.naming_calls(cloud, run.told_names), *former.former_calls())
+    return (*discovery.naming_calls(cloud, names), *former.former_calls())
 
 
 def _declared(settings: Settings, cloud: Cloud) -> tuple[Resource[Any], ...]:
