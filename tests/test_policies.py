@@ -38,6 +38,7 @@ WITHOUT_RESOURCE = {
     "logs:DescribeLogGroups": "lists",
     "cloudwatch:GetMetricData": "metrics have no resources",
     "sqs:ListQueues": "lists",
+    "tag:GetResources": "lists",
     "sns:Unsubscribe": "SNS has no permissions on single subscriptions",
     "sns:GetSubscriptionAttributes": "SNS has no permissions on single subscriptions",
     "sns:SetSubscriptionAttributes": "SNS has no permissions on single subscriptions",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from enum import StrEnum
 from itertools import chain
@@ -22,8 +22,10 @@ from ordernotify.errors import EXIT_FAILED, OrderNotifyError, UsageError
 if TYPE_CHECKING:
     from datetime import timedelta
 
+    from ordernotify.aws.session import Cloud
     from ordernotify.orders.files import Format
     from ordernotify.orders.query import OrderQuery
+    from ordernotify.settings.names import Names
 
 TABLE_LIMIT = 50
 REDRIVEN_AT_ONCE = 16
@@ -342,31 +344,38 @@ def redrive(
         raise UsageError("--dry-run sends nothing, so --concurrency has no effect", "Leave one of them away.")
     age = _age(older_than)
     cloud, names = run.open()
+    from ordernotify.stack.former import former_tables
+
+    # Former tables too: their orders were answered with 2xx.
+    tables = (names, *former_tables(cloud, names, run.stack))
+    if dry_run:
+        from ordernotify.orders.redrive import find_pending
+        from ordernotify.render.orders import show_pending
+
+        show_pending(chain.from_iterable(find_pending(cloud, one, age) for one in tables), json=json)
+        return
+    _redrive(cloud, tables, age, concurrency or REDRIVEN_AT_ONCE, json=json)
+
+
+def _redrive(cloud: Cloud, tables: Sequence[Names], age: timedelta, at_once: int, *, json: bool) -> None:
     from ordernotify.aws.waiting import SystemClock
     from ordernotify.orders import redrive as sender
     from ordernotify.orders.pace import PUBLISHED_A_SECOND, careful_pace
     from ordernotify.render import note
     from ordernotify.render import orders as screen
     from ordernotify.render.progress import counting
-    from ordernotify.stack.former import former_tables
 
-    # Former tables too: their orders were answered with 2xx.
-    tables = (names, *former_tables(cloud, names, run.stack))
-    if dry_run:
-        pending = chain.from_iterable(sender.find_pending(cloud, one, age) for one in tables)
-        screen.show_pending(pending, json=json)
-        return
-    careful = careful_pace(cloud, names, PUBLISHED_A_SECOND, SystemClock())
+    careful = careful_pace(cloud, tables[0], PUBLISHED_A_SECOND, SystemClock())
     if careful:
         note(f"At most {careful.most} notifications a second: {careful.reason}")
     pace = careful.pace if careful else nullcontext
     counts: Counter[str] = Counter()
+    redriven = chain.from_iterable(
+        sender.redrive(cloud, one, age, concurrency=at_once, pace=pace) for one in tables
+    )
     try:
         with counting("redriven") as tick:
-            at_once = concurrency or REDRIVEN_AT_ONCE
-            for done in chain.from_iterable(
-                sender.redrive(cloud, one, age, concurrency=at_once, pace=pace) for one in tables
-            ):
+            for done in redriven:
                 counts[done.fate] += 1
                 tick(counts.total())
                 if done.fate is sender.Fate.FAILED:
