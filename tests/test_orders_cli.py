@@ -50,7 +50,7 @@ def run(cloud: Cloud, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
 def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeApi]:
     """Let `send-order` find a fake API."""
     with running_api() as api:
-        monkeypatch.setattr(sending, "find_access", lambda _run, _cloud, _key_file: Access(api.url, None))
+        monkeypatch.setattr(sending, "find_access", lambda *_: Access(api.url, None))
         yield api
 
 
@@ -478,9 +478,10 @@ from ordernotify.aws.session import local_cloud
 from ordernotify.cli import app, orders, sending
 from ordernotify.cli.access import Access
 from ordernotify.cli.run import Run
+from ordernotify.settings.names import Names
 url, *command = sys.argv[1:]
-sending.find_access = lambda run, cloud, key_file: Access(url, None)
-Run.cloud = lambda self: local_cloud("http://127.0.0.1:1")
+sending.find_access = lambda *_: Access(url, None)
+Run.open = lambda self: (local_cloud("http://127.0.0.1:1"), Names())
 app(command)
 """
 
