@@ -360,7 +360,7 @@ class TestListing:
     def test_a_stack_that_does_not_exist_is_told(self, run: Run) -> None:
         result = run("list-orders", "--stack", "nope")
         assert (result.exit_code, result.stdout) == (1, "")
-        assert "there is no orders' table FileMetadata-nope here" in result.stderr
+        assert "there is no stack nope here" in result.stderr
         assert "ordernotify setup" in result.stderr
 
 
