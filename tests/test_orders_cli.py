@@ -50,7 +50,7 @@ def run(cloud: Cloud, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
 def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeApi]:
     """Let `send-order` find a fake API."""
     with running_api() as api:
-        monkeypatch.setattr(sending, "find_access", lambda _run, _cloud, _key_file: Access(api.url, None))
+        monkeypatch.setattr(sending, "find_access", lambda *_: Access(api.url, None))
         yield api
 
 
@@ -360,7 +360,7 @@ class TestListing:
     def test_a_stack_that_does_not_exist_is_told(self, run: Run) -> None:
         result = run("list-orders", "--stack", "nope")
         assert (result.exit_code, result.stdout) == (1, "")
-        assert "there is no orders' table FileMetadata-nope here" in result.stderr
+        assert "there is no stack nope here" in result.stderr
         assert "ordernotify setup" in result.stderr
 
 
@@ -478,9 +478,10 @@ from ordernotify.aws.session import local_cloud
 from ordernotify.cli import app, orders, sending
 from ordernotify.cli.access import Access
 from ordernotify.cli.run import Run
+from ordernotify.settings.names import Names
 url, *command = sys.argv[1:]
-sending.find_access = lambda run, cloud, key_file: Access(url, None)
-Run.cloud = lambda self: local_cloud("http://127.0.0.1:1")
+sending.find_access = lambda *_: Access(url, None)
+Run.open = lambda self: (local_cloud("http://127.0.0.1:1"), Names())
 app(command)
 """
 
