@@ -513,3 +513,19 @@ def test_ctrl_c_ends_with_130_and_a_truthful_summary(api: FakeApi, tmp_path: Pat
     assert summary["accepted"] == summary["sent"] == len(api.orders)
     assert b"Error: interrupted\nHint: Send the same file again" in err
     assert b"Traceback" not in err
+
+
+def test_bulk_shows_the_first_orders_that_were_not_taken(run: Run, api: FakeApi, tmp_path: Path) -> None:
+    (tmp_path / "orders.jsonl").write_text("".join(f"broken {number}\n" for number in range(5)))
+    result = send(run, "--file", "orders.jsonl", "--quiet")
+    assert result.exit_code == 1
+    shown = [line.strip().partition(":")[0] for line in result.stderr.splitlines()]
+    assert shown == ["line 1", "line 2", "line 3"]
+
+
+def test_a_table_has_no_trailing_blanks_when_piped(run: Run, cloud: Cloud) -> None:
+    put(cloud, "a", customerName="A", productName="long product name")
+    put(cloud, "b", customerName="B", productName="x")
+    shown = run("list-orders", "--columns", "customerName,productName").stdout
+    assert shown.splitlines()[1:]
+    assert all(line == line.rstrip() for line in shown.splitlines())
