@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ordernotify.aws.road import DIRECT, Road
 from ordernotify.cli.run import Run
 from ordernotify.settings.names import Names
 
@@ -36,6 +37,7 @@ class Access:
     sign: Sign | None
     rate: int | None = None
     """How many orders a second the API admits, as described (see Settings)."""
+    road: Road = DIRECT
 
 
 def find_access(run: Run, cloud: Cloud, names: Names, key_file: Path | None) -> Access:
@@ -46,4 +48,4 @@ def find_access(run: Run, cloud: Cloud, names: Names, key_file: Path | None) -> 
     key = given_key(os.environ.get(KEY_VARIABLE), key_file)
     endpoint = find_endpoint(cloud, names, run.stack)
     sign = authorizer(cloud, names, run.stack, endpoint.auth, key=key)
-    return Access(endpoint.url, sign, endpoint.rate)
+    return Access(endpoint.url, sign, endpoint.rate, cloud.road_to(endpoint.url))

@@ -199,7 +199,7 @@ def verify(run: Run, api_key_file: KeyFileOption = None, json: JsonOption = Fals
     from ordernotify.stack import verify as procedure
 
     access = find_access(run, cloud, names, api_key_file)
-    client = OrderClient(access.url, sign=access.sign)
+    client = OrderClient(access.url, road=access.road, sign=access.sign)
 
     def send(order: Mapping[str, Any]) -> Answer:
         return client.send(Draft(json_text(order).encode(), random_key()))
