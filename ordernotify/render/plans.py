@@ -19,7 +19,7 @@ from ordernotify.render.changes import change_lines, counted_items, kind_word, t
 from ordernotify.render.hints import pasteable
 from ordernotify.settings.model import Auth
 from ordernotify.settings.names import Target
-from ordernotify.stack.health import ErrorLine, Health
+from ordernotify.stack.health import ErrorLine, Health, LastErrors
 from ordernotify.stack.report import Report
 from ordernotify.stack.verify import TEST_ORDER
 from ordernotify.subscribers.notes import about_pending
@@ -171,8 +171,10 @@ def _health_document(health: Health) -> dict[str, Any]:
         "pendingNotifications": counted and counted.pending,
         "countsComplete": counted is not None and counted.complete,
         "errors": [
-            {"timestamp": e.timestamp, "message": e.message, "orderId": e.order_id} for e in health.errors
+            {"timestamp": e.timestamp, "message": e.message, "orderId": e.order_id}
+            for e in health.errors.lines
         ],
+        "errorsComplete": health.errors.complete,
     }
 
 
@@ -263,8 +265,7 @@ def show_status(report: Report, health: Health, api_key: str | None = None) -> N
     for line in about_pending(report.subscriptions):
         note(line)
     _show_orders(health)
-    for error in health.errors:
-        out.print(Text(_error_text(error), "red"))
+    _show_errors(health.errors)
     differing = [item for item in report.items if item.action not in {Action.NONE, Action.KEEP}]
     if differing:
         one = len(differing) == 1
@@ -295,6 +296,14 @@ def _show_orders(health: Health) -> None:
     out.print(f"Orders: {least}{counted.orders}, notifications pending: {least}{counted.pending}")
     if counted.pending:
         out.print(pasteable("  `ordernotify redrive` sends what stays pending."))
+
+
+def _show_errors(errors: LastErrors) -> None:
+    for error in errors.lines:
+        out.print(Text(_error_text(error), "red"))
+    if not errors.complete:
+        found = f"{len(errors.lines) or 'none'} so far"
+        out.print(pasteable(f"Errors: {found}; `ordernotify logs --errors --since 24h` reads all logs."))
 
 
 def teardown_document(plan: Plan) -> dict[str, Any]:
