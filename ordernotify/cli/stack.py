@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ordernotify.aws.session import Cloud
     from ordernotify.executor import Event, Plan
     from ordernotify.resources.base import AnyLive, Resource
+    from ordernotify.stack.answers import Answering
 
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; for scripts.")]
 ExitCodeOption = Annotated[
@@ -89,10 +90,30 @@ def setup(
     ):
         note(line)
     result = report(settings, cloud, planned, live)
+    seen = _wait_for_url(settings, cloud, result.url) if planned.changes and result.url else None
     if json:
-        plans.show_report_json(result)
+        plans.show_report_json(result, answers=seen and seen.answers)
     else:
         plans.show_setup_result(result, seconds if planned.changes else None)
+    if seen and not seen.answers:
+        plans.show_unanswered(seen, settings.auth, as_json=json)
+
+
+def _wait_for_url(settings: Settings, cloud: Cloud, url: str) -> Answering:
+    """Ask at the URL until the function answers there, as it may not at once (AWS-FACTS 4)."""
+    from ordernotify.aws.waiting import Patience, SystemClock
+    from ordernotify.orders.signing import authorizer
+    from ordernotify.render import note
+    from ordernotify.render.progress import waiting
+    from ordernotify.stack import answers
+
+    ask = answers.asking(url, lambda: authorizer(cloud, settings.names, settings.stack, settings.auth))
+    with waiting() as tell:
+        patience = Patience(SystemClock(), tell)
+        seen = answers.wait_until_it_answers(ask, patience, answers.longest_wait(cloud))
+    if seen.answers:
+        note(f"The URL answers, after {seen.seconds:.1f} s.")
+    return seen
 
 
 def _show_dry_run(settings: Settings, cloud: Cloud, planned: Plan, *, json: bool) -> None:
