@@ -213,8 +213,7 @@ def test_row_04_an_order_sent_at_once_to_the_printed_url_is_taken(
 ) -> None:
     stand_in.http = api == "http"
     if auth == "api-key":
-        key = lambda: read_api_key(cloud, Names(), "default")  # noqa: E731
-        stand_in.may = lambda headers: headers.get("x-api-key") == key()
+        stand_in.may = lambda headers: headers.get("x-api-key") == read_api_key(cloud, Names(), "default")
     elif auth == "iam":
         stand_in.may = signed_for("execute-api")
     done = typed("setup", "--api", api, "--auth", auth)
