@@ -18,7 +18,7 @@ from ordernotify.settings.model import Auth
 IN_A_ROW = 3
 """One answer may come from a host of API Gateway that knows the change before the others do."""
 LONGEST_SECONDS = 60.0
-EMULATOR_SECONDS = 2.0
+EMULATOR_SECONDS = 5.0
 """An emulator has nothing that spreads; one without functions never answers."""
 
 Ask = Callable[[], Answer]
@@ -72,9 +72,7 @@ def wait_until_it_answers(ask: Ask, patience: Patience, seconds: float) -> Answe
         while row < IN_A_ROW:
             try:
                 last, hint = ask(), ""
-            except (
-                StackNotFoundError
-            ) as error:  # a key that was just made may not be listed yet (AWS-FACTS 35)
+            except StackNotFoundError as error:  # a key just made may not be listed yet (AWS-FACTS 35)
                 last, hint = Answer(0, error.message), error.hint
             if last.status == 429:  # the stack's own throttle: it says nothing about the function
                 return False
