@@ -14,11 +14,12 @@ from rich.table import Table
 from rich.text import Text
 
 from ordernotify.executor import Action, Event, Item, Plan, Progress
-from ordernotify.render import clean, err, json_document, note, one_line, out, show_table
+from ordernotify.render import alert, clean, err, json_document, note, one_line, out, show_table
 from ordernotify.render.changes import change_lines, counted_items, kind_word, tag_lines, together
 from ordernotify.render.hints import pasteable
 from ordernotify.settings.model import Auth
 from ordernotify.settings.names import Target
+from ordernotify.stack.answers import Answering, what_to_check
 from ordernotify.stack.health import ErrorLine, Health, LastErrors
 from ordernotify.stack.report import Report
 from ordernotify.stack.verify import TEST_ORDER
@@ -153,9 +154,16 @@ def report_document(report: Report) -> dict[str, Any]:
     }
 
 
-def show_report_json(report: Report, health: Health | None = None, api_key: str | None = None) -> None:
-    """Print the result of `setup`, or with its health that of `status`, as JSON; the key only where given."""
+def show_report_json(
+    report: Report, health: Health | None = None, api_key: str | None = None, answers: bool | None = None
+) -> None:
+    """Print the result of `setup`, or with its health that of `status`, as JSON; the key only where given.
+
+    `answers` tells whether the URL answers, where that was asked.
+    """
     document = report_document(report)
+    if answers is not None:
+        document["answers"] = answers
     if health:
         document |= _health_document(health)
     if api_key:
@@ -193,6 +201,19 @@ def show_setup_result(report: Report, seconds: float | None) -> None:
     out.print(Text("Next:", "bold"))
     for line in [*left_to_do(report), "`ordernotify verify` proves the whole way on one order"]:
         out.print(f"  - {line}")
+
+
+def show_unanswered(seen: Answering, auth: Auth, *, as_json: bool) -> None:
+    """Print what was seen at a URL where the function does not answer yet, and what to check."""
+    # Beside a JSON document it goes to stderr, where --quiet must not silence it.
+    console = alert if as_json else out
+    status = f"{seen.last.status} " if seen.last.status else ""
+    after = f"after {seen.seconds:.0f} s the last answer was"
+    console.print(
+        f"The function does not answer at the URL yet: {after} {one_line(status + seen.last.message)}"
+    )
+    console.print(pasteable(f"  {what_to_check(seen, auth)}"))
+    console.print(pasteable("  The stack is complete, and may need longer: `ordernotify verify` tries it."))
 
 
 _CREDENTIALS = {
