@@ -84,6 +84,7 @@ def setup(
     if save:
         _save(run)
     for line in (
+        *planned.stays,
         *provision.notes_after(resources, planned),
         *notes_on_mailboxes(settings, cloud, mailboxes_after(planned, live)),
     ):
@@ -96,10 +97,12 @@ def setup(
 
 
 def _show_dry_run(settings: Settings, cloud: Cloud, planned: Plan, *, json: bool) -> None:
-    from ordernotify.render import plans
+    from ordernotify.render import note, plans
     from ordernotify.stack.report import report
 
     if json:
+        for line in planned.stays:
+            note(line)
         plans.show_report_json(report(settings, cloud, planned))
     else:
         plans.show_plan(planned, to_stdout=True)
