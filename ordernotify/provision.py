@@ -302,6 +302,7 @@ def _has_rival(resource: Resource[Any], live: AnyLive) -> bool:
 
 def notes_after(resources: Iterable[Resource[Any]], planned: Plan) -> Iterator[str]:
     """Yield what the person should know now that this plan was carried out."""
+    yield from planned.stays
     made = {item.key for item in planned.changes if item.action is not Action.DELETE}
     for resource in resources:
         if resource.key in made:

@@ -84,7 +84,6 @@ def setup(
     if save:
         _save(run)
     for line in (
-        *planned.stays,
         *provision.notes_after(resources, planned),
         *notes_on_mailboxes(settings, cloud, mailboxes_after(planned, live)),
     ):
