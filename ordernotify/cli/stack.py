@@ -110,10 +110,12 @@ def _end_setup(cloud: Cloud, result: Report, seconds: float | None, *, json: boo
 
 
 def _show_dry_run(settings: Settings, cloud: Cloud, planned: Plan, *, json: bool) -> None:
-    from ordernotify.render import plans
+    from ordernotify.render import note, plans
     from ordernotify.stack.report import report
 
     if json:
+        for line in planned.stays:
+            note(line)
         plans.show_report_json(report(settings, cloud, planned))
     else:
         plans.show_plan(planned, to_stdout=True)

@@ -44,7 +44,7 @@ EXAMPLE_ORDER = json.dumps(TEST_ORDER)
 
 
 def plan_lines(plan: Plan) -> list[Text]:
-    """A line per item that changes or is kept, and a line per difference."""
+    """A line per item that changes or is kept, a line per difference, and a line for what stays."""
     lines = []
     for differences, items in together(item for item in plan.items if item.action is not Action.NONE):
         sign, style = _SIGNS[items[0].action]
@@ -55,7 +55,8 @@ def plan_lines(plan: Plan) -> list[Text]:
         reason = f"  ({items[0].reason})" if items[0].reason else ""
         lines.append(Text(f"{sign} {_title(items[0])}{reason}", style))
         lines += [Text(f"    {line}", style) for line in differences]
-    return lines + [Text(f"~ {line}", "yellow") for line in tag_lines(plan.items)]
+    lines += [Text(f"~ {line}", "yellow") for line in tag_lines(plan.items)]
+    return lines + [Text(f"= {clean(line)}", "dim") for line in plan.stays]
 
 
 def _title(item: Item) -> str:
