@@ -415,7 +415,7 @@ def test_a_hand_made_api_is_adopted(cloud: EmbeddedCloud) -> None:
         (("--burst", "5"), "rate and burst go together"),
         (("--rate", "0", "--burst", "5"), "the rate 0 is out of range"),
         (("--rate", "5", "--burst", "10001"), "the burst 10001 is out of range"),
-        (("--rate", "many", "--burst", "5"), "integer"),
+        (("--rate", "many", "--burst", "5"), "neither a whole number nor"),
         (("--stage", "a stage"), "is not a stage name"),
         (("--stage", "$default"), "is not a stage name"),
         (("--cors-origin", "https://" + "x" * 260 + ".example.com"), "long"),
