@@ -22,7 +22,7 @@ lint: $(STAMP)
 test: lint  ## ruff, mypy strict, every test but the long ones, and the coverage floor
 	$(VENV)/bin/pytest -n 2 -m 'not long and not browser' --cov --cov-report=term:skip-covered
 
-test-all: $(STAMP)  ## what `make test` leaves out: long tests, every fault, many examples; about half an hour
+test-all: $(STAMP)  ## what `make test` leaves out: long tests, every fault, many examples
 	$(PROOFS) $(VENV)/bin/pytest -n 2 -m 'long or grows or hypothesis' --durations=10
 
 docs: $(STAMP)  ## write the pages that are made from the program
