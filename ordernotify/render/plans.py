@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ordernotify.executor import Action, Event, Item, Plan, Progress
-from ordernotify.render import alert, clean, err, json_document, note, one_line, out, show_table
+from ordernotify.render import alert, clean, err, json_document, note, one_line, out, short_id, show_table
 from ordernotify.render.changes import change_lines, counted_items, kind_word, tag_lines, together
 from ordernotify.render.hints import pasteable
 from ordernotify.settings.model import Auth
@@ -303,7 +303,7 @@ def _error_text(error: ErrorLine) -> str:
         when = datetime.fromisoformat(error.timestamp).astimezone().strftime("%H:%M:%S")
     except ValueError:
         when = error.timestamp
-    return " ".join(filter(None, (when, clean(error.order_id[:8]), one_line(error.message))))
+    return " ".join(filter(None, (when, short_id(error.order_id), one_line(error.message))))
 
 
 def _alarm_word(state: str) -> str:

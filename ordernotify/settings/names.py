@@ -21,6 +21,9 @@ LOCAL_REGION = "us-east-1"
 ORDERS_PATH = "orders"
 TABLE_KEY = "FileName"
 """The table's key, named by the guide; it holds the order id."""
+FULL_ID = 36
+SHORT_ID = 8
+"""As many characters of an order's id as the subject of a mail shows; fewer are never completed."""
 API_LOG_ROLE = "ordernotify-apigateway-logs"
 """The role with which API Gateway writes access logs of REST APIs: one for the account."""
 MAX_QUEUE_NAME = 80
