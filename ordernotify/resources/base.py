@@ -140,9 +140,9 @@ class Resource(ABC, Generic[State]):
         """The resource's name in the account."""
 
     @property
-    @abstractmethod
     def arn(self) -> str:
         """The resource's ARN, computed; empty where AWS chooses it or there is none."""
+        return ""
 
     @property
     def wanted(self) -> bool:
@@ -215,9 +215,9 @@ class Resource(ABC, Generic[State]):
     def create(self, step: Step) -> Live[State]:
         """Make the resource, or complete the one that an interrupted create left behind."""
 
-    @abstractmethod
     def update(self, live: Live[State], step: Step) -> Live[State]:
-        """Change what differs between `live.state` and what is described."""
+        """Change what differs between `live.state` and what is described; nothing where setup may not."""
+        return live
 
     def put_tags(self, live: Live[State]) -> None:
         """Add the stack's tags and the person's; needed where `find` reads tags."""
@@ -234,6 +234,25 @@ class Resource(ABC, Generic[State]):
     def live(self, state: State, tags: Mapping[str, str]) -> Live[State]:
         """Build what `find` returns for a resource with a computed ARN."""
         return Live(self.arn, state, self.owns(tags), tags)
+
+    def is_ours(self) -> bool:
+        """Read whether the resource exists and belongs to this stack."""
+        live = self.find()
+        return live is not None and live.owned
+
+
+class Leftover(Resource[State]):
+    """What the stack is not described with: it is found in order to be removed, if it is the stack's."""
+
+    @property
+    def wanted(self) -> bool:
+        return False
+
+    def described(self, needed: Needed) -> State:
+        raise NotImplementedError(self.key)
+
+    def create(self, step: Step) -> Live[State]:
+        raise NotImplementedError(self.key)
 
 
 def tags_of(listing: Any) -> dict[str, str]:
