@@ -23,6 +23,7 @@ TAGS = "tags"
 UNKNOWN = "(known after apply)"
 """A value that depends on a resource that does not exist yet."""
 _LABEL = "label"
+_INTERNAL = "internal"
 
 State = TypeVar("State", bound="DataclassInstance")
 """A kind's frozen dataclass: what `find` reads and `described` wants.
@@ -34,6 +35,11 @@ A field with `compare=False` is never described: it holds what AWS chose, such a
 def shown_as(label: str) -> Mapping[str, str]:
     """Return a field's metadata: what the plan calls the field, where its name will not do."""
     return {_LABEL: label}
+
+
+def internal(words: str) -> Mapping[str, str]:
+    """Return the metadata of a field that the tool keeps for itself, see `Change.internal`."""
+    return {_INTERNAL: words}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,20 +71,19 @@ class Change:
     label: str
     before: Any
     after: Any
+    internal: str = ""
+    """What the plan says instead of the values, and only if nothing else differs; empty for most."""
 
 
 def differences(found: State, wanted: State) -> tuple[Change, ...]:
     """Compare two states field by field."""
-    compared = [
-        (field, getattr(found, field.name), getattr(wanted, field.name))
-        for field in fields(wanted)
-        if field.compare
-    ]
-    return tuple(
-        Change(field.metadata.get(_LABEL, field.name.replace("_", " ")), before, after)
-        for field, before, after in compared
-        if before != after
-    )
+    changes = []
+    for field in fields(wanted):
+        before, after = getattr(found, field.name), getattr(wanted, field.name)
+        if field.compare and before != after:
+            label = field.metadata.get(_LABEL, field.name.replace("_", " "))
+            changes.append(Change(label, before, after, field.metadata.get(_INTERNAL, "")))
+    return tuple(changes)
 
 
 @dataclass(frozen=True, slots=True)

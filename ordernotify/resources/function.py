@@ -13,7 +13,17 @@ from ordernotify.aws.errors import error_text, has_code, ignore_codes, read_or_n
 from ordernotify.errors import OrderNotifyError
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.api.base import proxied_on_preflight
-from ordernotify.resources.base import UNKNOWN, Live, Needed, Resource, Step, Verb, needed_state, shown_as
+from ordernotify.resources.base import (
+    UNKNOWN,
+    Live,
+    Needed,
+    Resource,
+    Step,
+    Verb,
+    internal,
+    needed_state,
+    shown_as,
+)
 from ordernotify.resources.function_code import HANDLER, code_sha256, function_zip
 from ordernotify.resources.given_role import GivenRoleState
 from ordernotify.resources.own_role import own_role_arn
@@ -63,7 +73,7 @@ class FunctionState:
     role_id: str
     """The id of the role when the function was made, from its tag; empty: unknown."""
     code: str
-    settings: Mapping[str, str]
+    settings: Mapping[str, str] = field(metadata=internal("the record of the options"))
     """What setup was told, from the tags."""
     status: str = field(default=_ACTIVE, metadata=shown_as("state"))
     description: str = field(default="", compare=False)
