@@ -132,10 +132,6 @@ class UsagePlan(Namesake[UsagePlanState, FoundPlan]):
             self.delete_all_but(live.arn, step)
         return Live(live.arn, replace(wanted, id=found.id))
 
-    def put_tags(self, live: Live[UsagePlanState]) -> None:
-        """Add the tags."""
-        self.cloud.apigateway.tag_resource(resourceArn=live.arn, tags=self.settings.all_tags)
-
     def remove(self, entry: FoundPlan, step: Step) -> None:
         """Take the stages out of the plan, as AWS wants it, and delete it."""
         client = self.cloud.apigateway
