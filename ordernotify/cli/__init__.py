@@ -66,6 +66,7 @@ def main() -> None:
         policy,
         stack,
         subscribers,
+        teardown,
         watching,
     )
 

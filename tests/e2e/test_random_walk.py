@@ -33,7 +33,7 @@ REGIONS = ("us-east-1", "eu-west-1")
 STACKS = ("default", "dev")
 JSON = {"Content-Type": "application/json"}
 GIVEN_ROLES = {"whole": ("dynamodb:UpdateItem",), "guide": ()}
-"""The roles of the person's own, and what they may beyond the guide: without it, orders are marked by a put."""
+"""The roles of the person's own, and what they may beyond the guide; without it, a put marks orders."""
 http = urllib3.PoolManager(retries=False, timeout=20)
 
 CHOICES: Mapping[str, tuple[tuple[str, ...], ...]] = {

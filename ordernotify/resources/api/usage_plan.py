@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from ordernotify.aws.errors import ignore_codes
+from ordernotify.aws.errors import ignore_codes, map_botocore_errors
+from ordernotify.aws.session import Cloud
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.api.base import ApiState, Throttle
 from ordernotify.resources.api.key import ApiKeyState
@@ -15,6 +16,7 @@ from ordernotify.resources.api.namesake import Namesake
 from ordernotify.resources.api.quota import NOT_FOUND, call_when_free
 from ordernotify.resources.base import UNKNOWN, Live, Needed, Step, Verb, needed_state
 from ordernotify.settings.model import Auth
+from ordernotify.settings.names import API_KEY_END, STACK_TAG, USAGE_PLAN_END
 
 if TYPE_CHECKING:
     from mypy_boto3_apigateway.type_defs import PatchOperationTypeDef, UsagePlanTypeDef
@@ -38,6 +40,24 @@ class UsagePlanState:
     key: str = ""
     throttle: Throttle | None = None
     copies: int = 1
+
+
+def apis_admitted_to(cloud: Cloud, stack: str) -> set[str]:
+    """Name the APIs that the stack has keys or usage plans for, by these: the APIs may be gone."""
+
+    def names(operation: str, end: str) -> Iterator[str]:
+        for page in cloud.apigateway.get_paginator(operation).paginate():  # type: ignore[call-overload]
+            for one in page["items"]:
+                if one.get("tags", {}).get(STACK_TAG) == stack and one["name"].endswith(end):
+                    yield one["name"].removesuffix(end)
+
+    with map_botocore_errors("list", "API keys and usage plans"):
+        return {*names("get_api_keys", API_KEY_END), *names("get_usage_plans", USAGE_PLAN_END)}
+
+
+def lists_admissions() -> Calls:
+    """What `apis_admitted_to` calls."""
+    return (allow("apigateway", "GetApiKeys", "GetUsagePlans"),)
 
 
 class UsagePlan(Namesake[UsagePlanState, FoundPlan]):
