@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ordernotify.aws.errors import ignore_codes, map_botocore_errors
 from ordernotify.aws.session import Cloud
+from ordernotify.errors import OrderNotifyError
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.api.base import ApiState, Throttle
 from ordernotify.resources.api.key import ApiKeyState
@@ -36,6 +37,7 @@ class UsagePlanState:
 
     id: str = field(default="", compare=False)
     description: str = field(default="", compare=False)
+    owned: bool = field(default=True, compare=False)
     stage: str = ""
     key: str = ""
     throttle: Throttle | None = None
@@ -103,6 +105,15 @@ class UsagePlan(Namesake[UsagePlanState, FoundPlan]):
         """Whether it is for another stage: AWS wants the old one taken out first, and it may be gone."""
         return found.stage != wanted.stage
 
+    def refuse(self, found: UsagePlanState, wanted: UsagePlanState) -> None:
+        """Refuse to take over a plan that is not for this stage: callers of another API would lose it."""
+        if not found.owned and found.stage != wanted.stage:
+            raise OrderNotifyError(
+                f"the usage plan {self.name} does not belong to the stack {self.settings.stack} and is for "
+                f"{found.stage or 'no stage'}: only a plan for the stage of this API alone can be taken over",
+                "Rename or delete that plan by hand; or choose another name with --api-name.",
+            )
+
     def named(self) -> Sequence[FoundPlan]:
         """List the plans of this name."""
         pages = self.cloud.apigateway.get_paginator("get_usage_plans").paginate()
@@ -117,6 +128,7 @@ class UsagePlan(Namesake[UsagePlanState, FoundPlan]):
             key=" ".join(sorted(self._keys(entry.id))),
             throttle=entry.throttle,
             copies=copies,
+            owned=self.owns(entry.tags),
         )
 
     def create(self, step: Step) -> Live[UsagePlanState]:
