@@ -67,6 +67,7 @@ def main() -> None:
         policy,
         stack,
         subscribers,
+        teardown,
         watching,
     )
 

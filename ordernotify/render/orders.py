@@ -14,6 +14,7 @@ from ordernotify.render.listing import COLUMNS, show_orders
 
 if TYPE_CHECKING:
     from ordernotify.orders.bulk import Rejected, Summary
+    from ordernotify.orders.items import OrderCount
     from ordernotify.orders.post import Answer
     from ordernotify.orders.redrive import Redriven
     from ordernotify.orders.restore import Restored
@@ -216,6 +217,12 @@ def show_redriven(counts: Mapping[str, int], *, json: bool) -> None:
     else:
         others = f", {gone} by another one meanwhile" if gone else ""
         out.print(f"{counted(pending, 'notification')} pending: {sent} sent{others}, {failed} failed")
+
+
+def orders_held(count: OrderCount) -> str:
+    """Say how many orders a table holds, and how many of them were not announced."""
+    least = "" if count.complete else "at least "
+    return f"{least}{counted(count.orders, 'order')}, {count.pending} of them not announced yet"
 
 
 def counted(number: int, noun: str) -> str:
