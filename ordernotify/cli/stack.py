@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Mapping
 from contextlib import closing, suppress
 from dataclasses import replace
-from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,8 +13,9 @@ import typer
 from ordernotify.cli import app
 from ordernotify.cli.access import KeyFileOption, find_access, wait_for_url
 from ordernotify.cli.options import SETTING_OPTIONS
+from ordernotify.cli.questions import OrdersFate, ask_teardown, confirm_changes, export_file
 from ordernotify.cli.run import JsonOption, Run, command
-from ordernotify.errors import EXIT_DIFFERENCES, EXIT_FAILED, OrderNotifyError, UsageError
+from ordernotify.errors import EXIT_DIFFERENCES, EXIT_DONE, EXIT_FAILED, UsageError
 from ordernotify.settings.model import Settings
 from ordernotify.settings.names import Target
 
@@ -53,7 +51,9 @@ def setup(
 ) -> None:
     """Make or update the stack so that it is as described; a second run changes nothing.
 
-    It ends when the function answers at the invoke URL, or after 60 s, and says which.
+    It ends when the function answers at the invoke URL, or after 60 s, and says which. At a terminal it asks
+    before it makes a new stack in an AWS account, and before it changes what exists. Without a terminal it
+    makes what is missing without a question, and changes nothing that exists without --yes.
 
     Example: ordernotify setup --email you@example.com
     """
@@ -73,17 +73,16 @@ def setup(
         provision.check_not_managed_elsewhere(planned, run.stack)
     if dry_run:
         _show_dry_run(settings, cloud, planned, json=json)
-        if exit_code and planned.changes:
-            raise typer.Exit(EXIT_DIFFERENCES)
-        return
+        raise typer.Exit(EXIT_DIFFERENCES if exit_code and planned.changes else EXIT_DONE)
     live: Mapping[str, AnyLive] = {}
-    began = time.monotonic()
+    seconds: float | None = None
     if planned.changes:
         plans.show_what_changes(planned)
-        _confirm_changes(planned, yes)
+        if not yes:
+            confirm_changes(planned, cloud)
         began = time.monotonic()
         live = _apply(resources, planned)
-    seconds = time.monotonic() - began
+        seconds = time.monotonic() - began
     if save:
         _save(run)
     for line in (
@@ -91,8 +90,7 @@ def setup(
         *notes_on_mailboxes(settings, cloud, mailboxes_after(planned, live)),
     ):
         note(line)
-    result = report(settings, cloud, planned, live)
-    _end_setup(cloud, result, seconds if planned.changes else None, json=json)
+    _end_setup(cloud, report(settings, cloud, planned, live), seconds, json=json)
 
 
 def _end_setup(cloud: Cloud, result: Report, seconds: float | None, *, json: bool) -> None:
@@ -140,20 +138,6 @@ def _save(run: Run) -> None:
     given = {option: list(v) if isinstance(v, tuple) else v for option, v in run.flags.items()}
     save_settings(run.config, given)
     note(f"Saved {', '.join(given) or 'nothing'} to {run.config}")
-
-
-def _confirm_changes(planned: Plan, yes: bool) -> None:
-    """Ask before anything that exists is changed; making what is missing needs no question."""
-    from ordernotify.executor import Action
-
-    if yes or all(item.action is Action.CREATE for item in planned.changes):
-        return
-    if not sys.stdin.isatty():
-        raise OrderNotifyError(
-            "the plan changes resources that exist, and there is no terminal to ask at",
-            "Read the plan with --dry-run, then add --yes.",
-        )
-    typer.confirm("Change what exists?", abort=True, err=True)
 
 
 def _apply(resources: tuple[Resource[Any], ...], planned: Plan) -> Mapping[str, AnyLive]:
@@ -322,7 +306,9 @@ def teardown(
     provision.check_not_managed_elsewhere(planned, run.stack)
     if planned.changes:
         plans.show_plan(planned)
-        fate = OrdersFate.KEEP if yes else _ask_teardown(cloud, settings, planned, ask=delete_orders is None)
+        fate = (
+            OrdersFate.KEEP if yes else ask_teardown(cloud, settings, planned, ask_fate=delete_orders is None)
+        )
         if fate is OrdersFate.DELETE:
             planned = provision.plan_teardown(resources, delete_orders=True)
         _apply(resources, planned)
@@ -339,50 +325,13 @@ def teardown(
     _stop_unused_cloud(cloud)
 
 
-class OrdersFate(StrEnum):
-    """What becomes of the orders of a stack that is removed."""
-
-    KEEP = "keep"
-    EXPORT = "export"
-    DELETE = "delete"
-
-
-def _ask_teardown(cloud: Cloud, settings: Settings, planned: Plan, *, ask: bool) -> OrdersFate:
-    """Ask once whether to go on, and (`ask`) what becomes of the orders; any other answer changes nothing."""
-    from ordernotify.orders.items import count_orders
-    from ordernotify.render import note
-
-    if not sys.stdin.isatty():
-        raise OrderNotifyError("there is no terminal to ask at", "Read the plan above, then add --yes.")
-    counted = count_orders(cloud, settings.names)
-    if not ask or counted is None or not any(item.keeps_orders for item in planned.items):
-        typer.confirm(f"Remove this of the stack {settings.stack}?", abort=True, err=True)
-        return OrdersFate.KEEP
-    number = f"{counted.orders}" if counted.complete else f"at least {counted.orders}"
-    table = settings.names.table
-    note(f"The table {table} holds {number} orders, {counted.pending} of them not announced yet.")
-    note(f"  keep: they stay in the table; export: they go to {_export_file(settings)} and are deleted;")
-    note("  delete: they are deleted; Enter: nothing is removed.")
-    question = f"Remove the stack {settings.stack}, and its orders? [keep/export/delete]"
-    answer = typer.prompt(question, default="", show_default=False, err=True)
-    if answer not in set(OrdersFate):
-        raise typer.Abort
-    return OrdersFate(answer)
-
-
-def _export_file(settings: Settings) -> Path:
-    """Name a file that does not exist yet."""
-    names = (f"orders-{settings.stack}{number}.jsonl" for number in ("", *range(2, 1000)))
-    return next(path for path in map(Path, names) if not path.exists())
-
-
 def _export(cloud: Cloud, settings: Settings) -> None:
     from ordernotify.orders.export import export_orders
     from ordernotify.orders.files import Format
     from ordernotify.render.orders import show_exported
     from ordernotify.render.progress import counting
 
-    file = str(_export_file(settings))
+    file = str(export_file(settings))
     with counting("exporting") as tick:
         count = export_orders(cloud, settings.names, file, Format.JSONL, progress=tick)
     show_exported(count, file)
