@@ -19,7 +19,7 @@ PANELS = {
     "Set up": ("init", "setup", "verify", "url", "env", "list", "teardown"),
     "Orders": ("send-order", "list-orders", "get-order", "export-orders", "import-orders", "redrive"),
     "Watch": ("status", "logs", "trace", "top", "console"),
-    "Subscribers": ("subscribe", "unsubscribe", "list-subscriptions"),
+    "Subscribers": ("subscribe", "confirm", "unsubscribe", "list-subscriptions"),
     "Production": ("policy", "cost", "export-stack", "openapi"),
     "Local cloud": ("local", "inbox"),
 }

@@ -40,6 +40,8 @@ class Subscriber:
     raw: bool
     readable: bool = True
     """False: SNS does not tell the attributes: it is pending, or was made by another account."""
+    authenticated: bool = False
+    """Whether it was confirmed with credentials: then nobody can end it without (`confirm`)."""
 
     @property
     def state(self) -> str:
@@ -70,6 +72,12 @@ def read_subscriber(cloud: Cloud, subscription: Subscription) -> Subscriber | No
     return _subscriber(subscription, attributes, readable=True)
 
 
+def subscriber_of(arn: str, attributes: Mapping[str, str]) -> Subscriber:
+    """Build a subscriber from what SNS tells of its ARN alone."""
+    known = Subscription(attributes.get("Protocol", ""), attributes.get("Endpoint", ""), arn)
+    return _subscriber(known, attributes, readable=True)
+
+
 def _subscriber(subscription: Subscription, attributes: Mapping[str, str], *, readable: bool) -> Subscriber:
     scope = attributes.get("FilterPolicyScope")
     return Subscriber(
@@ -81,6 +89,7 @@ def _subscriber(subscription: Subscription, attributes: Mapping[str, str], *, re
         scope=Scope.BODY if scope == Scope.BODY.aws_name else Scope.ATTRIBUTES,
         raw=attributes.get("RawMessageDelivery") == "true",
         readable=readable,
+        authenticated=attributes.get("ConfirmationWasAuthenticated") == "true",
     )
 
 
