@@ -63,7 +63,7 @@ _Verbose = Annotated[
     typer.Option(
         "--verbose",
         envvar="ORDERNOTIFY_VERBOSE",
-        help="Show the traceback of an error.",
+        help="Show the traceback of an error, and every field of a log line.",
         rich_help_panel=_COMMON,
         show_envvar=False,
     ),
