@@ -27,8 +27,9 @@ from ordernotify.resources.api.permission import Permission, PreflightPermission
 from ordernotify.resources.api.rest_api import RestApi
 from ordernotify.resources.api.usage_plan import UsagePlan
 from ordernotify.resources.base import AnyLive, Change, Resource, Verb
+from ordernotify.resources.concurrency import Concurrency
 from ordernotify.resources.function import Function
-from ordernotify.resources.log_group import ApiLogGroup, LogGroup
+from ordernotify.resources.log_group import ApiLogGroup, ExecutionLogGroup, LogGroup
 from ordernotify.resources.queue import InboxQueue, VerifyQueues
 from ordernotify.resources.role import ExistingRole, Role
 from ordernotify.resources.subscriptions import AlarmSubscriptions, Subscriptions
@@ -50,9 +51,11 @@ def declare(settings: Settings, cloud: Cloud) -> tuple[Resource[Any], ...]:
         ExistingRole(settings, cloud),
         LogGroup(settings, cloud),
         Function(settings, cloud),
+        Concurrency(settings, cloud),
         ApiLogGroup(settings, cloud),
         ApiLogRole(settings, cloud),
         *_apis(settings, cloud),
+        ExecutionLogGroup(settings, cloud),
         ApiKey(settings, cloud),
         UsagePlan(settings, cloud),
         Permission(settings, cloud),

@@ -35,9 +35,9 @@ __all__ = ["typed"]
 
 CORS = ("https://shop.example.com",)
 GIVEN_ROLE = f"arn:aws:iam::{ACCOUNT_ID}:role/theirs"
-FULL = full_settings(cors_origins=CORS, rate=90, burst=90, access_logs=True)
+FULL = full_settings(cors_origins=CORS, rate=90, burst=90, access_logs=True, tracing=True, concurrency=20)
 CASES = [
-    (replace(FULL, auth=Auth.API_KEY), Target.AWS),
+    (replace(FULL, auth=Auth.API_KEY, execution_logs=True), Target.AWS),
     (replace(FULL, api=ApiKind.HTTP), Target.AWS),
     (Settings(role_arn=GIVEN_ROLE, auth=Auth.IAM), Target.AWS),
     (Settings(), Target.LOCAL),

@@ -36,6 +36,8 @@ from tests.provision_support import ManualClock, set_up, tear_down
 WITHOUT_RESOURCE = {
     "logs:DescribeLogGroups": "lists",
     "sqs:ListQueues": "lists",
+    "xray:PutTelemetryRecords": "X-Ray has no resources for sending",
+    "xray:PutTraceSegments": "X-Ray has no resources for sending",
     "sns:Unsubscribe": "SNS has no permissions on single subscriptions",
     "sns:GetSubscriptionAttributes": "SNS has no permissions on single subscriptions",
     "sns:SetSubscriptionAttributes": "SNS has no permissions on single subscriptions",
@@ -81,6 +83,7 @@ VARIANTS = [
             "cors_origins": ("https://shop.example.com",),
         },
         {"role_arn": f"arn:aws:iam::{ACCOUNT_ID}:role/theirs"},
+        {"tracing": True, "concurrency": 20, "execution_logs": api is ApiKind.REST},
     )
 ]
 
@@ -230,7 +233,8 @@ def test_no_document_has_a_wildcard_that_aws_does_not_force(
         service = action.partition(":")[0]
         assert resource == "*" or resource.startswith(f"arn:aws:{service}:"), (action, resource)
         ids_of_aws = ("apigateway", "execute-api")
-        names = ("-dev", "role/theirs", "role/ordernotify-apigateway-logs", "alarm:*")
+        execution_logs = "log-group:API-Gateway-Execution-Logs_*/prod"  # AWS names it after the API's id
+        names = ("-dev", "role/theirs", "role/ordernotify-apigateway-logs", "alarm:*", execution_logs)
         assert (
             service in ids_of_aws or action in WITHOUT_RESOURCE or any(name in resource for name in names)
         ), f"{action} is granted on {resource}, which is not of this stack"
@@ -401,8 +405,12 @@ def test_only_who_must_send_a_signature_or_a_key_gets_what_it_takes(cloud: Cloud
     }
 
 
-MADE_IN_MEMORY = [one for one in VARIANTS[::3] if not (one.access_logs and one.api is ApiKind.REST)]
-"""moto does not know AWS's own policy for the access logs of a REST API."""
+MADE_IN_MEMORY = [
+    one
+    for one in VARIANTS
+    if not one.role_arn and not ((one.access_logs or one.execution_logs) and one.api is ApiKind.REST)
+]
+"""moto does not know AWS's own policy for the logs of a REST API."""
 
 
 @pytest.mark.parametrize("settings", MADE_IN_MEMORY, ids=lambda one: f"{one.api}-{one.auth}")

@@ -34,6 +34,7 @@ _COMMON = "Common options"
 _SUBSCRIBERS = "Subscribers"
 _API = "API"
 _FUNCTION = "Function"
+_PRODUCTION = "Production"
 
 
 class ApiKind(StrEnum):
@@ -168,6 +169,27 @@ class Settings:
     log_bodies: bool = setting(
         True, "Log the orders themselves.", panel=_FUNCTION, negative=True, recorded=True
     )
+    tracing: bool = setting(
+        False,
+        "Trace requests with X-Ray: in the function, and in the stage of a REST API.",
+        panel=_PRODUCTION,
+        negative=True,
+        recorded=True,
+    )
+    execution_logs: bool = setting(
+        False,
+        "Keep the execution logs of a REST API's stage, without bodies.",
+        panel=_PRODUCTION,
+        negative=True,
+        recorded=True,
+    )
+    concurrency: int | None = setting(
+        None,
+        "Reserve so many of the account's concurrent executions for the function; it gets no more.",
+        panel=_PRODUCTION,
+        check=between("concurrency", 1, 100_000),
+        recorded=True,
+    )
     tags: Mapping[str, str] = setting(
         dict,
         "Tag everything with key=value; repeatable.",
@@ -249,6 +271,13 @@ def _check_api(settings: Settings) -> None:
             "Use the API rest with the authorization api-key, or http with iam.",
             "api",
             "auth",
+        )
+    if settings.api is ApiKind.HTTP and settings.execution_logs:
+        raise SettingsError(
+            "an HTTP API has no execution logs: API Gateway offers them for REST APIs only",
+            "Use the API rest, or --access-logs.",
+            "api",
+            "execution-logs",
         )
     if (settings.rate is None) != (settings.burst is None):
         raise SettingsError(

@@ -11,6 +11,8 @@ from ordernotify.errors import UsageError
 from ordernotify.settings.row import SettingsError, rows_of, setting
 
 STACK_TAG = "ordernotify:stack"
+SHARED_TAG = "ordernotify:shared"
+"""What all stacks of an account share carries this tag in place of a stack's."""
 DEFAULT_STACK = "default"
 LOCAL_ACCOUNT = "000000000000"
 LOCAL_REGION = "us-east-1"

@@ -10,11 +10,12 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from ordernotify.aws.errors import has_code, ignore_codes
+from ordernotify.aws.tags import tag_list
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.api.quota import call_when_free
 from ordernotify.resources.base import Live, Needed, Resource, Step, Verb
 from ordernotify.settings.model import ApiKind
-from ordernotify.settings.names import API_LOG_ROLE
+from ordernotify.settings.names import API_LOG_ROLE, SHARED_TAG
 
 POLICY = "service-role/AmazonAPIGatewayPushToCloudWatchLogs"
 ROLE_TIMEOUT_SECONDS = 120.0
@@ -75,7 +76,7 @@ class ApiLogRole(Resource[ApiLogRoleState]):
         return {
             Verb.FIND: (allow("apigateway", "GetAccount"),),
             Verb.CREATE: (
-                allow("iam", "CreateRole", on=self.arn),
+                allow("iam", "CreateRole", "TagRole", on=self.arn),
                 allow("iam", "AttachRolePolicy", on=self.arn, when=this_policy),
                 allow("iam", "PassRole", on=self.arn, when=to_api_gateway),
                 allow("apigateway", "UpdateAccount"),
@@ -84,8 +85,9 @@ class ApiLogRole(Resource[ApiLogRoleState]):
 
     @property
     def wanted(self) -> bool:
-        """Only for the access logs of a REST API; those of an HTTP API need no role."""
-        return self.settings.access_logs and self.settings.api is ApiKind.REST
+        """Only for the logs of a REST API; those of an HTTP API need no role."""
+        logged = self.settings.access_logs or self.settings.execution_logs
+        return logged and self.settings.api is ApiKind.REST
 
     def described(self, needed: Needed) -> ApiLogRoleState:
         """Return nothing: whichever role is set will do."""
@@ -107,6 +109,7 @@ class ApiLogRole(Resource[ApiLogRoleState]):
                 AssumeRolePolicyDocument=json.dumps(_TRUST),
                 Description="Lets API Gateway write logs, for every API of this account (ordernotify)",
             )
+        iam.tag_role(RoleName=API_LOG_ROLE, Tags=tag_list({**self.settings.tags, SHARED_TAG: "account"}))
         iam.attach_role_policy(RoleName=API_LOG_ROLE, PolicyArn=self._policy_arn)
         step.patience.retry(
             lambda: call_when_free(step, self._set),
