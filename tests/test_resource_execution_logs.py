@@ -102,7 +102,7 @@ def test_a_throttle_and_the_logs_go_independently(account: Account, cloud: Cloud
 def test_a_group_that_api_gateway_made_gets_the_retention_and_the_tag(account: Account, cloud: Cloud) -> None:
     set_up(Settings(), cloud)
     account.client("logs").create_log_group(logGroupName=group_name(account))
-    assert planned_actions(provision.plan(declared(cloud)))["execution-log-group"] is Action.UPDATE
+    assert planned_actions(provision.plan(declared(cloud)))["execution-logs"] is Action.UPDATE
     set_up(LOGGED, cloud)
     assert groups(account) == {group_name(account): (7, TAGGED)}
 
@@ -118,7 +118,7 @@ def test_the_group_of_another_api_is_nobodys_business(account: Account, cloud: C
 def test_a_group_that_disappeared_is_made_again(account: Account, cloud: Cloud) -> None:
     set_up(LOGGED, cloud)
     account.client("logs").delete_log_group(logGroupName=group_name(account))
-    assert_made_again(account, declared(cloud), "execution-log-group")
+    assert_made_again(account, declared(cloud), "execution-logs")
 
 
 def test_the_group_goes_when_the_logs_are_no_longer_described(account: Account, cloud: Cloud) -> None:

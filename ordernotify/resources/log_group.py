@@ -157,7 +157,7 @@ class ExecutionLogGroup(LogGroup):
     https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-logging.html
     """
 
-    kind = "execution-log-group"
+    kind = "execution-logs"
     needs: tuple[str, ...] = ("api",)
     deleted_after: tuple[str, ...] = ("api", "old-api")
     removed_when_unwanted = True
