@@ -28,6 +28,7 @@ from ordernotify.resources.api.rest_api import RestApi
 from ordernotify.resources.api.usage_plan import UsagePlan
 from ordernotify.resources.base import AnyLive, Change, Resource, Verb
 from ordernotify.resources.concurrency import Concurrency
+from ordernotify.resources.dead_letters import DeadLetterQueue, RedrivePolicies
 from ordernotify.resources.function import Function
 from ordernotify.resources.log_group import ApiLogGroup, ExecutionLogGroup, LogGroup
 from ordernotify.resources.queue import InboxQueue, VerifyQueues
@@ -44,8 +45,10 @@ def declare(settings: Settings, cloud: Cloud) -> tuple[Resource[Any], ...]:
     return (
         Table(settings, cloud),
         Topic(settings, cloud),
+        DeadLetterQueue(settings, cloud),
         Subscriptions(settings, cloud),
         InboxQueue(settings, cloud),
+        RedrivePolicies(settings, cloud),
         VerifyQueues(settings, cloud),
         Role(settings, cloud),
         ExistingRole(settings, cloud),

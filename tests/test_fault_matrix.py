@@ -144,6 +144,7 @@ class Place:
             phones=("+14155550100",),
             alarm_emails=("ops@example.com",),
             tracing=True,
+            dead_letters=True,
             concurrency=20,
         )
 

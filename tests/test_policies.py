@@ -83,7 +83,7 @@ VARIANTS = [
             "cors_origins": ("https://shop.example.com",),
         },
         {"role_arn": f"arn:aws:iam::{ACCOUNT_ID}:role/theirs"},
-        {"tracing": True, "concurrency": 20, "execution_logs": api is ApiKind.REST},
+        {"tracing": True, "concurrency": 20, "dead_letters": True, "execution_logs": api is ApiKind.REST},
     )
 ]
 

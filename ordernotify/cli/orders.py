@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from ordernotify.orders.files import Format
     from ordernotify.orders.query import OrderQuery
+    from ordernotify.orders.redrive import Redriven
 
 TABLE_LIMIT = 50
 
@@ -303,6 +304,14 @@ def redrive(
         int,
         typer.Option("--concurrency", help="How many at the same time.", metavar="N", min=1, max=64),
     ] = 16,
+    undelivered: Annotated[
+        bool,
+        typer.Option(
+            "--undelivered",
+            help="Send those again that a subscriber did not take (`setup --dead-letters`); every subscriber "
+            "gets them.",
+        ),
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the orders and send nothing.")] = False,
     json: JsonOption = False,
 ) -> None:
@@ -316,25 +325,42 @@ def redrive(
     cloud = run.cloud()
     from ordernotify.orders import redrive as sender
     from ordernotify.render import orders as screen
-    from ordernotify.render.progress import counting
 
-    if dry_run:
+    if undelivered:
+        from ordernotify.orders.undelivered import find_undelivered, send_undelivered
+
+        if dry_run:
+            screen.show_undelivered(find_undelivered(cloud, run.names), json=json)
+            return
+        outcomes = send_undelivered(cloud, run.names)
+    elif dry_run:
         screen.show_pending(sender.find_pending(cloud, run.names, age), json=json)
         return
+    else:
+        outcomes = sender.redrive(cloud, run.names, age, concurrency=concurrency)
+    _send_all(outcomes, "undelivered" if undelivered else "pending", json)
+
+
+def _send_all(outcomes: Iterator[Redriven], what: str, json: bool) -> None:
+    """Show what becomes of each notification; ends with 1 if one could not be sent."""
+    from ordernotify.orders.redrive import Fate
+    from ordernotify.render import orders as screen
+    from ordernotify.render.progress import counting
+
     counts: Counter[str] = Counter()
     try:
         with counting("redriven") as tick:
-            for done in sender.redrive(cloud, run.names, age, concurrency=concurrency):
+            for done in outcomes:
                 counts[done.fate] += 1
                 tick(counts.total())
-                if done.fate is sender.Fate.FAILED:
+                if done.fate is Fate.FAILED:
                     screen.show_failure(done)
     except (KeyboardInterrupt, OrderNotifyError):
         if counts:
-            screen.show_redriven(counts, json=json)
+            screen.show_redriven(counts, what, json=json)
         raise
-    screen.show_redriven(counts, json=json)
-    if counts[sender.Fate.FAILED]:
+    screen.show_redriven(counts, what, json=json)
+    if counts[Fate.FAILED]:
         raise typer.Exit(EXIT_FAILED)
 
 

@@ -112,7 +112,7 @@ def operate_calls(cloud: Cloud, settings: Settings, receivers: Sequence[str]) ->
     from ordernotify import logs, subscribers
     from ordernotify.local import inbox
     from ordernotify.logs import trace
-    from ordernotify.orders import redrive, restore, signing
+    from ordernotify.orders import redrive, restore, signing, undelivered
     from ordernotify.stack import discovery as endpoint
     from ordernotify.stack import health as overview
     from ordernotify.stack import verify
@@ -123,6 +123,7 @@ def operate_calls(cloud: Cloud, settings: Settings, receivers: Sequence[str]) ->
         *signing.calls(cloud, settings),
         *overview.calls(cloud, names),
         *redrive.calls(cloud, names),
+        *undelivered.calls(cloud, names),
         *restore.calls(cloud, names),
         *logs.calls(cloud, names),
         *trace.calls(cloud, names),

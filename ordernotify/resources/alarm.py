@@ -36,6 +36,7 @@ class Watch:
     threshold: float = 1.0
     needs: tuple[str, ...] = ()
     """Keys of the resources whose ids the dimensions hold."""
+    wanted: bool = True
 
 
 def watches(settings: Settings) -> tuple[Watch, ...]:
@@ -53,6 +54,14 @@ def watches(settings: Settings) -> tuple[Watch, ...]:
             METRIC_NAMESPACE,
             METRIC_NOTIFICATIONS_PENDING,
             {"stack": settings.stack},
+        ),
+        Watch(
+            "undelivered",
+            "AWS/SQS",
+            "ApproximateNumberOfMessagesVisible",
+            {"QueueName": settings.names.dead_letter_queue},
+            "Maximum",
+            wanted=settings.dead_letters,
         ),
     )
 
@@ -88,6 +97,7 @@ class Alarm(Resource[MetricAlarmState]):
     """One alarm."""
 
     kind = "alarm"
+    removed_when_unwanted = True
 
     def __init__(self, settings: Settings, cloud: Cloud, watch: Watch) -> None:
         super().__init__(settings, cloud)
@@ -106,6 +116,11 @@ class Alarm(Resource[MetricAlarmState]):
     @property
     def arn(self) -> str:
         return self.cloud.arn("cloudwatch", f"alarm:{self.name}")
+
+    @property
+    def wanted(self) -> bool:
+        """Only where there is something to watch."""
+        return self.watch.wanted
 
     @property
     def calls(self) -> Mapping[Verb, Calls]:

@@ -17,9 +17,9 @@ from ordernotify.errors import AccessDeniedError, OrderNotifyError
 from ordernotify.iam.calls import Calls
 from ordernotify.iam.calls import allow as allow_calls
 from ordernotify.resources.base import json_statements, policy_text
+from ordernotify.resources.stack_queue import NO_QUEUE
 
 SQS, LAMBDA = SERVICES = ("sqs", "lambda")
-_NO_QUEUE = ("QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue")
 _ABSENT = "ResourceNotFoundException"
 
 
@@ -148,7 +148,7 @@ def _allow_queue(cloud: Cloud, receiver: Receiver, topic_arn: str) -> Grant:
     try:
         url = _queue_url(cloud, receiver)
     except ClientError as error:
-        if has_code(error, *_NO_QUEUE):
+        if has_code(error, *NO_QUEUE):
             raise _missing("queue", receiver) from error
         raise
     text = _queue_attributes(cloud, url).get("Policy") or '{"Version": "2012-10-17"}'
@@ -165,7 +165,7 @@ def _forbid_queue(cloud: Cloud, receiver: Receiver, topic_arn: str) -> Grant:
         url = _queue_url(cloud, receiver)
         text = _queue_attributes(cloud, url).get("Policy")
     except ClientError as error:
-        if has_code(error, *_NO_QUEUE):
+        if has_code(error, *NO_QUEUE):
             return Grant.ABSENT
         raise
     statements = json_statements(text) if text else []

@@ -54,5 +54,9 @@ def list_subscriptions(cloud: Cloud, topic_arn: str) -> tuple[Subscription, ...]
 
 def is_internal(cloud: Cloud, names: Names, endpoint: str) -> bool:
     """Whether the endpoint is the inbox's queue or a temporary one of `verify`."""
-    inbox, verify = cloud.arn("sqs", names.inbox_queue), cloud.arn("sqs", names.verify_queue_prefix)
-    return endpoint == inbox or endpoint.startswith(verify)
+    return endpoint == cloud.arn("sqs", names.inbox_queue) or is_verify_queue(cloud, names, endpoint)
+
+
+def is_verify_queue(cloud: Cloud, names: Names, endpoint: str) -> bool:
+    """Whether the endpoint is a temporary queue of `verify`."""
+    return endpoint.startswith(cloud.arn("sqs", names.verify_queue_prefix))

@@ -17,36 +17,14 @@ from ordernotify.resources.base import (
     Resource,
     Step,
     Verb,
-    policy_text,
     same_policy_text,
 )
 from ordernotify.resources.listing import NO_TOPIC, SUBSCRIPTIONS, list_subscriptions
+from ordernotify.resources.stack_queue import NO_QUEUE, RETENTION_SECONDS, StackQueue, queue_policy
 from ordernotify.settings.names import Target
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.literals import QueueAttributeNameType
-
-RETENTION_SECONDS = 14 * 24 * 3600
-_NO_QUEUE = ("QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue")
-
-
-def queue_policy(queue_arn: str, topic_arn: str) -> str:
-    """Write the policy that lets exactly this topic send to this queue."""
-    return policy_text(
-        {
-            "Version": "2012-10-17",
-            "Statement": [
-                {
-                    "Sid": "TopicSends",
-                    "Effect": "Allow",
-                    "Principal": {"Service": "sns.amazonaws.com"},
-                    "Action": "sqs:SendMessage",
-                    "Resource": queue_arn,
-                    "Condition": {"ArnEquals": {"aws:SourceArn": topic_arn}},
-                }
-            ],
-        }
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,20 +44,15 @@ class VerifyQueuesState:
     urls: tuple[str, ...] = field(default=(), compare=False)
 
 
-class InboxQueue(Resource[InboxQueueState]):
+class InboxQueue(StackQueue[InboxQueueState]):
     """The queue that gets a copy of every notification, for `inbox` to read; with its subscription."""
 
     kind = "queue"
-    needs: tuple[str, ...] = ("topic",)
     deleted_after: tuple[str, ...] = ("function",)
 
     @property
     def name(self) -> str:
         return self.settings.names.inbox_queue
-
-    @property
-    def arn(self) -> str:
-        return self.cloud.arn("sqs", self.name)
 
     @property
     def wanted(self) -> bool:
@@ -91,7 +64,7 @@ class InboxQueue(Resource[InboxQueueState]):
         """IAM also checks TagQueue when CreateQueue carries tags."""
         if not self.wanted:
             return {}
-        queue, topic = self.arn, self._topic_arn
+        queue, topic = self.arn, self.topic_arn
         return {
             Verb.FIND: (
                 allow("sqs", "GetQueueUrl", "GetQueueAttributes", "ListQueueTags", on=queue),
@@ -113,37 +86,26 @@ class InboxQueue(Resource[InboxQueueState]):
 
     def described(self, needed: Needed) -> InboxQueueState:
         """Return the policy, the retention, and that it is subscribed."""
-        return InboxQueueState(queue_policy(self.arn, self._topic_arn), RETENTION_SECONDS, subscribed=True)
+        return InboxQueueState(queue_policy(self.arn, self.topic_arn), RETENTION_SECONDS, subscribed=True)
 
     def find(self) -> Live[InboxQueueState] | None:
         """Read the queue, its tags, and whether it is subscribed."""
         if not self.wanted:
             return None
-        try:
-            url = self.cloud.sqs.get_queue_url(QueueName=self.name)["QueueUrl"]
-            attributes = self.cloud.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])[
-                "Attributes"
-            ]
-            tags = self.cloud.sqs.list_queue_tags(QueueUrl=url).get("Tags", {})
-        except ClientError as error:
-            if has_code(error, *_NO_QUEUE):
-                return None
-            raise
+        found = self.read()
+        if found is None:
+            return None
         state = InboxQueueState(
-            policy=same_policy_text(attributes.get("Policy")),
-            retention=int(attributes["MessageRetentionPeriod"]),
+            policy=same_policy_text(found.attributes.get("Policy")),
+            retention=int(found.attributes["MessageRetentionPeriod"]),
             subscribed=self._subscription() is not None,
-            url=url,
+            url=found.url,
         )
-        return self.live(state, tags)
+        return self.live(state, found.tags)
 
     def create(self, step: Step) -> Live[InboxQueueState]:
         wanted = self.described(step.needed)
-        url = self.cloud.sqs.create_queue(
-            QueueName=self.name,
-            Attributes=_attributes(wanted),
-            tags=dict(self.settings.all_tags),
-        )["QueueUrl"]
+        url = self.put(_attributes(wanted))
         self._subscribe()
         return Live(self.arn, replace(wanted, url=url))
 
@@ -164,20 +126,15 @@ class InboxQueue(Resource[InboxQueueState]):
         if subscription:
             with ignore_codes(*NO_TOPIC):
                 self.cloud.sns.unsubscribe(SubscriptionArn=subscription)
-        with ignore_codes(*_NO_QUEUE):
-            self.cloud.sqs.delete_queue(QueueUrl=live.state.url)
-
-    @property
-    def _topic_arn(self) -> str:
-        return self.cloud.arn("sns", self.settings.names.topic)
+        self.remove(live.state.url)
 
     def _subscription(self) -> str | None:
-        everybody = list_subscriptions(self.cloud, self._topic_arn)
+        everybody = list_subscriptions(self.cloud, self.topic_arn)
         return next((s.arn for s in everybody if s.endpoint == self.arn), None)
 
     def _subscribe(self) -> None:
         self.cloud.sns.subscribe(
-            TopicArn=self._topic_arn, Protocol="sqs", Endpoint=self.arn, ReturnSubscriptionArn=True
+            TopicArn=self.topic_arn, Protocol="sqs", Endpoint=self.arn, ReturnSubscriptionArn=True
         )
 
 
@@ -241,13 +198,13 @@ class VerifyQueues(Resource[VerifyQueuesState]):
     def delete(self, live: Live[VerifyQueuesState], step: Step) -> None:
         """Delete the queues; their subscriptions go with the topic."""
         for url in live.state.urls:
-            with ignore_codes(*_NO_QUEUE):
+            with ignore_codes(*NO_QUEUE):
                 self.cloud.sqs.delete_queue(QueueUrl=url)
 
     def _is_ours(self, url: str) -> bool:
         try:
             return self.owns(self.cloud.sqs.list_queue_tags(QueueUrl=url).get("Tags", {}))
         except ClientError as error:
-            if has_code(error, *_NO_QUEUE):  # its verify has just ended
+            if has_code(error, *NO_QUEUE):  # its verify has just ended
                 return False
             raise

@@ -17,6 +17,7 @@ from ordernotify.aws.session import Cloud
 from ordernotify.aws.tags import tag_list
 from ordernotify.resources.filter_policy import Policy, Scope
 from ordernotify.resources.listing import NO_TOPIC, Subscription
+from ordernotify.settings.names import Names
 
 PARALLEL_CALLS = 8
 PENDING_LIFETIME = timedelta(hours=48)
@@ -43,6 +44,8 @@ class Subscriber:
     filter_policy: Policy
     scope: Scope
     raw: bool
+    redrive: str = ""
+    """The ARN of the queue that gets what this subscriber does not take; empty: none."""
     readable: bool = True
     """False: SNS does not tell the attributes: it is pending, or was made by another account."""
 
@@ -85,8 +88,14 @@ def _subscriber(subscription: Subscription, attributes: Mapping[str, str], *, re
         filter_policy=json.loads(attributes.get("FilterPolicy") or "{}"),
         scope=Scope.BODY if scope == Scope.BODY.aws_name else Scope.ATTRIBUTES,
         raw=attributes.get("RawMessageDelivery") == "true",
+        redrive=json.loads(attributes.get("RedrivePolicy") or "{}").get("deadLetterTargetArn", ""),
         readable=readable,
     )
+
+
+def redrive_policy(cloud: Cloud, names: Names) -> str:
+    """Write the attribute of a subscription that keeps what its subscriber does not take."""
+    return json.dumps({"deadLetterTargetArn": cloud.arn("sqs", names.dead_letter_queue)})
 
 
 def request_tag(protocol: str, endpoint: str) -> str:

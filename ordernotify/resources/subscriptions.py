@@ -12,6 +12,7 @@ from ordernotify.resources import delivery
 from ordernotify.resources.base import Change, Live, Needed, Resource, Step, Verb
 from ordernotify.resources.listing import NO_TOPIC, SUBSCRIPTIONS, is_internal, list_subscriptions
 from ordernotify.resources.sandbox import SANDBOX_CALLS, sandbox_notice
+from ordernotify.resources.subscriber import redrive_policy
 
 PARALLEL_CALLS = 8
 
@@ -28,7 +29,7 @@ class Subscriptions(Resource[SubscriptionsState]):
     """The email and SMS subscribers that setup was given; the topic's others stay as they are."""
 
     kind = "subscriptions"
-    needs: tuple[str, ...] = ("topic",)
+    needs: tuple[str, ...] = ("topic", "dead-letters")
     part_of = "topic"
     deleted_after: tuple[str, ...] = ("function",)
 
@@ -89,6 +90,7 @@ class Subscriptions(Resource[SubscriptionsState]):
                     TopicArn=self._topic_arn,
                     Protocol=protocol,
                     Endpoint=endpoint,
+                    Attributes=self._attributes,
                     ReturnSubscriptionArn=True,
                 )
         return Live("", replace(live.state, subscribers=live.state.subscribers.union(self._given())))
@@ -123,6 +125,12 @@ class Subscriptions(Resource[SubscriptionsState]):
         return emails + [("sms", number) for number in self.settings.phones]
 
     @property
+    def _attributes(self) -> dict[str, str]:
+        if not self.settings.dead_letters:
+            return {}
+        return {"RedrivePolicy": redrive_policy(self.cloud, self.settings.names)}
+
+    @property
     def _phones(self) -> list[str]:
         return [endpoint for protocol, endpoint in self._given() if protocol == "sms"]
 
@@ -154,3 +162,8 @@ class AlarmSubscriptions(Subscriptions):
 
     def _given(self) -> list[tuple[str, str]]:
         return [("email", address) for address in self.settings.alarm_emails]
+
+    @property
+    def _attributes(self) -> dict[str, str]:
+        """None: the dead letters are notifications of orders."""
+        return {}

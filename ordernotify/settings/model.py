@@ -190,6 +190,13 @@ class Settings:
         check=between("concurrency", 1, 100_000),
         recorded=True,
     )
+    dead_letters: bool = setting(
+        False,
+        "Keep notifications that a subscriber did not take; `redrive --undelivered` sends them again.",
+        panel=_PRODUCTION,
+        negative=True,
+        recorded=True,
+    )
     tags: Mapping[str, str] = setting(
         dict,
         "Tag everything with key=value; repeatable.",

@@ -162,6 +162,11 @@ class Names:
         return f"{self.topic}-inbox"
 
     @property
+    def dead_letter_queue(self) -> str:
+        """The queue that keeps the notifications which a subscriber did not take."""
+        return f"{self.topic}-undelivered"
+
+    @property
     def verify_queue_prefix(self) -> str:
         """How the names of verify's temporary queues begin."""
         return f"{self.topic}-verify-"

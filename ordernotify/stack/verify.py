@@ -21,7 +21,7 @@ from ordernotify.logs.reader import function_calls, function_events
 from ordernotify.orders.items import get_calls, get_order
 from ordernotify.orders.post import Answer
 from ordernotify.resources.listing import SUBSCRIPTIONS
-from ordernotify.resources.queue import queue_policy
+from ordernotify.resources.stack_queue import NO_QUEUE, queue_policy
 from ordernotify.settings.names import STACK_TAG, Names, Target
 
 STORED_SECONDS = 5.0
@@ -37,7 +37,6 @@ LEFT_BEHIND_SECONDS = 3600.0
 TEST_ORDER = {"customerName": "John Doe", "productName": "Wireless Mouse"}
 """The guide's test order."""
 CHECKS = ("response", "stored order", "notification", "log lines")
-_ABSENT_QUEUE = ("AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist")
 
 Probe = Callable[[], str | None]
 """Returns what it saw, or None as long as there is nothing to see; raises when nothing can come."""
@@ -223,7 +222,7 @@ def _unsubscribe(cloud: Cloud, subscription: str, patience: Patience) -> None:
 
 
 def _remove_queue(cloud: Cloud, url: str) -> None:
-    with map_botocore_errors("remove", "queue", url.rpartition("/")[2]), ignore_codes(*_ABSENT_QUEUE):
+    with map_botocore_errors("remove", "queue", url.rpartition("/")[2]), ignore_codes(*NO_QUEUE):
         cloud.sqs.delete_queue(QueueUrl=url)
 
 

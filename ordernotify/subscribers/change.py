@@ -26,6 +26,7 @@ from ordernotify.subscribers.topic import (
     list_calls,
     open_topic,
     request_calls,
+    with_dead_letters,
 )
 
 _INVALID = ("InvalidParameter", "InvalidParameterException")
@@ -69,6 +70,7 @@ def change_calls(cloud: Cloud, names: Names, receivers: Iterable[str] = ()) -> C
         *request_calls(cloud, names),
         allow("sns", "Subscribe", on=cloud.arn("sns", names.topic)),
         allow("sns", "SetSubscriptionAttributes", "Unsubscribe", on=SUBSCRIPTIONS),
+        allow("sqs", "GetQueueUrl", on=cloud.arn("sqs", names.dead_letter_queue)),
         *delivery.calls(receivers),
     )
 
@@ -83,7 +85,7 @@ def subscribe(
     """
     for endpoint in endpoints:
         _refuse_own(cloud, names, endpoint)
-    topic = open_topic(cloud, names, stack)
+    topic = with_dead_letters(cloud, names, open_topic(cloud, names, stack))
     asked = []
     try:
         for endpoint in dict.fromkeys(endpoints):
@@ -160,7 +162,7 @@ def _existing(topic: Topic, endpoint: Endpoint) -> Subscription | None:
 
 def _create(cloud: Cloud, topic: Topic, endpoint: Endpoint, wanted: Wanted) -> Subscriber:
     attributes = subscriber.subscription_attributes(wanted.filter_policy, wanted.scope, wanted.raw)
-    return _subscribed(cloud, topic, endpoint, attributes)
+    return _subscribed(cloud, topic, endpoint, {**attributes, **topic.attributes})
 
 
 def _subscribed(cloud: Cloud, topic: Topic, endpoint: Endpoint, attributes: dict[str, str]) -> Subscriber:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from botocore.exceptions import ClientError
@@ -15,6 +15,7 @@ from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources import subscriber
 from ordernotify.resources.base import tags_of
 from ordernotify.resources.listing import SUBSCRIPTIONS, Subscription, is_internal, list_subscriptions
+from ordernotify.resources.stack_queue import NO_QUEUE
 from ordernotify.resources.subscriber import Subscriber
 from ordernotify.settings.names import STACK_TAG, Names
 
@@ -28,6 +29,8 @@ class Topic:
     arn: str
     tags: Mapping[str, str]
     subscriptions: tuple[Subscription, ...]
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    """What a new subscription gets, whoever it is of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,18 @@ def open_topic(cloud: Cloud, names: Names, stack: str) -> Topic:
                 "Choose another --stack, or take the topic over with `ordernotify setup --adopt`.",
             )
         return Topic(arn, tags, list_subscriptions(cloud, arn))
+
+
+def with_dead_letters(cloud: Cloud, names: Names, topic: Topic) -> Topic:
+    """Let new subscriptions keep what is not taken, where the stack has a queue for that."""
+    with map_botocore_errors("read", "queue", names.dead_letter_queue):
+        try:
+            cloud.sqs.get_queue_url(QueueName=names.dead_letter_queue)
+        except ClientError as error:
+            if not has_code(error, *NO_QUEUE):
+                raise
+            return topic
+    return replace(topic, attributes={"RedrivePolicy": subscriber.redrive_policy(cloud, names)})
 
 
 def list_subscribers(cloud: Cloud, names: Names, stack: str, *, everything: bool = False) -> Iterator[Listed]:
