@@ -30,7 +30,7 @@ LEVELS = (
     {"provision"},
     {"orders"},
     {"logs"},
-    {"stack", "subscribers", "local"},
+    {"stack", "subscribers", "local", "audit"},
     {"render"},
     {"cli"},
     {"__main__"},

@@ -368,7 +368,7 @@ def test_a_given_role_is_read_and_passed_and_never_changed(cloud: Cloud) -> None
     assert not {action for action, _ in rights(made.document)} & {"iam:CreateRole", "iam:PutRolePolicy"}
 
 
-def test_operating_can_change_no_resource_but_subscriptions_queues_of_verify_and_pending_orders(
+def test_operating_can_change_no_resource_but_subscriptions_messages_queues_of_verify_and_pending_orders(
     cloud: Cloud,
 ) -> None:
     changing = {
@@ -386,7 +386,9 @@ def test_operating_can_change_no_resource_but_subscriptions_queues_of_verify_and
         "sns:SetSubscriptionAttributes",
         "sns:Subscribe",
         "sns:Unsubscribe",
+        "sqs:ChangeMessageVisibility",
         "sqs:CreateQueue",
+        "sqs:DeleteMessage",
         "sqs:DeleteQueue",
         "sqs:ReceiveMessage",
         "sqs:TagQueue",

@@ -34,7 +34,7 @@ def _escaped(error: UnicodeError) -> tuple[str, int]:
 
 def main() -> None:
     """Run the command line; the entry point of the installed command."""
-    from ordernotify.cli import local, logs, orders, policy, stack, subscribers  # noqa: F401 - they register their commands
+    from ordernotify.cli import audit, local, logs, orders, policy, stack, subscribers  # noqa: F401 - they register their commands
 
     write_any_character()
     app(prog_name="ordernotify")

@@ -110,6 +110,7 @@ def function(run: Run) -> None:
 def operate_calls(cloud: Cloud, settings: Settings, receivers: Sequence[str]) -> Calls:
     """List what the commands between setup and teardown call, beside what `status` reads of the resources."""
     from ordernotify import logs, subscribers
+    from ordernotify.audit import facts
     from ordernotify.local import inbox
     from ordernotify.logs import trace
     from ordernotify.orders import redrive, restore, signing, undelivered
@@ -128,6 +129,7 @@ def operate_calls(cloud: Cloud, settings: Settings, receivers: Sequence[str]) ->
         *logs.calls(cloud, names),
         *trace.calls(cloud, names),
         *verify.calls(cloud, names),
+        *facts.calls(cloud, names),
         *subscribers.change_calls(cloud, names, receivers),
         *subscribers.SANDBOX_CALLS,
         *(inbox.calls(cloud, names) if cloud.target is Target.LOCAL else ()),

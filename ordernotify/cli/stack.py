@@ -54,10 +54,13 @@ def setup(
     cloud = run.cloud()
     from ordernotify import provision
     from ordernotify.render import note, plans
+    from ordernotify.render.production import show_production
     from ordernotify.stack.report import report
 
     resources = provision.declare(settings, cloud)
     planned = provision.plan(resources, adopt=adopt)
+    if settings.production and planned.changes:
+        show_production(settings)
     if dry_run:
         if json:
             plans.show_report_json(report(settings, cloud, planned))

@@ -94,23 +94,47 @@ def _covers(wide: _Right, narrow: _Right) -> bool:
 
 
 def _statements(rights: set[_Right]) -> list[dict[str, Any]]:
-    """Group the rights: first the actions on the same resources, without what another right covers."""
+    """Group the rights of each service, in the shorter of two ways, without what another right covers."""
     least = {r for r in rights if not any(other != r and _covers(other, r) for other in rights)}
-    resources: dict[tuple[str, str], list[str]] = {}
+    services: dict[str, list[_Right]] = {}
     for right in sorted(least):
+        services.setdefault(right.action.partition(":")[0], []).append(right)
+    return [
+        statement
+        for listed in services.values()
+        for statement in min(_by_action(listed), _by_resource(listed), key=lambda one: len(json.dumps(one)))
+    ]
+
+
+def _by_action(rights: Sequence[_Right]) -> list[dict[str, Any]]:
+    """Put the actions on the same resources into one statement."""
+    resources: dict[tuple[str, str], list[str]] = {}
+    for right in rights:
         resources.setdefault((right.action, right.condition), []).append(right.resource)
     actions: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for (action, condition), on in resources.items():
         actions.setdefault((condition, tuple(on)), []).append(action)
-    return [
-        {
-            "Effect": "Allow",
-            "Action": _one_or_list(names),
-            "Resource": _one_or_list(on),
-            **({"Condition": json.loads(condition)} if condition else {}),
-        }
-        for (condition, on), names in actions.items()
-    ]
+    return [_statement(names, on, condition) for (condition, on), names in actions.items()]
+
+
+def _by_resource(rights: Sequence[_Right]) -> list[dict[str, Any]]:
+    """Put the resources with the same actions into one statement."""
+    actions: dict[tuple[str, str], list[str]] = {}
+    for right in rights:
+        actions.setdefault((right.resource, right.condition), []).append(right.action)
+    resources: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for (resource, condition), names in sorted(actions.items()):
+        resources.setdefault((condition, tuple(names)), []).append(resource)
+    return [_statement(names, on, condition) for (condition, names), on in resources.items()]
+
+
+def _statement(actions: Sequence[str], resources: Sequence[str], condition: str) -> dict[str, Any]:
+    return {
+        "Effect": "Allow",
+        "Action": _one_or_list(actions),
+        "Resource": _one_or_list(resources),
+        **({"Condition": json.loads(condition)} if condition else {}),
+    }
 
 
 def _one_or_list(texts: Sequence[str]) -> str | list[str]:

@@ -21,6 +21,7 @@ from ordernotify.resources.base import (
 )
 from ordernotify.resources.listing import NO_TOPIC, SUBSCRIPTIONS, list_subscriptions
 from ordernotify.resources.stack_queue import NO_QUEUE, RETENTION_SECONDS, StackQueue, queue_policy
+from ordernotify.resources.subscriber import dead_letter_attributes
 from ordernotify.settings.names import Target
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class InboxQueue(StackQueue[InboxQueueState]):
     """The queue that gets a copy of every notification, for `inbox` to read; with its subscription."""
 
     kind = "queue"
+    needs: tuple[str, ...] = ("topic", "dead-letters")
     deleted_after: tuple[str, ...] = ("function",)
 
     @property
@@ -134,7 +136,11 @@ class InboxQueue(StackQueue[InboxQueueState]):
 
     def _subscribe(self) -> None:
         self.cloud.sns.subscribe(
-            TopicArn=self.topic_arn, Protocol="sqs", Endpoint=self.arn, ReturnSubscriptionArn=True
+            TopicArn=self.topic_arn,
+            Protocol="sqs",
+            Endpoint=self.arn,
+            Attributes=dead_letter_attributes(self.settings, self.cloud),
+            ReturnSubscriptionArn=True,
         )
 
 

@@ -17,6 +17,7 @@ from ordernotify.aws.session import Cloud
 from ordernotify.aws.tags import tag_list
 from ordernotify.resources.filter_policy import Policy, Scope
 from ordernotify.resources.listing import NO_TOPIC, Subscription
+from ordernotify.settings.model import Settings
 from ordernotify.settings.names import Names
 
 PARALLEL_CALLS = 8
@@ -96,6 +97,11 @@ def _subscriber(subscription: Subscription, attributes: Mapping[str, str], *, re
 def redrive_policy(cloud: Cloud, names: Names) -> str:
     """Write the attribute of a subscription that keeps what its subscriber does not take."""
     return json.dumps({"deadLetterTargetArn": cloud.arn("sqs", names.dead_letter_queue)})
+
+
+def dead_letter_attributes(settings: Settings, cloud: Cloud) -> dict[str, str]:
+    """Write what a new subscription of the stack as described gets, whoever it is of."""
+    return {"RedrivePolicy": redrive_policy(cloud, settings.names)} if settings.dead_letters else {}
 
 
 def request_tag(protocol: str, endpoint: str) -> str:

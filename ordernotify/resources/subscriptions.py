@@ -12,7 +12,7 @@ from ordernotify.resources import delivery
 from ordernotify.resources.base import Change, Live, Needed, Resource, Step, Verb
 from ordernotify.resources.listing import NO_TOPIC, SUBSCRIPTIONS, is_internal, list_subscriptions
 from ordernotify.resources.sandbox import SANDBOX_CALLS, sandbox_notice
-from ordernotify.resources.subscriber import redrive_policy
+from ordernotify.resources.subscriber import dead_letter_attributes
 
 PARALLEL_CALLS = 8
 
@@ -126,9 +126,7 @@ class Subscriptions(Resource[SubscriptionsState]):
 
     @property
     def _attributes(self) -> dict[str, str]:
-        if not self.settings.dead_letters:
-            return {}
-        return {"RedrivePolicy": redrive_policy(self.cloud, self.settings.names)}
+        return dead_letter_attributes(self.settings, self.cloud)
 
     @property
     def _phones(self) -> list[str]:
