@@ -43,6 +43,8 @@ class Item:
     reason: str = ""
     keeps_orders: bool = False
     """Kept for nothing but the orders in it."""
+    refusal: OrderNotifyError | None = None
+    """Why setup will not do it; only a person can."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ happens as it happens, so that the caller shows it.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from graphlib import TopologicalSorter
@@ -15,7 +15,7 @@ from typing import Any
 from ordernotify.aws.errors import map_botocore_errors
 from ordernotify.aws.session import Cloud
 from ordernotify.aws.waiting import Clock, SystemClock
-from ordernotify.errors import NotOursError
+from ordernotify.errors import NotOursError, OrderNotifyError
 from ordernotify.executor import Action, Event, Item, Plan, carry_out
 from ordernotify.iam.calls import Allow, Calls
 from ordernotify.resources.alarm import Alarm, watches
@@ -31,7 +31,8 @@ from ordernotify.resources.concurrency import Concurrency
 from ordernotify.resources.dead_letters import DeadLetterQueue, RedrivePolicies
 from ordernotify.resources.function import Function
 from ordernotify.resources.log_group import ApiLogGroup, ExecutionLogGroup, LogGroup
-from ordernotify.resources.queue import InboxQueue, VerifyQueues
+from ordernotify.resources.mailbox import Mailboxes
+from ordernotify.resources.queue import OldInbox, VerifyQueues
 from ordernotify.resources.role import ExistingRole, Role
 from ordernotify.resources.subscriptions import AlarmSubscriptions, Subscriptions
 from ordernotify.resources.table import Table
@@ -47,8 +48,9 @@ def declare(settings: Settings, cloud: Cloud) -> tuple[Resource[Any], ...]:
         Topic(settings, cloud),
         DeadLetterQueue(settings, cloud),
         Subscriptions(settings, cloud),
-        InboxQueue(settings, cloud),
         RedrivePolicies(settings, cloud),
+        Mailboxes(settings, cloud),
+        OldInbox(settings, cloud),
         VerifyQueues(settings, cloud),
         Role(settings, cloud),
         ExistingRole(settings, cloud),
@@ -90,11 +92,23 @@ def _find(resource: Resource[Any]) -> AnyLive | None:
 
 
 def plan(resources: Sequence[Resource[Any]], *, adopt: bool = False) -> Plan:
-    """Compare what is described with what exists; nothing is changed.
+    """Compare what is described with what exists, in order to bring it about; nothing is changed yet.
 
     With `adopt`, take over a resource of the same name that belongs to no stack: it gets the stack's tag.
     Raises NotOursError for one without the stack's tag otherwise, and OrderNotifyError for a difference that
     setup must not mend.
+    """
+    planned = compare(resources, adopt=adopt)
+    for item in planned.items:
+        if item.refusal is not None:
+            raise item.refusal
+    return planned
+
+
+def compare(resources: Sequence[Resource[Any]], *, adopt: bool = False) -> Plan:
+    """Compare what is described with what exists, also where setup could not bring it about.
+
+    Raises NotOursError as `plan` does.
     """
     found = find_all(resources)
     items: dict[str, Item] = {}
@@ -122,15 +136,24 @@ def _plan_one(
     if live is None and (old := found.get(resource.takes_place_of or "")):
         return _item(resource, Action.REPLACE, changes=resource.replacement(old))
     if live is None or resource.part_of in made_anew:
-        return _item(resource, Action.CREATE, reason=resource.notice)
+        refusal = _refusal(resource.refuse_missing) if live is None else None
+        return _item(resource, Action.CREATE, reason=resource.notice, refusal=refusal)
     needed = {key: known for key in resource.needs if key not in made_anew and (known := found.get(key))}
     wanted = resource.described(needed)
-    resource.refuse(live.state, wanted)
     changes = resource.diff(live, needed)
     if not changes:
         return _item(resource, Action.NONE, live=live)
     action = Action.REPLACE if resource.must_replace(live.state, wanted) else Action.UPDATE
-    return _item(resource, action, changes=changes, live=live)
+    refusal = _refusal(resource.refuse, live.state, wanted)
+    return _item(resource, action, changes=changes, live=live, refusal=refusal)
+
+
+def _refusal(refuse: Callable[..., None], *states: Any) -> OrderNotifyError | None:
+    try:
+        refuse(*states)
+    except OrderNotifyError as error:
+        return error
+    return None
 
 
 def _is_ours(resource: Resource[Any], live: AnyLive, found: Mapping[str, AnyLive | None]) -> bool:
@@ -144,6 +167,11 @@ def _check_ownership(resource: Resource[Any], live: AnyLive, adopt: bool) -> Non
         return
     stack = resource.settings.stack
     other = (live.tags or {}).get(STACK_TAG)
+    if other == stack:
+        raise NotOursError(
+            f"the {resource.kind} {resource.name} belongs to the stack {stack} of another region",
+            "Choose another --stack or another name.",
+        )
     if other:
         raise NotOursError(
             f"the {resource.kind} {resource.name} belongs to the stack {other}, not to {stack}",
@@ -164,9 +192,12 @@ def _item(
     changes: tuple[Change, ...] = (),
     live: AnyLive | None = None,
     reason: str = "",
+    refusal: OrderNotifyError | None = None,
 ) -> Item:
     arn = live.arn if live else resource.arn
-    return Item(resource.key, resource.kind, resource.name, arn, action, changes, live, reason)
+    return Item(
+        resource.key, resource.kind, resource.name, arn, action, changes, live, reason, refusal=refusal
+    )
 
 
 def plan_teardown(resources: Sequence[Resource[Any]], *, delete_orders: bool) -> Plan:

@@ -13,6 +13,11 @@ _DURATION = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?[smhdw])+")
 _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smhdw])")
 
 
+def now() -> datetime:
+    """Read the clock of this machine, in UTC. Everything that shows or reads a time of day asks here."""
+    return datetime.now(UTC)
+
+
 def parse_duration(text: str) -> timedelta | None:
     """Read `90s`, `10m`, `2h30m`, `1d`, `2w`, or `0`; None if the text has another form."""
     written = text.strip().lower()
@@ -47,9 +52,19 @@ def parse_moment(text: str, now: datetime) -> datetime:
         ) from None
 
 
-def parse_time(text: str, now: datetime) -> int:
-    """Read a time as `parse_moment` does, in milliseconds since 1970; earlier times are 0."""
-    return max(0, (parse_moment(text, now) - _EPOCH) // timedelta(milliseconds=1))
+def parse_range(
+    since: str | None, until: str | None, now: datetime
+) -> tuple[datetime | None, datetime | None]:
+    """Read `--since` and `--until` as `parse_moment` does. Raises UsageError if they are reversed."""
+    start, end = (parse_moment(text, now) if text else None for text in (since, until))
+    if start is not None and end is not None and end < start:
+        raise UsageError("--until is before --since", "Give a later --until, or an earlier --since.")
+    return start, end
+
+
+def milliseconds(moment: datetime) -> int:
+    """Write a time in milliseconds since 1970; earlier times are 0."""
+    return max(0, (moment - _EPOCH) // timedelta(milliseconds=1))
 
 
 def ago(now: datetime, age: timedelta) -> datetime:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
 
-from ordernotify.logs import BackOff, Follower, GroupReader, is_transient_or_offline
-from ordernotify.logs.events import FULL_PAGE, LogEvent, Page
+from ordernotify.logs.events import LogEvent
+from ordernotify.logs.follow import Follower
+from ordernotify.logs.reader import FULL_PAGE, BackOff, GroupReader, LogPage, is_transient_or_offline
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -188,10 +189,10 @@ def until_time_is_up(events: Iterator[LogEvent], clock: FakeClock) -> list[Shown
 class OnePage:
     """A source of one page, or of the pages given."""
 
-    given: tuple[Page, ...]
+    given: tuple[LogPage, ...]
     source: str = "function"
 
-    def pages(self, start: int, end: int | None = None, pattern: str = "") -> Iterator[Page]:
+    def pages(self, start: int, end: int | None = None, pattern: str = "") -> Iterator[LogPage]:
         yield from self.given
 
 

@@ -5,29 +5,22 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from botocore.awsrequest import AWSResponse
 
 from ordernotify.aws.session import Cloud
+from ordernotify.resources.subscriber import Subscriber
 from ordernotify.settings.names import STACK_TAG, Names
-from ordernotify.subscribers import (
-    Listed,
-    Outcome,
-    Wanted,
-    list_subscribers,
-    parse_endpoint,
-    subscribe,
-    unsubscribe,
-)
+from ordernotify.subscribers.change import SubscriberOutcome, subscribe, unsubscribe
+from ordernotify.subscribers.endpoints import Wanted, parse_endpoint
+from ordernotify.subscribers.topic import list_subscribers
 from tests.moto_account import REGION
 from tests.provision_support import ACCOUNT_ID, Account, Call, Send, answer, refusal
 
 NAMES = Names()
 STACK = "default"
-NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 TOPIC_ARN = f"arn:aws:sns:{REGION}:{ACCOUNT_ID}:{NAMES.topic}"
 QUEUE = f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:orders"
 FUNCTION = f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:receiver"
@@ -69,17 +62,17 @@ def function(account: Account) -> str:
     return FUNCTION
 
 
-def add(cloud: Cloud, *endpoints: str, **wanted: Any) -> list[Outcome]:
+def add(cloud: Cloud, *endpoints: str, **wanted: Any) -> list[SubscriberOutcome]:
     """Subscribe, as the command does."""
     parsed = [parse_endpoint(text) for text in endpoints]
-    return list(subscribe(cloud, NAMES, STACK, parsed, Wanted(**wanted), NOW))
+    return list(subscribe(cloud, NAMES, STACK, parsed, Wanted(**wanted)))
 
 
-def remove(cloud: Cloud, *endpoints: str) -> list[Outcome]:
+def remove(cloud: Cloud, *endpoints: str) -> list[SubscriberOutcome]:
     return list(unsubscribe(cloud, NAMES, STACK, endpoints))
 
 
-def listed(cloud: Cloud, *, everything: bool = False) -> list[Listed]:
+def listed(cloud: Cloud, *, everything: bool = False) -> list[Subscriber]:
     return list(list_subscribers(cloud, NAMES, STACK, everything=everything))
 
 
@@ -104,11 +97,6 @@ def function_statements(account: Account) -> list[Any]:
         "Statement"
     ]
     return policy
-
-
-def topic_tags(account: Account) -> dict[str, str]:
-    tags = account.client("sns").list_tags_for_resource(ResourceArn=TOPIC_ARN)["Tags"]
-    return {tag["Key"]: tag["Value"] for tag in tags}
 
 
 def subscription_attributes(account: Account, endpoint: str) -> dict[str, str]:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
@@ -8,6 +10,7 @@ from botocore import exceptions as botocore_errors
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ordernotify import times
 from ordernotify.aws.errors import (
     has_code,
     ignore_codes,
@@ -327,3 +330,36 @@ def test_the_embedded_cloud_opens_whatever_the_person_has_configured(
 
 def test_tags_take_the_form_of_the_services() -> None:
     assert tag_list({"a": "1", "b": "2"}) == [{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}]
+
+
+@pytest.mark.parametrize(
+    ("ahead", "taken_over"), [(0, 0), (4, 0), (-4, 0), (600, 600), (-600, -600)], ids=str
+)
+def test_row_38_the_time_is_that_of_awss_clock(
+    account: Account, cloud: Cloud, monkeypatch: pytest.MonkeyPatch, ahead: int, taken_over: int
+) -> None:
+    here = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    monkeypatch.setattr(times, "now", lambda: here)
+
+    def interfere(call: Call, send: Send) -> AWSResponse:
+        answered = send()
+        answered.headers["date"] = format_datetime(here + timedelta(seconds=ahead), usegmt=True)
+        return answered
+
+    account.interfere = interfere
+    assert cloud.now() == here + timedelta(seconds=taken_over)
+
+
+def test_row_38_without_awss_time_this_machines_counts(
+    account: Account, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    monkeypatch.setattr(times, "now", lambda: here)
+
+    def interfere(call: Call, send: Send) -> AWSResponse:
+        answered = send()
+        answered.headers["date"] = "noon"
+        return answered
+
+    account.interfere = interfere
+    assert cloud.now() == here

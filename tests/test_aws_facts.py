@@ -21,13 +21,14 @@ from ordernotify.resources.base import AnyLive, Resource
 from ordernotify.resources.function import Function
 from ordernotify.resources.listing import Subscription, list_subscriptions
 from ordernotify.resources.log_group import LogGroup
-from ordernotify.resources.queue import InboxQueue, VerifyQueues
+from ordernotify.resources.mailbox import Mailboxes
+from ordernotify.resources.queue import VerifyQueues
 from ordernotify.resources.role import Role
+from ordernotify.resources.sandbox import sandbox_notice
 from ordernotify.resources.subscriptions import Subscriptions
 from ordernotify.resources.table import Table
 from ordernotify.resources.topic import Topic
 from ordernotify.settings.model import Settings
-from ordernotify.subscribers import sandbox_notice
 from tests.provision_support import (
     ACCOUNT_ID,
     Account,
@@ -651,10 +652,10 @@ def test_row_20_subscriptions_are_read_over_all_pages(account: Account, local_cl
     emails = tuple(f"you{number}@example.com" for number in range(120))
     settings = Settings(emails=emails)
     topic = Topic(settings, local_cloud)
-    bring_about([topic, InboxQueue(settings, local_cloud), Subscriptions(settings, local_cloud)])
-    assert len(list_subscriptions(local_cloud, topic.arn)) == 121
+    bring_about([topic, Subscriptions(settings, local_cloud), Mailboxes(settings, local_cloud)])
+    assert len(list_subscriptions(local_cloud, topic.arn)) == 240
     account.forget_calls()
-    bring_about([topic, InboxQueue(settings, local_cloud), Subscriptions(settings, local_cloud)])
+    bring_about([topic, Subscriptions(settings, local_cloud), Mailboxes(settings, local_cloud)])
     assert operations(account) == []
 
 
@@ -702,13 +703,18 @@ def cut_off_once(operation: str) -> Interference:
     return interfere
 
 
+def mailboxes(cloud: Cloud) -> list[Resource[Any]]:
+    settings = Settings(emails=("you@example.com",))
+    return [Topic(settings, cloud), Subscriptions(settings, cloud), Mailboxes(settings, cloud)]
+
+
 MAKERS: Sequence[tuple[str, Callable[[Cloud], list[Resource[Any]]]]] = [
     ("CreateTable", lambda cloud: [Table(Settings(), cloud)]),
     ("CreateTopic", lambda cloud: [Topic(Settings(), cloud)]),
     ("CreateRole", lambda cloud: [Role(Settings(), cloud)]),
     ("CreateLogGroup", lambda cloud: [LogGroup(Settings(), cloud)]),
     ("CreateFunction", function),
-    ("CreateQueue", lambda cloud: [Topic(Settings(), cloud), InboxQueue(Settings(), cloud)]),
+    ("CreateQueue", mailboxes),
 ]
 
 

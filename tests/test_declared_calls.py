@@ -48,7 +48,7 @@ CASES = [
     (replace(FULL, auth=Auth.API_KEY, execution_logs=True), Target.AWS),
     (replace(FULL, api=ApiKind.HTTP), Target.AWS),
     (Settings(role_arn=GIVEN_ROLE, auth=Auth.IAM), Target.AWS),
-    (Settings(), Target.LOCAL),
+    (Settings(emails=("you@example.com",)), Target.LOCAL),
 ]
 
 

@@ -31,7 +31,9 @@ LEVELS = (
     {"orders"},
     {"logs"},
     {"stack", "subscribers", "local", "audit"},
+    {"watch"},
     {"render"},
+    {"console"},
     {"cli"},
     {"__main__"},
 )

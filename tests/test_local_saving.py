@@ -74,6 +74,16 @@ def test_under_steady_traffic_it_is_saved_at_least_every_30_seconds(
     assert 600 / 30 <= saves.count <= 600 / LONGEST_SECONDS
 
 
+def test_slow_saves_do_not_put_the_next_one_off_for_longer_than_that(
+    saver: Saver, saves: Saves, clock: Time
+) -> None:
+    saves.seconds = 4.0
+    for _ in range(1200):
+        saver.note_change()
+        pass_time(saver, clock, 0.5)
+    assert saves.count >= 600 / 30
+
+
 def test_a_long_save_is_not_repeated_at_once(saver: Saver, saves: Saves, clock: Time) -> None:
     saves.seconds = 2.0
     for _ in range(20):

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import json
-import time
+import re
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from ordernotify import times
 from ordernotify.aws import waiting
 from ordernotify.aws.session import Cloud
 from ordernotify.cli import app
 from ordernotify.cli import logs as commands
 from ordernotify.settings.names import Names
+from tests.frozen_time import frozen
 from tests.test_trace import put
 
+__all__ = ["frozen"]
+
+pytestmark = pytest.mark.usefixtures("frozen")
 REGISTERED = (commands.logs, commands.trace)
 
 ORDER = "08b0a94b"
@@ -23,12 +29,12 @@ REQUEST = "84030486-11dc-4d4e-ba4e-dfa543f8b046"
 
 
 def run(*args: str) -> Result:
-    environ = {"AWS_DEFAULT_REGION": "us-east-1", "NO_COLOR": "1", "TZ": "UTC"}
+    environ = {"AWS_DEFAULT_REGION": "us-east-1", "NO_COLOR": "1"}
     return CliRunner().invoke(app, [args[0], "--aws", *args[1:]], env=environ, prog_name="ordernotify")
 
 
 def now() -> int:
-    return int(time.time() * 1000)
+    return times.milliseconds(times.now())
 
 
 def log(cloud: Cloud, *messages: str, ago: int = 60_000, group: str = "") -> None:
@@ -57,7 +63,13 @@ def one_request(**answer: Any) -> list[str]:
 
 def texts(result: Result) -> list[str]:
     """The lines without their times."""
-    return [line.split(" ", 1)[1] for line in result.stdout.splitlines()]
+    return [without_time(line) for line in result.stdout.splitlines()]
+
+
+def without_time(line: str) -> str:
+    stamp = re.match(r" *((\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d\.\d{3}|\(time unknown\)) +", line)
+    assert stamp is not None
+    return line[stamp.end() :]
 
 
 def test_the_lines_of_the_last_hour_are_shown_in_order(cloud: Cloud) -> None:
@@ -68,6 +80,17 @@ def test_the_lines_of_the_last_hour_are_shown_in_order(cloud: Cloud) -> None:
     result = run("logs")
 
     assert (texts(result), result.exit_code) == (["one", "two", "api 201 requestId=api-1"], 0)
+
+
+def test_a_line_has_the_local_time_and_another_day_its_date(cloud: Cloud, frozen: datetime) -> None:
+    log(cloud, "old", ago=2 * 3_600_000)
+    log(cloud, "new", ago=0)
+
+    lines = run("logs", "--since", "3h").stdout.splitlines()
+
+    old = frozen - timedelta(hours=2)
+    day = f"{old:%Y-%m-%d} " if old.date() != frozen.date() else ""
+    assert lines == [f"{day}{old:%H:%M:%S}.000 old", f"{frozen:%H:%M:%S}.000 new"]
 
 
 def test_json_has_one_document_per_line(cloud: Cloud) -> None:
@@ -137,8 +160,7 @@ def test_without_a_stack_setup_is_advised(cloud: Cloud) -> None:
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (["logs", "-f", "--until", "5m"], "--until and following exclude each other"),
-        (["logs", "--live", "--until", "5m"], "--until and following exclude each other"),
+        (["logs", "-f", "--until", "5m"], "--until and --follow exclude each other"),
         (["logs", "--raw", "--json"], "--raw and --json exclude each other"),
         (["logs", "--since", "5m", "--until", "1h"], "--until is before --since"),
         (["logs", "--since", "soon"], "'soon' is not a time"),
@@ -151,6 +173,18 @@ def test_what_cannot_be_is_refused_before_anything_is_asked(args: list[str], sai
 
     assert (result.exit_code, result.stdout) == (2, "")
     assert f"Error: {said}" in result.stderr
+
+
+def test_without_access_logs_the_api_has_no_lines_and_that_is_said(cloud: Cloud) -> None:
+    log(cloud, "line")
+
+    result = run("logs", "--source", "api")
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert (
+        "Error: the stack default has no access logs of its API\n"
+        "Hint: `ordernotify setup --access-logs` turns them on." in result.stderr
+    )
 
 
 def interrupted(self: object, seconds: float) -> None:
@@ -173,7 +207,15 @@ def test_following_waits_for_the_groups(cloud: Cloud, monkeypatch: pytest.Monkey
     result = run("logs", "-f", "--source", "function")
 
     assert result.exit_code == 0
-    assert "waiting for the log group /aws/lambda/processFileUpload" in result.stderr
+    assert "waiting for the log group /aws/lambda/processFileUpload\n" in result.stderr
+
+
+def test_following_an_api_without_access_logs_says_so(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting.SystemClock, "sleep", interrupted)
+
+    result = run("logs", "-f", "--source", "api")
+
+    assert "the API has no access logs. `ordernotify setup --access-logs` turns them on." in result.stderr
 
 
 def test_a_followed_order_is_chosen_while_following(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,11 +232,11 @@ def test_a_trace_tells_the_story(cloud: Cloud) -> None:
     result = run("trace", ORDER, "--since", "1h")
 
     assert result.exit_code == 0
-    assert [line.split()[1:] for line in result.stdout.splitlines()[2:]] == [
+    assert [without_time(line).split() for line in result.stdout.splitlines()[2:]] == [
         ["received", "request", REQUEST],
         ["stored"],
         ["answered", "status", "201", "in", "9.5", "ms"],
-        ["unknown)", "published", "message", "m-1"],
+        ["published", "message", "m-1"],
     ]
 
 

@@ -12,9 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ordernotify.errors import AwsError, StackNotFoundError
-from ordernotify.logs import BackOff, GroupReader, LogEvent, LogReader, is_transient_or_offline, log_groups
-from ordernotify.logs.events import FULL_PAGE, GIVE_UP_SECONDS, Page, is_transient
-from ordernotify.logs.follow import in_order
+from ordernotify.logs.events import LogEvent, log_groups
+from ordernotify.logs.ranges import LogReader
+from ordernotify.logs.reader import (
+    FULL_PAGE,
+    GIVE_UP_SECONDS,
+    BackOff,
+    GroupReader,
+    LogPage,
+    is_transient,
+    is_transient_or_offline,
+)
+from ordernotify.logs.seen import in_order
 from ordernotify.settings.names import Names
 from tests.logs_fakes import FakeClock, FakeLogs, OnePage, Stored, client_error, event, ms
 
@@ -144,7 +153,7 @@ def test_ids_that_are_made_stay_the_same_at_every_reading() -> None:
 
 def test_repeated_ids_on_later_pages_are_dropped() -> None:
     line = event("line", 5)
-    source = OnePage((Page((line,)), Page(()), Page((line, event("next", 6)))))
+    source = OnePage((LogPage((line,)), LogPage(()), LogPage((line, event("next", 6)))))
 
     assert texts(list(LogReader([source]).read(0))) == ["line", "next"]
 
@@ -212,5 +221,5 @@ def test_in_order_keeps_every_event_and_sorts_what_is_near(
 
     found = list(in_order((each for _, each in near), depth=12))
 
-    assert [each.order for each in found] == [each.order for each in events]
+    assert [each.sort_key for each in found] == [each.sort_key for each in events]
     assert Counter(found) == Counter(events)

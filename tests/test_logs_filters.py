@@ -10,8 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ordernotify.logs import ErrorLines, LogEvent, OrderLines, TextLines, find_order_events
-from ordernotify.logs.filters import PENDING_EVENTS, REQUEST_PATTERNS, is_error, mentions, request_ids
+from ordernotify.logs.events import LogEvent
+from ordernotify.logs.filters import (
+    PENDING_EVENTS,
+    REQUEST_PATTERNS,
+    ErrorLines,
+    OrderLines,
+    TextLines,
+    find_order_events,
+    is_error,
+    mentions,
+    request_ids,
+)
 from tests.logs_fakes import event
 
 ORDER = "08b0a94b-1396-87df-ad78-7fea0a8bb209"

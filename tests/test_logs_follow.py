@@ -10,14 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ordernotify.errors import AccessDeniedError
-from ordernotify.logs.events import MAX_BACK_OFF_SECONDS
-from ordernotify.logs.follow import (
-    DEEP_EVERY_SECONDS,
-    DEEP_LOOK_BACK_SECONDS,
-    LOOK_BACK_SECONDS,
-    POLL_SECONDS,
-    Seen,
-)
+from ordernotify.logs.follow import DEEP_EVERY_SECONDS, LOOK_BACK_SECONDS, POLL_SECONDS
+from ordernotify.logs.reader import MAX_BACK_OFF_SECONDS
+from ordernotify.logs.seen import DEEP_LOOK_BACK_SECONDS, Seen
 from tests.logs_fakes import (
     FakeClock,
     FakeLogs,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ordernotify.errors import UsageError
 from ordernotify.settings.model import NAME_ROWS
-from ordernotify.settings.names import API_LOG_ROLE, VERIFY_QUEUE_DIGITS, Names
+from ordernotify.settings.names import API_LOG_ROLE, MAILBOX_DIGITS, VERIFY_QUEUE_END, Names
 from ordernotify.settings.row import Setting, SettingsError
 from tests.e2e.cloud import run_command
 
@@ -53,9 +53,9 @@ def test_the_suffix_of_the_stack_counts() -> None:
 
 
 def test_the_queues_named_after_the_topic_count() -> None:
-    assert Names(topic="t" * 64).topic
+    assert Names(topic="t" * 53).topic
     with pytest.raises(SettingsError, match="queues named after it"):
-        Names(topic="t" * 65)
+        Names(topic="t" * 54)
 
 
 TEXTS = st.text() | st.from_regex(r"[a-zA-Z0-9_.-]{1,300}", fullmatch=True)
@@ -69,7 +69,10 @@ def test_names_that_are_taken_fit_every_service(given_names: dict[str, str]) -> 
         return
     for field, rule in RULES.items():
         assert re.fullmatch(rule, getattr(names, field))
-    for queue in (names.inbox_queue, names.verify_queue_prefix + "0" * VERIFY_QUEUE_DIGITS):
+    for queue in (
+        names.mailbox_prefix + "0" * MAILBOX_DIGITS,
+        names.verify_queue_prefix + VERIFY_QUEUE_END,
+    ):
         assert re.fullmatch(r"[a-zA-Z0-9_-]{1,80}", queue)
     assert re.fullmatch(r"[a-zA-Z0-9_-]{1,256}", names.alarm_topic)
     assert len(names.alarm("notifications-pending")) <= 255

@@ -153,8 +153,8 @@ class TestSendingOne:
             ((*ONE, "--idempotency-key", "é"), "cannot be an idempotency key"),
             ((*ONE, "--count", "2", "--idempotency-key", "k"), "would make all orders one"),
             ((*ONE, "--file", "x.csv"), "--file brings its own orders"),
-            ((*ONE, "--quantity", "many"), "Invalid value for '--quantity'"),
-            ((*ONE, "--count", "0"), "Invalid value for '--count'"),
+            ((*ONE, "--quantity", "many"), "--quantity must be a whole number, not 'many'"),
+            ((*ONE, "--count", "0"), "--count must be a whole number of at least 1, not 0"),
             (("--file", "x.xlsx"), "does not tell its format"),
             (("--file", "x.jsonl", "--format", "xml"), "'xml' is not a format"),
         ],
@@ -348,8 +348,8 @@ class TestListing:
             (("--where", "x"), "--where x is not a condition"),
             (("--where", "=x"), "--where =x is not a condition"),
             (("--since", "soon"), "'soon' is not a time"),
-            (("--notification", "lost"), "Invalid value for '--notification'"),
-            (("--limit", "-1"), "Invalid value for '--limit'"),
+            (("--notification", "lost"), "--notification must be pending or sent, not 'lost'"),
+            (("--limit", "-1"), "--limit must be a whole number of at least 0, not -1"),
         ],
     )
     def test_wrong_use_is_told(self, run: Run, arguments: tuple[str, ...], message: str) -> None:

@@ -28,7 +28,7 @@ from ordernotify.iam.calls import (
 from ordernotify.resources.base import Resource, Verb
 from ordernotify.settings.model import ApiKind, Auth, Settings
 from ordernotify.settings.names import Names
-from ordernotify.subscribers import list_subscribers
+from ordernotify.subscribers.topic import list_subscribers
 from tests.aws_answers import Call, refuse
 from tests.moto_account import ACCOUNT_ID, REGION, Account
 from tests.provision_support import ManualClock, set_up, tear_down
@@ -381,7 +381,6 @@ def test_operating_can_change_no_resource_but_subscriptions_messages_queues_of_v
         "dynamodb:PutItem",
         "dynamodb:UpdateItem",
         "execute-api:Invoke",
-        "logs:StartLiveTail",
         "sns:Publish",
         "sns:SetSubscriptionAttributes",
         "sns:Subscribe",
@@ -534,14 +533,14 @@ def test_what_is_no_receiver_is_refused(run: Run, receiver: str) -> None:
 
 
 def test_the_inbox_is_read_on_this_machine_only(local_cloud: Cloud, cloud: Cloud) -> None:
-    inbox = f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:file-upload-notification-inbox"
+    mailboxes = f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:file-upload-notification-inbox-*"
 
-    def on_inbox(where: Cloud) -> set[str]:
+    def on_mailboxes(where: Cloud) -> set[str]:
         granted = rights(operate_policy(Settings(), where).document)
-        return {action for action, resource in granted if resource == inbox}
+        return {action for action, resource in granted if resource == mailboxes}
 
-    assert on_inbox(cloud) == set()
-    assert on_inbox(local_cloud) == {"sqs:GetQueueUrl", "sqs:GetQueueAttributes", "sqs:ListQueueTags"}
+    assert on_mailboxes(cloud) == set()
+    assert on_mailboxes(local_cloud) == {"sqs:ListQueueTags", "sqs:CreateQueue", "sqs:TagQueue"}
 
 
 def test_every_resource_kind_declares_what_finding_it_calls(cloud: Cloud) -> None:

@@ -139,9 +139,9 @@ DAMAGES: dict[str, Callable[[Account], object]] = {
     "table": lambda a: a.client("dynamodb").delete_table(TableName=TABLE),
     "topics": without_topics,
     "subscribers": unsubscribe_all,
-    "inbox": lambda a: a.client("sqs").delete_queue(
-        QueueUrl=a.client("sqs").get_queue_url(QueueName="file-upload-notification-inbox")["QueueUrl"]
-    ),
+    "inbox": lambda a: [
+        a.client("sqs").delete_queue(QueueUrl=url) for url in a.client("sqs").list_queues()["QueueUrls"]
+    ],
     "role": without_role,
     "log group": lambda a: a.client("logs").delete_log_group(logGroupName=f"/aws/lambda/{FUNCTION}"),
     "function": lambda a: a.client("lambda").delete_function(FunctionName=FUNCTION),

@@ -8,7 +8,7 @@ import re
 import sys
 import time
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from ordernotify.logs import LogEvent
+from ordernotify.logs.events import LogEvent
 from ordernotify.logs.trace import Trace, TraceStep
 from ordernotify.render import json_text
 from ordernotify.render import logs as rendering
@@ -26,6 +26,7 @@ from tests.logs_fakes import event
 AT = 1_772_366_400_123
 """2026-03-01T12:00:00.123Z"""
 TODAY = date(2026, 3, 1)
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 OBEYED = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
@@ -204,7 +205,7 @@ def test_raw_lines_are_exact_except_on_a_terminal(
     output = Output(terminal)
     monkeypatch.setattr(sys, "stdout", output)
 
-    LinePrinter(as_json=False, raw=True, following=False).show(event("a\x1b[31mb", AT))
+    LinePrinter(as_json=False, raw=True, following=False, now=lambda: NOON).show(event("a\x1b[31mb", AT))
 
     assert (output.getvalue(), output.flushes) == (printed, 0)
 
@@ -212,7 +213,7 @@ def test_raw_lines_are_exact_except_on_a_terminal(
 def test_while_following_each_line_is_written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     output = Output()
     monkeypatch.setattr(sys, "stdout", output)
-    printer = LinePrinter(as_json=True, raw=False, following=True)
+    printer = LinePrinter(as_json=True, raw=False, following=True, now=lambda: NOON)
 
     printer.show(event("one", AT))
     printer.show(event("two", AT))
@@ -229,7 +230,7 @@ def test_colours_are_for_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
         )
         monkeypatch.setattr(rendering, "out", console)
         monkeypatch.setattr(sys, "stdout", output)
-        LinePrinter(as_json=False, raw=False, following=False).show(own(level="ERROR"))
+        LinePrinter(as_json=False, raw=False, following=False, now=lambda: NOON).show(own(level="ERROR"))
         written.append(output.getvalue().rstrip())
 
     assert ["\x1b[1;31mERROR" in each for each in written] == [True, False]

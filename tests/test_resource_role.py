@@ -11,6 +11,7 @@ from ordernotify.errors import NotOursError, OrderNotifyError
 from ordernotify.resources.base import Resource
 from ordernotify.resources.role import ExistingRole, Role
 from ordernotify.settings.model import Settings
+from tests.cli_support import Typed, typed
 from tests.provision_support import (
     ACCOUNT_ID,
     Account,
@@ -24,7 +25,11 @@ from tests.provision_support import (
     changes_planned,
     refusal,
     refuse,
+    set_up,
+    tear_down,
 )
+
+__all__ = ["typed"]
 
 NAME = "processFileUpload-role"
 PREFIX = f"us-east-1:{ACCOUNT_ID}"
@@ -78,7 +83,10 @@ AS_DESCRIBED = {
     "trust": TRUST,
     "inline": {"ordernotify": POLICY},
     "attached": [],
-    "tags": [{"Key": "ordernotify:stack", "Value": "default"}],
+    "tags": [
+        {"Key": "ordernotify:region", "Value": "us-east-1"},
+        {"Key": "ordernotify:stack", "Value": "default"},
+    ],
 }
 OTHER_TRUST = {
     "Version": "2012-10-17",
@@ -148,6 +156,7 @@ def test_a_new_tag_is_added(account: Account, cloud: Cloud) -> None:
     bring_about(role(cloud))
     bring_about(role(cloud, tags={"team": "shop"}))
     assert {tag["Key"]: tag["Value"] for tag in read(account)["tags"]} == {
+        "ordernotify:region": "us-east-1",
         "ordernotify:stack": "default",
         "team": "shop",
     }
@@ -276,3 +285,37 @@ def test_our_own_role_goes_when_another_is_given_and_that_one_is_never_removed(
     assert names == ["theirs"]
     planned = provision.plan_teardown(given(cloud), delete_orders=True)
     assert planned.changes == ()
+
+
+OWN = f"arn:aws:iam::{ACCOUNT_ID}:role/{NAME}"
+
+
+def test_the_stacks_own_role_stays_when_it_is_given(account: Account, cloud: Cloud) -> None:
+    set_up(Settings(), cloud)
+    settings = Settings(role_arn=OWN)
+    account.interfere = simulated()
+    set_up(settings, cloud)
+    assert read(account) == AS_DESCRIBED
+    assert provision.plan(provision.declare(settings, cloud)).changes == ()
+    tear_down(settings, cloud)
+    assert read(account) == AS_DESCRIBED, "a given role is never one to be removed"
+
+
+def test_a_given_role_that_was_deleted_blocks_neither_status_nor_teardown(
+    account: Account, typed: Typed
+) -> None:
+    give_role(account)
+    account.interfere = simulated()
+    assert typed("setup", "--role-arn", GIVEN).exit_code == 0
+    account.client("iam").delete_role(RoleName="theirs")
+    status = typed("status")
+    assert status.exit_code == 0, status.output
+    assert "given role" in status.stdout
+    assert "missing" in status.stdout
+    refused = typed("setup", "--role-arn", GIVEN, "--yes")
+    assert refused.exit_code == 1
+    assert f"the role {GIVEN} does not exist" in refused.stderr
+    removed = typed("teardown", "--yes", "--delete-orders")
+    assert removed.exit_code == 0, removed.output
+    assert account.client("lambda").list_functions()["Functions"] == []
+    assert "given role" not in removed.output

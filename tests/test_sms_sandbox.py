@@ -6,11 +6,9 @@ import pytest
 from botocore.awsrequest import AWSResponse
 
 from ordernotify.aws.session import Cloud
+from ordernotify.resources.sandbox import sandbox_notice, sms_notices
 from ordernotify.settings.names import Target
-from ordernotify.subscribers import (
-    sandbox_notice,
-)
-from tests.provision_support import Account, Call, Send, answer, refusal, refuse
+from tests.provision_support import Account, Call, Interference, Send, answer, refusal, refuse
 
 
 class Sandbox:
@@ -79,3 +77,37 @@ def test_without_phones_or_on_the_local_target_the_sandbox_is_not_asked_for(acco
     assert sandbox_notice(account.cloud(), []) is None
     assert sandbox_notice(account.cloud(Target.LOCAL), ["+14155550100"]) is None
     assert account.calls == []
+
+
+def spends(limit: str | None) -> Interference:
+    """Answer the account's SMS attributes; the account is out of the sandbox."""
+    sandbox = Sandbox(inside=False)
+
+    def interfere(call: Call, send: Send) -> AWSResponse:
+        if call.operation != "GetSMSAttributes":
+            return sandbox(call, send)
+        entry = f"<entry><key>MonthlySpendLimit</key><value>{limit}</value></entry>" if limit else ""
+        result = f"<GetSMSAttributesResult><attributes>{entry}</attributes></GetSMSAttributesResult>"
+        body = f"<GetSMSAttributesResponse>{result}</GetSMSAttributesResponse>"
+        return answer(200, body.encode(), {"Content-Type": "text/xml"})
+
+    return interfere
+
+
+@pytest.mark.parametrize(("limit", "said"), [("50", "50 USD a month"), (None, "1 USD a month")])
+def test_row_32_the_spend_limit_is_said(account: Account, cloud: Cloud, limit: str | None, said: str) -> None:
+    account.interfere = spends(limit)
+    [notice] = sms_notices(cloud, ["+436601234567"])
+    assert said in notice
+
+
+def test_row_32_numbers_in_the_us_need_an_origination_number(account: Account, cloud: Cloud) -> None:
+    account.interfere = spends("1")
+    [_, notice] = sms_notices(cloud, ["+436601234567", "+14155550100"])
+    assert "origination number" in notice
+
+
+def test_row_32_what_aws_does_not_say_stops_nothing(account: Account, cloud: Cloud) -> None:
+    account.interfere = refuse("GetSMSAttributes", "AuthorizationError", "no", times=9)
+    assert list(sms_notices(cloud, ["+436601234567"])) == []
+    assert list(sms_notices(account.cloud(Target.LOCAL), ["+14155550100"])) == []

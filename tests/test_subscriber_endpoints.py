@@ -12,12 +12,7 @@ from ordernotify.cli import app
 from ordernotify.cli import subscribers as commands
 from ordernotify.errors import UsageError
 from ordernotify.resources.filter_policy import Scope
-from ordernotify.subscribers import (
-    Endpoint,
-    Wanted,
-    parse_endpoint,
-    parse_wanted,
-)
+from ordernotify.subscribers.endpoints import Endpoint, Wanted, parse_endpoint, parse_wanted
 from tests.subscribers_support import (
     EMAIL,
     FUNCTION,

@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
 
 import pytest
 from botocore.awsrequest import AWSResponse
 
 from ordernotify.aws.session import Cloud
 from ordernotify.render.subscribers import outcome_document, show_list, show_outcome
-from ordernotify.resources.subscriber import MAX_REQUEST_TAGS, REQUEST_TAG_PREFIX, request_tag
-from ordernotify.settings.names import STACK_TAG
-from ordernotify.subscribers import (
-    Action,
-    remember_requests,
-)
+from ordernotify.subscribers.change import SubscriberAction
 from tests.moto_account import REGION
 from tests.provision_support import ACCOUNT_ID, Account, Call, Send, refusal, refuse
 from tests.subscribers_support import (
     EMAIL,
     NAMES,
-    NOW,
     QUEUE,
     RECEIVED,
     SHIPPED,
-    STACK,
     TOPIC_ARN,
     Pending,
     add,
@@ -34,33 +26,31 @@ from tests.subscribers_support import (
     remove,
     subscription_attributes,
     topic,
-    topic_tags,
 )
 
 __all__ = ["queue", "topic"]
 
 
 @pytest.mark.usefixtures("topic")
-def test_a_new_email_is_pending_and_the_time_is_remembered(account: Account, cloud: Cloud) -> None:
+def test_a_new_email_is_pending(account: Account, cloud: Cloud) -> None:
     account.interfere = Pending()
     [outcome] = add(cloud, EMAIL)
-    assert outcome.action is Action.SUBSCRIBED
+    assert outcome.action is SubscriberAction.SUBSCRIBED
     assert outcome.subscriber is not None
     assert outcome.subscriber.state == "pending"
     assert "until the link in it is followed" in outcome.notes[0]
     assert "48 hours" in outcome.notes[0]
     [one] = listed(cloud)
-    assert (one.subscriber.state, one.subscriber.arn, one.requested_at) == ("pending", None, NOW)
-    assert EMAIL not in json.dumps(topic_tags(account))
+    assert (one.state, one.arn) == ("pending", None)
 
 
 @pytest.mark.usefixtures("topic")
 def test_a_pending_one_is_asked_again_and_can_get_a_policy(account: Account, cloud: Cloud) -> None:
     account.interfere = Pending()
     add(cloud, EMAIL)
-    assert [one.action for one in add(cloud, EMAIL)] == [Action.ASKED_AGAIN]
+    assert [one.action for one in add(cloud, EMAIL)] == [SubscriberAction.ASKED_AGAIN]
     [outcome] = add(cloud, EMAIL, filter_policy=RECEIVED)
-    assert outcome.action is Action.UPDATED
+    assert outcome.action is SubscriberAction.UPDATED
     assert json.loads(subscription_attributes(account, EMAIL)["FilterPolicy"]) == RECEIVED
 
 
@@ -93,7 +83,7 @@ def test_a_pending_one_cannot_be_removed_and_that_is_a_failure(
     add(cloud, EMAIL)
     pending.calls.clear()
     [outcome] = remove(cloud, EMAIL)
-    assert (outcome.action, outcome.failed) == (Action.STILL_PENDING, True)
+    assert (outcome.action, outcome.failed) == (SubscriberAction.STILL_PENDING, True)
     assert "never confirmed" in outcome.notes[0]
     assert "48 hours" in outcome.notes[0]
     assert "Unsubscribe" not in pending.calls
@@ -108,7 +98,7 @@ def test_one_that_turns_out_to_be_pending_is_not_taken_for_removed(account: Acco
     add(cloud, EMAIL)
     pending = Pending()
     account.interfere = lambda call, send: pending(call, send) if call.operation == "Unsubscribe" else send()
-    assert [one.action for one in remove(cloud, EMAIL)] == [Action.STILL_PENDING]
+    assert [one.action for one in remove(cloud, EMAIL)] == [SubscriberAction.STILL_PENDING]
 
 
 @pytest.mark.usefixtures("topic")
@@ -118,55 +108,24 @@ def test_deleted_ones_are_not_listed(account: Account, cloud: Cloud) -> None:
     assert listed(cloud) == []
 
 
-@pytest.mark.usefixtures("topic")
-def test_old_records_of_requests_are_dropped_and_their_number_is_bounded(
-    account: Account, cloud: Cloud
-) -> None:
-    old = {request_tag("email", "old@example.com"): (NOW - timedelta(days=4)).isoformat(), "team": "shop"}
-    account.client("sns").tag_resource(
-        ResourceArn=TOPIC_ARN, Tags=[{"Key": key, "Value": value} for key, value in old.items()]
-    )
-    many = [("email", f"{n}@example.com") for n in range(MAX_REQUEST_TAGS + 5)]
-    remember_requests(cloud, NAMES, STACK, many, NOW)
-    tags = topic_tags(account)
-    records = [key for key in tags if key.startswith(REQUEST_TAG_PREFIX)]
-    assert len(records) == MAX_REQUEST_TAGS
-    assert request_tag("email", "old@example.com") not in tags
-    assert (tags["team"], tags[STACK_TAG]) == ("shop", STACK)
-
-
-@pytest.mark.usefixtures("topic")
-def test_without_the_right_to_tag_nothing_fails(account: Account, cloud: Cloud) -> None:
-    pending = Pending()
-
-    def interfere(call: Call, send: Send) -> AWSResponse:
-        if call.operation == "TagResource":
-            return refusal(call, "AuthorizationError", "not authorized", 403)
-        return pending(call, send)
-
-    account.interfere = interfere
-    assert [one.error for one in add(cloud, EMAIL)] == [None]
-    assert [one.requested_at for one in listed(cloud)] == [None]
-
-
 @pytest.mark.usefixtures("topic", "queue")
 def test_the_listing_leaves_out_the_stacks_own_queues(account: Account, cloud: Cloud) -> None:
     add(cloud, QUEUE, EMAIL)
     own = [
         f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:{name}"
-        for name in (NAMES.inbox_queue, f"{NAMES.verify_queue_prefix}abcd")
+        for name in (f"{NAMES.mailbox_prefix}0123456789ab", f"{NAMES.verify_queue_prefix}1772366400-0123abcd")
     ]
     for arn in own:
         account.client("sns").subscribe(TopicArn=TOPIC_ARN, Protocol="sqs", Endpoint=arn)
-    assert [one.subscriber.endpoint for one in listed(cloud)] == [QUEUE, EMAIL]
-    assert [one.subscriber.endpoint for one in listed(cloud, everything=True)] == [QUEUE, EMAIL, *own]
+    assert [one.endpoint for one in listed(cloud)] == [QUEUE, EMAIL]
+    assert [one.endpoint for one in listed(cloud, everything=True)] == [QUEUE, EMAIL, *own]
 
 
 @pytest.mark.usefixtures("topic")
 def test_the_listing_is_read_to_its_end(account: Account, cloud: Cloud) -> None:
     for n in range(120):
         account.client("sns").subscribe(TopicArn=TOPIC_ARN, Protocol="email", Endpoint=f"{n}@example.com")
-    assert [one.subscriber.endpoint for one in listed(cloud)] == [f"{n}@example.com" for n in range(120)]
+    assert [one.endpoint for one in listed(cloud)] == [f"{n}@example.com" for n in range(120)]
 
 
 @pytest.mark.usefixtures("topic")
@@ -181,7 +140,7 @@ def test_a_subscription_of_another_account_is_listed_without_its_attributes(
         times=2,
     )
     [one] = listed(cloud)
-    assert (one.subscriber.state, one.subscriber.readable, one.subscriber.filter_policy) == (
+    assert (one.state, one.readable, one.filter_policy) == (
         "confirmed",
         False,
         {},
@@ -203,7 +162,7 @@ def test_the_table_tells_pending_from_confirmed(
     account: Account, cloud: Cloud, capsys: pytest.CaptureFixture[str]
 ) -> None:
     add(cloud, "+14155550100", filter_policy=RECEIVED)
-    show_list(listed(cloud), NOW)
+    show_list(listed(cloud))
     assert capsys.readouterr() == (
         'sms     +14155550100  confirmed  attributes: {"eventType":["order.received"]}\n',
         "",
@@ -213,11 +172,12 @@ def test_the_table_tells_pending_from_confirmed(
     )
     account.interfere = Pending()
     add(cloud, EMAIL)
-    show_list(listed(cloud), NOW + timedelta(hours=26, minutes=5))
+    show_list(listed(cloud))
     printed = capsys.readouterr()
-    assert printed.out == "email   you@example.com  pending, asked 26 h 5 min ago\n"
-    assert "dropped after 48 hours" in printed.err
-    show_list([], NOW)
+    assert printed.out == "email   you@example.com  pending\n"
+    assert "more than 10 messages a second" in printed.err
+    assert "is removed after 48 hours. `ordernotify subscribe you@example.com` asks again" in printed.err
+    show_list([])
     assert capsys.readouterr().out.startswith("Nobody is subscribed.")
 
 

@@ -12,11 +12,10 @@ from ordernotify.resources.delivery import queue_statement, statement_id
 from ordernotify.resources.subscriptions import Subscriptions
 from ordernotify.settings.model import Settings
 from ordernotify.settings.names import STACK_TAG
-from ordernotify.subscribers import (
-    Action,
-)
+from ordernotify.subscribers.change import NEW_SECONDS, SubscriberAction, subscribe
+from ordernotify.subscribers.endpoints import Wanted, parse_endpoint
 from tests.moto_account import REGION
-from tests.provision_support import ACCOUNT_ID, Account, answer, refuse, step
+from tests.provision_support import ACCOUNT_ID, Account, ManualClock, answer, refuse, step
 from tests.subscribers_support import (
     EMAIL,
     FUNCTION,
@@ -59,8 +58,8 @@ def test_a_topic_without_the_stacks_tag_is_left_alone(account: Account, cloud: C
     "own",
     [
         f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{NAMES.function}",
-        f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:{NAMES.inbox_queue}",
-        f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:{NAMES.verify_queue_prefix}1",
+        f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:{NAMES.mailbox_prefix}0123456789ab",
+        f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:{NAMES.verify_queue_prefix}0123abcd",
     ],
 )
 @pytest.mark.usefixtures("topic")
@@ -75,15 +74,15 @@ def test_a_queue_gets_our_statement_and_keeps_what_it_has(account: Account, clou
     before = {"Version": "2008-10-17", "Id": "theirs", "Statement": OTHERS}
     set_queue_policy(account, before)
     [outcome] = add(cloud, QUEUE)
-    assert (outcome.action, outcome.notes, outcome.error) == (Action.SUBSCRIBED, (), None)
+    assert (outcome.action, outcome.notes, outcome.error) == (SubscriberAction.SUBSCRIBED, (), None)
     assert queue_policy(account) == {**before, "Statement": [OTHERS, queue_statement(QUEUE, TOPIC_ARN)]}
 
     [outcome] = add(cloud, QUEUE)
-    assert outcome.action is Action.UNCHANGED
+    assert outcome.action is SubscriberAction.UNCHANGED
     assert len(queue_policy(account)["Statement"]) == 2
 
     [outcome] = remove(cloud, QUEUE)
-    assert (outcome.action, outcome.notes) == (Action.UNSUBSCRIBED, ())
+    assert (outcome.action, outcome.notes) == (SubscriberAction.UNSUBSCRIBED, ())
     assert queue_policy(account) == {**before, "Statement": [OTHERS]}
     assert listed(cloud) == []
 
@@ -114,7 +113,7 @@ def test_a_lost_or_altered_statement_comes_back(account: Account, cloud: Cloud) 
     altered = queue_statement(QUEUE, TOPIC_ARN) | {"Effect": "Deny"}
     set_queue_policy(account, {"Version": "2012-10-17", "Statement": [altered, OTHERS]})
     [outcome] = add(cloud, QUEUE)
-    assert outcome.action is Action.UPDATED
+    assert outcome.action is SubscriberAction.UPDATED
     assert queue_policy(account)["Statement"] == [OTHERS, queue_statement(QUEUE, TOPIC_ARN)]
 
 
@@ -127,7 +126,7 @@ def test_a_function_gets_our_statement_and_keeps_what_it_has(account: Account, c
         Principal="s3.amazonaws.com",
     )
     [outcome] = add(cloud, FUNCTION)
-    assert (outcome.action, outcome.error) == (Action.SUBSCRIBED, None)
+    assert (outcome.action, outcome.error) == (SubscriberAction.SUBSCRIBED, None)
     [theirs, ours] = function_statements(account)
     assert theirs["Sid"] == "others"
     assert (ours["Sid"], ours["Principal"]) == (statement_id(TOPIC_ARN), {"Service": "sns.amazonaws.com"})
@@ -143,7 +142,7 @@ def test_a_functions_statement_that_is_there_already_is_no_error(account: Accoun
     text = "The statement id (x) provided already exists. Please provide a new statement id."
     account.interfere = refuse("AddPermission", "ResourceConflictException", text, status=409)
     [outcome] = add(cloud, FUNCTION)
-    assert (outcome.action, outcome.error) == (Action.UNCHANGED, None)
+    assert (outcome.action, outcome.error) == (SubscriberAction.UNCHANGED, None)
 
 
 @pytest.mark.usefixtures("topic")
@@ -195,7 +194,7 @@ def test_for_a_foreign_receiver_the_person_learns_what_its_owner_must_do(
     account: Account, cloud: Cloud, endpoint: str, part: str
 ) -> None:
     [outcome] = add(cloud, endpoint)
-    assert outcome.action is Action.SUBSCRIBED
+    assert outcome.action is SubscriberAction.SUBSCRIBED
     assert any(part in note and statement_id(TOPIC_ARN) in note for note in outcome.notes)
     [outcome] = remove(cloud, endpoint)
     assert any(statement_id(TOPIC_ARN) in note for note in outcome.notes)
@@ -206,7 +205,7 @@ def test_for_a_foreign_receiver_the_person_learns_what_its_owner_must_do(
 def test_who_may_not_change_the_queues_policy_learns_what_to_ask_for(account: Account, cloud: Cloud) -> None:
     account.interfere = refuse("SetQueueAttributes", "AccessDenied", "no", status=403)
     [outcome] = add(cloud, QUEUE)
-    assert (outcome.action, outcome.error) == (Action.SUBSCRIBED, None)
+    assert (outcome.action, outcome.error) == (SubscriberAction.SUBSCRIBED, None)
     assert json.dumps(queue_statement(QUEUE, TOPIC_ARN)) in outcome.notes[0]
 
 
@@ -226,7 +225,7 @@ def test_an_interrupted_unsubscribe_is_completed(account: Account, cloud: Cloud)
         SubscriptionArn=subscription_attributes(account, QUEUE)["SubscriptionArn"]
     )
     [outcome] = remove(cloud, QUEUE)
-    assert outcome.action is Action.PERMISSION_REMOVED
+    assert outcome.action is SubscriberAction.PERMISSION_REMOVED
     assert queue_policy(account) is None
 
 
@@ -235,7 +234,7 @@ def test_the_subscription_of_a_deleted_queue_can_be_removed(account: Account, cl
     add(cloud, QUEUE)
     sqs = account.client("sqs")
     sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName="orders")["QueueUrl"])
-    assert [outcome.action for outcome in remove(cloud, QUEUE)] == [Action.UNSUBSCRIBED]
+    assert [outcome.action for outcome in remove(cloud, QUEUE)] == [SubscriberAction.UNSUBSCRIBED]
 
 
 @pytest.mark.usefixtures("topic", "queue", "function")
@@ -254,15 +253,15 @@ def test_a_teardown_can_take_back_every_permission(account: Account, cloud: Clou
 def test_several_at_once_and_one_that_fails_stops_no_other(cloud: Cloud) -> None:
     outcomes = add(cloud, EMAIL, FUNCTION, QUEUE, EMAIL)
     assert [(outcome.endpoint.address, outcome.action) for outcome in outcomes] == [
-        (EMAIL, Action.SUBSCRIBED),
-        (FUNCTION, Action.FAILED),
-        (QUEUE, Action.SUBSCRIBED),
+        (EMAIL, SubscriberAction.SUBSCRIBED),
+        (FUNCTION, SubscriberAction.FAILED),
+        (QUEUE, SubscriberAction.SUBSCRIBED),
     ]
     outcomes = remove(cloud, EMAIL, "nobody@example.com", QUEUE)
     assert [outcome.action for outcome in outcomes] == [
-        Action.UNSUBSCRIBED,
-        Action.FAILED,
-        Action.UNSUBSCRIBED,
+        SubscriberAction.UNSUBSCRIBED,
+        SubscriberAction.FAILED,
+        SubscriberAction.UNSUBSCRIBED,
     ]
     assert outcomes[1].error is not None
     assert outcomes[1].error.message == "nobody@example.com is not subscribed"
@@ -273,13 +272,15 @@ def test_unsubscribe_refuses_nonsense_before_it_removes_anything(cloud: Cloud) -
     add(cloud, EMAIL)
     with pytest.raises(UsageError):
         remove(cloud, EMAIL, "nonsense")
-    assert [one.subscriber.endpoint for one in listed(cloud)] == [EMAIL]
+    assert [one.endpoint for one in listed(cloud)] == [EMAIL]
 
 
 @pytest.mark.usefixtures("topic")
 def test_what_was_subscribed_in_another_way_can_be_unsubscribed(account: Account, cloud: Cloud) -> None:
     account.client("sns").subscribe(TopicArn=TOPIC_ARN, Protocol="http", Endpoint="http://example.com/x")
-    assert [outcome.action for outcome in remove(cloud, "http://example.com/x")] == [Action.UNSUBSCRIBED]
+    assert [outcome.action for outcome in remove(cloud, "http://example.com/x")] == [
+        SubscriberAction.UNSUBSCRIBED
+    ]
 
 
 @pytest.mark.usefixtures("topic", "queue")
@@ -287,7 +288,7 @@ def test_who_may_not_take_the_statement_back_is_told_which_one_stays(account: Ac
     add(cloud, QUEUE)
     account.interfere = refuse("SetQueueAttributes", "AccessDenied", "no", status=403)
     [outcome] = remove(cloud, QUEUE)
-    assert outcome.action is Action.UNSUBSCRIBED
+    assert outcome.action is SubscriberAction.UNSUBSCRIBED
     assert outcome.notes == (
         f"If the policy of {QUEUE} has the statement {statement_id(TOPIC_ARN)}, its owner can remove it: "
         "it is not needed now",
@@ -298,4 +299,28 @@ def test_who_may_not_take_the_statement_back_is_told_which_one_stays(account: Ac
 def test_the_subscription_of_a_deleted_function_can_be_removed(account: Account, cloud: Cloud) -> None:
     add(cloud, FUNCTION)
     account.client("lambda").delete_function(FunctionName="receiver")
-    assert [(one.action, one.notes) for one in remove(cloud, FUNCTION)] == [(Action.UNSUBSCRIBED, ())]
+    assert [(one.action, one.notes) for one in remove(cloud, FUNCTION)] == [
+        (SubscriberAction.UNSUBSCRIBED, ())
+    ]
+
+
+@pytest.mark.usefixtures("topic")
+@pytest.mark.parametrize("operation", ["Subscribe", "GetSubscriptionAttributes"])
+def test_row_24_what_was_just_made_may_not_be_found_for_seconds(
+    account: Account, cloud: Cloud, manual_clock: ManualClock, operation: str
+) -> None:
+    account.interfere = refuse(operation, "NotFound", "Subscription does not exist", times=3)
+    done = list(subscribe(cloud, NAMES, "default", [parse_endpoint(EMAIL)], Wanted(), manual_clock))
+    assert [(one.action, one.error) for one in done] == [(SubscriberAction.SUBSCRIBED, None)]
+    assert 0 < manual_clock.time < NEW_SECONDS
+
+
+@pytest.mark.usefixtures("topic")
+def test_row_24_what_stays_unfound_is_named(
+    account: Account, cloud: Cloud, manual_clock: ManualClock
+) -> None:
+    account.interfere = refuse("GetSubscriptionAttributes", "NotFound", "no", times=999)
+    [done] = subscribe(cloud, NAMES, "default", [parse_endpoint(EMAIL)], Wanted(), manual_clock)
+    assert done.error is not None
+    assert f"the new subscription of {EMAIL}" in done.error.message
+    assert manual_clock.time >= NEW_SECONDS

@@ -9,14 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ordernotify import times
 from ordernotify.errors import UsageError
-from ordernotify.times import parse_time
+from ordernotify.times import parse_moment
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 
 
 def milliseconds(moment: datetime) -> int:
     return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+
+
+def parse_time(text: str, now: datetime) -> int:
+    return times.milliseconds(parse_moment(text, now))
 
 
 @pytest.mark.parametrize(
@@ -88,3 +93,10 @@ def test_the_parts_of_an_age_add_up(days: int, hours: int, minutes: int, seconds
 
 def test_an_age_beyond_every_calendar_is_the_beginning() -> None:
     assert parse_time("9" * 500 + "d", datetime(2026, 1, 1, tzinfo=UTC)) == 0
+
+
+def test_a_range_that_is_reversed_is_refused() -> None:
+    assert times.parse_range("2m", "1m", NOW) == (NOW - timedelta(minutes=2), NOW - timedelta(minutes=1))
+    assert times.parse_range(None, None, NOW) == (None, None)
+    with pytest.raises(UsageError, match="--until is before --since"):
+        times.parse_range("1m", "2m", NOW)

@@ -12,7 +12,7 @@ import pytest
 
 from ordernotify.aws.session import Cloud
 from ordernotify.errors import StackNotFoundError
-from ordernotify.logs import LogEvent
+from ordernotify.logs.events import LogEvent
 from ordernotify.logs.trace import (
     TraceStep,
     tell_story,

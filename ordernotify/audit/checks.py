@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,37 +24,39 @@ from ordernotify.resources.topic import TopicState
 from ordernotify.settings.model import RUNTIMES
 
 YEAR_DAYS = 365
+WITHOUT_RESOURCES = ("xray:PutTraceSegments", "xray:PutTelemetryRecords")
+"""https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html"""
 _SECRET = re.compile(r"(AKIA|ASIA)[0-9A-Z]{16}|secret|password|token", re.IGNORECASE)
 _AUTHORIZED = ("AWS_IAM", "CUSTOM", "COGNITO_USER_POOLS", "JWT")
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Observation:
     """What was seen; `passed` is None where the control does not apply."""
 
     passed: bool | None
     what: str
 
 
-def _all(found: Mapping[str, bool], good: str, bad: str) -> Seen:
+def _all(found: Mapping[str, bool], good: str, bad: str) -> Observation:
     """Judge several resources of a kind, by name; the bad ones are named."""
     wrong = [name for name, passed in found.items() if not passed]
-    return Seen(not wrong, f"{bad}: {', '.join(wrong)}" if wrong else good)
+    return Observation(not wrong, f"{bad}: {', '.join(wrong)}" if wrong else good)
 
 
-def _absent(what: str) -> Seen:
-    return Seen(None, f"there is no {what}")
+def _absent(what: str) -> Observation:
+    return Observation(None, f"there is no {what}")
 
 
-def tagged(*keys: str) -> Callable[[Facts], Seen]:
+def tagged(*keys: str) -> Callable[[Facts], Observation]:
     """Make the check that these resources carry tags."""
 
-    def check(facts: Facts) -> Seen:
+    def check(facts: Facts) -> Observation:
         there = [key for key in keys if key in facts.live]
         if not there:
             return _absent(keys[0])
         untagged = facts.untagged(*there)
-        return Seen(not untagged, f"without tags: {', '.join(untagged)}" if untagged else "tagged")
+        return Observation(not untagged, f"without tags: {', '.join(untagged)}" if untagged else "tagged")
 
     return check
 
@@ -62,14 +64,18 @@ def tagged(*keys: str) -> Callable[[Facts], Seen]:
 # The table.
 
 
-def table_on_demand(facts: Facts) -> Seen:
+def table_on_demand(facts: Facts) -> Observation:
     table = facts.the(TableState)
-    return _absent("table") if table is None else Seen(table.billing == "PAY_PER_REQUEST", table.billing)
+    return (
+        _absent("table") if table is None else Observation(table.billing == "PAY_PER_REQUEST", table.billing)
+    )
 
 
-def table_recovery(facts: Facts) -> Seen:
+def table_recovery(facts: Facts) -> Observation:
     table = facts.the(TableState)
-    return _absent("table") if table is None else Seen(table.recovery, "on" if table.recovery else "off")
+    return (
+        _absent("table") if table is None else Observation(table.recovery, "on" if table.recovery else "off")
+    )
 
 
 def is_embedded(facts: Facts) -> bool:
@@ -80,82 +86,86 @@ def is_recoverable(facts: Facts) -> bool:
     return facts.embedded or bool(table_recovery(facts).passed)
 
 
-def table_backup_plan(facts: Facts) -> Seen:
-    return _absent("table") if facts.the(TableState) is None else Seen(False, "setup makes no backup plan")
+def table_backup_plan(facts: Facts) -> Observation:
+    return (
+        _absent("table")
+        if facts.the(TableState) is None
+        else Observation(False, "setup makes no backup plan")
+    )
 
 
-def table_protection(facts: Facts) -> Seen:
+def table_protection(facts: Facts) -> Observation:
     table = facts.the(TableState)
     if table is None:
         return _absent("table")
-    return Seen(table.deletion_protection, "on" if table.deletion_protection else "off")
+    return Observation(table.deletion_protection, "on" if table.deletion_protection else "off")
 
 
-def table_key(facts: Facts) -> Seen:
+def table_key(facts: Facts) -> Observation:
     told = next(iter(facts.told(TableState).values()), None)
     if told is None:
         return _absent("table")
     key = told.get("SSEDescription", {}).get("KMSMasterKeyArn")
-    return Seen(bool(key), key or "AWS's own key")
+    return Observation(bool(key), key or "AWS's own key")
 
 
 # The function.
 
 
-def _function(facts: Facts, check: Callable[[FunctionState, Mapping[str, Any]], Seen]) -> Seen:
+def _function(facts: Facts, check: Callable[[FunctionState, Mapping[str, Any]], Observation]) -> Observation:
     state = facts.the(FunctionState)
     if state is None:
         return _absent("function")
     return check(state, next(iter(facts.told(FunctionState).values())))
 
 
-def runtime(facts: Facts) -> Seen:
-    return _function(facts, lambda state, _: Seen(state.runtime in RUNTIMES, state.runtime))
+def runtime(facts: Facts) -> Observation:
+    return _function(facts, lambda state, _: Observation(state.runtime in RUNTIMES, state.runtime))
 
 
-def vpc(facts: Facts) -> Seen:
-    def check(_state: FunctionState, told: Mapping[str, Any]) -> Seen:
+def vpc(facts: Facts) -> Observation:
+    def check(_state: FunctionState, told: Mapping[str, Any]) -> Observation:
         subnets = (told.get("VpcConfig") or {}).get("SubnetIds") or []
-        return Seen(bool(subnets), ", ".join(subnets) or "in none")
+        return Observation(bool(subnets), ", ".join(subnets) or "in none")
 
     return _function(facts, check)
 
 
-def function_traced(facts: Facts) -> Seen:
-    return _function(facts, lambda state, _: Seen(state.tracing, "on" if state.tracing else "off"))
+def function_traced(facts: Facts) -> Observation:
+    return _function(facts, lambda state, _: Observation(state.tracing, "on" if state.tracing else "off"))
 
 
-def no_secrets(facts: Facts) -> Seen:
-    def check(state: FunctionState, _told: Mapping[str, Any]) -> Seen:
+def no_secrets(facts: Facts) -> Observation:
+    def check(state: FunctionState, _told: Mapping[str, Any]) -> Observation:
         found = [name for name, value in state.environment.items() if _SECRET.search(f"{name}={value}")]
-        return Seen(not found, ", ".join(found) or f"{len(state.environment)} variables, no secret")
+        return Observation(not found, ", ".join(found) or f"{len(state.environment)} variables, no secret")
 
     return _function(facts, check)
 
 
-def concurrency(facts: Facts) -> Seen:
+def concurrency(facts: Facts) -> Observation:
     if facts.the(FunctionState) is None:
         return _absent("function")
     found = facts.the(ConcurrencyState)
-    return Seen(found is not None, f"{found.reserved} reserved" if found else "none reserved")
+    return Observation(found is not None, f"{found.reserved} reserved" if found else "none reserved")
 
 
-def function_dead_letters(facts: Facts) -> Seen:
-    def check(_state: FunctionState, told: Mapping[str, Any]) -> Seen:
+def function_dead_letters(facts: Facts) -> Observation:
+    def check(_state: FunctionState, told: Mapping[str, Any]) -> Observation:
         target = (told.get("DeadLetterConfig") or {}).get("TargetArn")
-        return Seen(bool(target), target or "none")
+        return Observation(bool(target), target or "none")
 
     return _function(facts, check)
 
 
-def environment_key(facts: Facts) -> Seen:
-    def check(_state: FunctionState, told: Mapping[str, Any]) -> Seen:
-        return Seen(bool(told.get("KMSKeyArn")), told.get("KMSKeyArn") or "AWS's own key")
+def environment_key(facts: Facts) -> Observation:
+    def check(_state: FunctionState, told: Mapping[str, Any]) -> Observation:
+        return Observation(bool(told.get("KMSKeyArn")), told.get("KMSKeyArn") or "AWS's own key")
 
     return _function(facts, check)
 
 
-def bound_permission(facts: Facts) -> Seen:
+def bound_permission(facts: Facts) -> Observation:
     found = facts.states(PermissionState)
     if not found:
         return _absent("permission")
@@ -166,79 +176,81 @@ def bound_permission(facts: Facts) -> Seen:
 # The API.
 
 
-def _rest(facts: Facts, check: Callable[[RestApiState, Mapping[str, Any]], Seen]) -> Seen:
+def _rest(facts: Facts, check: Callable[[RestApiState, Mapping[str, Any]], Observation]) -> Observation:
     state = facts.the(RestApiState)
     return (
         _absent("REST API") if state is None else check(state, next(iter(facts.told(RestApiState).values())))
     )
 
 
-def execution_logs(facts: Facts) -> Seen:
+def execution_logs(facts: Facts) -> Observation:
     return _rest(
-        facts, lambda state, _: Seen(state.execution_logs != NO_EXECUTION_LOGS, state.execution_logs)
+        facts, lambda state, _: Observation(state.execution_logs != NO_EXECUTION_LOGS, state.execution_logs)
     )
 
 
-def client_certificate(facts: Facts) -> Seen:
-    def check(_state: RestApiState, told: Mapping[str, Any]) -> Seen:
-        return Seen(bool(told.get("clientCertificateId")), told.get("clientCertificateId") or "none")
+def client_certificate(facts: Facts) -> Observation:
+    def check(_state: RestApiState, told: Mapping[str, Any]) -> Observation:
+        return Observation(bool(told.get("clientCertificateId")), told.get("clientCertificateId") or "none")
 
     return _rest(facts, check)
 
 
-def stage_traced(facts: Facts) -> Seen:
-    return _rest(facts, lambda state, _: Seen(state.tracing, "on" if state.tracing else "off"))
+def stage_traced(facts: Facts) -> Observation:
+    return _rest(facts, lambda state, _: Observation(state.tracing, "on" if state.tracing else "off"))
 
 
-def web_acl(facts: Facts) -> Seen:
+def web_acl(facts: Facts) -> Observation:
     return _rest(
-        facts, lambda _state, told: Seen(bool(told.get("webAclArn")), told.get("webAclArn") or "none")
+        facts, lambda _state, told: Observation(bool(told.get("webAclArn")), told.get("webAclArn") or "none")
     )
 
 
-def cache_encrypted(facts: Facts) -> Seen:
-    def check(_state: RestApiState, told: Mapping[str, Any]) -> Seen:
+def cache_encrypted(facts: Facts) -> Observation:
+    def check(_state: RestApiState, told: Mapping[str, Any]) -> Observation:
         if not told.get("cacheClusterEnabled"):
-            return Seen(None, "there is no cache")
+            return Observation(None, "there is no cache")
         settings = told.get("methodSettings", {}).values()
         plain = any(one.get("cachingEnabled") and not one.get("cacheDataEncrypted") for one in settings)
-        return Seen(not plain, "not encrypted" if plain else "encrypted")
+        return Observation(not plain, "not encrypted" if plain else "encrypted")
 
     return _rest(facts, check)
 
 
-def cache(facts: Facts) -> Seen:
-    def check(_state: RestApiState, told: Mapping[str, Any]) -> Seen:
+def cache(facts: Facts) -> Observation:
+    def check(_state: RestApiState, told: Mapping[str, Any]) -> Observation:
         on = bool(told.get("cacheClusterEnabled"))
-        return Seen(on, "on" if on else "none")
+        return Observation(on, "on" if on else "none")
 
     return _rest(facts, check)
 
 
-def rest_authorization(facts: Facts) -> Seen:
-    def check(state: RestApiState, _told: Mapping[str, Any]) -> Seen:
+def rest_authorization(facts: Facts) -> Observation:
+    def check(state: RestApiState, _told: Mapping[str, Any]) -> Observation:
         asks = "an API key" if state.api_key_required else state.authorization or "NONE"
-        return Seen(state.api_key_required or state.authorization in _AUTHORIZED, asks)
+        return Observation(state.api_key_required or state.authorization in _AUTHORIZED, asks)
 
     return _rest(facts, check)
 
 
-def rest_access_logs(facts: Facts) -> Seen:
+def rest_access_logs(facts: Facts) -> Observation:
     return _rest(facts, lambda state, _: _access_logs(state))
 
 
-def _access_logs(state: RestApiState | HttpApiState) -> Seen:
-    return Seen(state.access_log is not None, state.access_log.destination if state.access_log else "none")
+def _access_logs(state: RestApiState | HttpApiState) -> Observation:
+    return Observation(
+        state.access_log is not None, state.access_log.destination if state.access_log else "none"
+    )
 
 
-def http_authorization(facts: Facts) -> Seen:
+def http_authorization(facts: Facts) -> Observation:
     state = facts.the(HttpApiState)
     if state is None:
         return _absent("HTTP API")
-    return Seen(state.authorization in _AUTHORIZED, state.authorization or "NONE")
+    return Observation(state.authorization in _AUTHORIZED, state.authorization or "NONE")
 
 
-def http_access_logs(facts: Facts) -> Seen:
+def http_access_logs(facts: Facts) -> Observation:
     state = facts.the(HttpApiState)
     return _absent("HTTP API") if state is None else _access_logs(state)
 
@@ -253,12 +265,12 @@ def is_limited(facts: Facts) -> bool:
 # Topics and the queue.
 
 
-def topic_keys(facts: Facts) -> Seen:
+def topic_keys(facts: Facts) -> Observation:
     found = {name: bool(told.get("KmsMasterKeyId")) for name, told in facts.told(TopicState).items()}
     return _all(found, "all", "AWS's own key") if found else _absent("topic")
 
 
-def topics_private(facts: Facts) -> Seen:
+def topics_private(facts: Facts) -> Observation:
     found = {name: not _is_public(state.policy) for name, state in facts.states(TopicState).items()}
     return _all(found, "the account and its alarms alone", "open") if found else _absent("topic")
 
@@ -272,27 +284,35 @@ def _is_public(policy: str) -> bool:
     )
 
 
-def queue_encrypted(facts: Facts) -> Seen:
+def queue_encrypted(facts: Facts) -> Observation:
     queue = facts.the(DeadLetterQueueState)
     if queue is None:
         return _absent("queue")
-    return Seen(queue.encrypted, "by SQS" if queue.encrypted else "not")
+    return Observation(queue.encrypted, "by SQS" if queue.encrypted else "not")
+
+
+def queue_key(facts: Facts) -> Observation:
+    told = next(iter(facts.told(DeadLetterQueueState).values()), None)
+    if told is None:
+        return _absent("queue")
+    key = told.get("KmsMasterKeyId")
+    return Observation(bool(key), key or "SQS's own key")
 
 
 # Alarms and logs.
 
 
-def alarm_actions(facts: Facts) -> Seen:
+def alarm_actions(facts: Facts) -> Observation:
     alarms = {name: bool(state.actions) for name, state in facts.states(MetricAlarmState).items()}
     return _all(alarms, "all of them", "no action") if alarms else _absent("alarm")
 
 
-def alarms_on(facts: Facts) -> Seen:
+def alarms_on(facts: Facts) -> Observation:
     alarms = {name: state.actions_enabled for name, state in facts.states(MetricAlarmState).items()}
     return _all(alarms, "all of them", "turned off") if alarms else _absent("alarm")
 
 
-def retention(facts: Facts) -> Seen:
+def retention(facts: Facts) -> Observation:
     groups = facts.states(LogGroupState)
     # 0 is forever.
     kept = {f"{name} {state.retention} days": _long(state.retention) for name, state in groups.items()}
@@ -303,12 +323,12 @@ def _long(days: int) -> bool:
     return days == 0 or days >= YEAR_DAYS
 
 
-def any_retention(facts: Facts) -> Seen:
+def any_retention(facts: Facts) -> Observation:
     groups = {name: state.retention > 0 for name, state in facts.states(LogGroupState).items()}
     return _all(groups, "all of them", "kept forever") if groups else _absent("log group")
 
 
-def log_keys(facts: Facts) -> Seen:
+def log_keys(facts: Facts) -> Observation:
     groups = {name: bool(told.get("kmsKeyId")) for name, told in facts.told(LogGroupState).items()}
     return _all(groups, "all of them", "AWS's own key") if groups else _absent("log group")
 
@@ -321,28 +341,22 @@ def _statements(facts: Facts) -> list[dict[str, Any]] | None:
     return None if role is None or not role.policy else json_statements(role.policy)
 
 
-def no_wildcard(facts: Facts) -> Seen:
+def no_wildcard(facts: Facts) -> Observation:
     statements = _statements(facts)
     if statements is None:
         return _absent("role of the stack's own")
     wide = [action for one in statements for action in _list(one["Action"]) if "*" in action]
-    return Seen(not wide, ", ".join(wide) or f"{len(statements)} statements, each action by name")
+    return Observation(not wide, ", ".join(wide) or f"{len(statements)} statements, each action by name")
 
 
-def named_resources(facts: Facts) -> Seen:
+def named_resources(facts: Facts) -> Observation:
     statements = _statements(facts)
     if statements is None:
         return _absent("role of the stack's own")
-    actions = _unnamed(statements)
-    return Seen(not actions, f"on any resource: {', '.join(actions)}" if actions else "each by its ARN")
-
-
-def only_traces_unnamed(facts: Facts) -> bool:
-    return all(action.startswith("xray:Put") for action in _unnamed(_statements(facts) or []))
-
-
-def _unnamed(statements: Iterable[Mapping[str, Any]]) -> list[str]:
-    return [a for one in statements if "*" in _list(one["Resource"]) for a in _list(one["Action"])]
+    anywhere = [a for one in statements if "*" in _list(one["Resource"]) for a in _list(one["Action"])]
+    unnamed = [action for action in anywhere if action not in WITHOUT_RESOURCES]
+    told = f"on any resource: {', '.join(unnamed)}" if unnamed else "each by its ARN, where AWS has one"
+    return Observation(not unnamed, told)
 
 
 def _list(value: Any) -> list[str]:

@@ -29,7 +29,7 @@ class Control:
 
     ids: tuple[str, ...]
     title: str
-    check: Callable[[Facts], checks.Seen]
+    check: Callable[[Facts], checks.Observation]
     option: str = ""
     """What mends it."""
     accepted: str = ""
@@ -159,7 +159,10 @@ CONTROLS: tuple[Control, ...] = (
     ),
     Control(("SNS.3",), "The topics are tagged", checks.tagged("topic", "alarm topic")),
     Control(("SNS.4",), "The topics' policies do not allow the public", checks.topics_private),
-    Control(("SQS.1", "CKV_AWS_27"), "The queue is encrypted", checks.queue_encrypted),
+    Control(("SQS.1",), "The queue is encrypted", checks.queue_encrypted),
+    Control(
+        ("CKV_AWS_27",), "The queue is encrypted with a key of yours", checks.queue_key, accepted=_OWN_KEY
+    ),
     Control(("SQS.2",), "The queue is tagged", checks.tagged("dead-letters")),
     Control(
         ("CloudWatch.15",), "The alarms tell somebody", checks.alarm_actions, "--alarm-email you@example.com"
@@ -180,13 +183,7 @@ CONTROLS: tuple[Control, ...] = (
     Control(("CloudWatch.17",), "The alarms' actions are on", checks.alarms_on),
     Control(("IAM.24",), "The role is tagged", checks.tagged("role")),
     Control(("IAM.21", "CKV_AWS_62", "CKV_AWS_63"), "The role may not do everything", checks.no_wildcard),
-    Control(
-        ("CKV_AWS_111",),
-        "The role writes to named resources alone",
-        checks.named_resources,
-        accepted="X-Ray knows no resources for sending traces.",
-        accepted_if=checks.only_traces_unnamed,
-    ),
+    Control(("CKV_AWS_111",), "The role writes to named resources alone", checks.named_resources),
 )
 
 

@@ -11,6 +11,7 @@ from ordernotify.aws.session import Cloud
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.api.rest_stage import RestApiState
 from ordernotify.resources.base import AnyLive, Resource
+from ordernotify.resources.dead_letters import DeadLetterQueueState
 from ordernotify.resources.log_group import LogGroupState
 from ordernotify.resources.topic import TopicState
 from ordernotify.settings.names import Names, Target
@@ -84,6 +85,10 @@ def _more(cloud: Cloud, key: str, live: AnyLive, name: str) -> Mapping[str, Any]
         return dict(cloud.lambda_.get_function_configuration(FunctionName=name))
     if isinstance(live.state, TopicState):
         return cloud.sns.get_topic_attributes(TopicArn=live.arn)["Attributes"]
+    if isinstance(live.state, DeadLetterQueueState):
+        url = live.state.url
+        answer = cloud.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["KmsMasterKeyId"])
+        return {str(key): value for key, value in answer.get("Attributes", {}).items()}
     if isinstance(live.state, LogGroupState):
         group = live.arn.partition(":log-group:")[2]
         pages = cloud.logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=group)

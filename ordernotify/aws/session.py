@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import threading
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, cast
 
 import boto3
 import botocore.session
 from botocore.config import Config
 
+from ordernotify import times
 from ordernotify.errors import (
     AwsError,
     CredentialsError,
@@ -26,9 +29,11 @@ if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_resourcegroupstaggingapi import ResourceGroupsTaggingAPIClient
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sts import STSClient
+    from mypy_boto3_sts.type_defs import GetCallerIdentityResponseTypeDef
 from ordernotify.aws.errors import CREDENTIALS_HINT, map_botocore_errors
 
 CONNECT_TIMEOUT_SECONDS = 5
@@ -36,7 +41,11 @@ READ_TIMEOUT_SECONDS = 60
 MAX_ATTEMPTS = 6
 IDENTITY_ATTEMPTS = 3
 """GetCallerIdentity is the first call of a command: an endpoint that is down must show soon."""
+IMPATIENT_ATTEMPTS = 2
+"""A kept connection may be gone when the embedded cloud was started again; a second try makes a new one."""
 MAX_POOL_CONNECTIONS = 64
+CLOCK_TOLERANCE = timedelta(seconds=5)
+"""A difference up to this may come from the call itself, whose answer has whole seconds only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +68,22 @@ class Cloud:
     """A boto3 session, its endpoint, and the clients made from it (thread-safe)."""
 
     def __init__(
-        self, session: boto3.Session, target: Target = Target.AWS, endpoint: str | None = None
+        self,
+        session: boto3.Session,
+        target: Target = Target.AWS,
+        endpoint: str | None = None,
+        attempts: int = MAX_ATTEMPTS,
     ) -> None:
         """Take the session as it is; no call is made until a client or the location is asked for."""
+        self._attempts = attempts
         self.target = target
         self.endpoint = endpoint
         self._session = session
         self._clients: dict[str, Any] = {}
         self._lock = threading.RLock()
         self._account: str | None = None
+        self._ahead = timedelta()
+        """How far AWS's clock is ahead of this machine's."""
 
     @property
     def region(self) -> str:
@@ -81,13 +97,24 @@ class Cloud:
             if self._account is None:
                 with map_botocore_errors("identify", "account"):
                     # AWS never denies this call.
-                    self._account = self._client("sts").get_caller_identity()["Account"]
+                    identity = self._client("sts").get_caller_identity()
+                self._ahead = _ahead(identity)
+                self._account = identity["Account"]
             return self._account
+
+    def now(self) -> datetime:
+        """The time by AWS's clock, which stamps the log events; this machine's may be off (AWS-FACTS 38)."""
+        self.account  # noqa: B018 - its answer has AWS's time
+        return times.now() + self._ahead
 
     @property
     def partition(self) -> str:
         """The ARN partition of the region (`aws`, `aws-cn`, `aws-us-gov`)."""
         return self._session.get_partition_for_region(self.region)
+
+    def impatient(self) -> Cloud:
+        """The same place for somebody who looks again by himself: a call is tried twice at most."""
+        return Cloud(self._session, self.target, self.endpoint, attempts=IMPATIENT_ATTEMPTS)
 
     def arn(self, service: str, resource: str, *, region: bool = True) -> str:
         """Compute an ARN from the account, the region and the resource part; IAM's have no region."""
@@ -103,7 +130,8 @@ class Cloud:
             if service not in self._clients:
                 # No proxy may stand between this machine and itself.
                 direct = Config(proxies={}) if self.target is Target.LOCAL else Config()
-                config = _client_config(IDENTITY_ATTEMPTS if service == "sts" else MAX_ATTEMPTS).merge(direct)
+                attempts = IDENTITY_ATTEMPTS if service == "sts" else self._attempts
+                config = _client_config(attempts).merge(direct)
                 self._clients[service] = self._session.client(  # type: ignore[call-overload]
                     service, endpoint_url=self.endpoint, config=config
                 )
@@ -152,8 +180,21 @@ class Cloud:
         return cast("SQSClient", self._client("sqs"))
 
     @property
+    def tagging(self) -> ResourceGroupsTaggingAPIClient:
+        return cast("ResourceGroupsTaggingAPIClient", self._client("resourcegroupstaggingapi"))
+
+    @property
     def sts(self) -> STSClient:
         return cast("STSClient", self._client("sts"))
+
+
+def _ahead(answer: GetCallerIdentityResponseTypeDef) -> timedelta:
+    try:
+        date = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+    except (KeyError, TypeError, ValueError):
+        return timedelta()
+    ahead = date - times.now()
+    return ahead if abs(ahead) > CLOCK_TOLERANCE else timedelta()
 
 
 def _client_config(attempts: int) -> Config:

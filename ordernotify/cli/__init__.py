@@ -4,17 +4,38 @@ from __future__ import annotations
 
 import codecs
 import sys
+from typing import Annotated
 
 import typer
 
+from ordernotify.cli.help import LifeOrder
+
 app = typer.Typer(
     name="ordernotify",
+    cls=LifeOrder,
     help="Stand up, prove, run and remove a serverless order-notification system on AWS.",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"ordernotify {version('ordernotify')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Nothing of its own: each command opens what it needs."""
 
 
 def write_any_character() -> None:
@@ -34,7 +55,18 @@ def _escaped(error: UnicodeError) -> tuple[str, int]:
 
 def main() -> None:
     """Run the command line; the entry point of the installed command."""
-    from ordernotify.cli import audit, local, logs, orders, policy, stack, subscribers  # noqa: F401 - they register their commands
+    from ordernotify.cli import (  # noqa: F401 - they register their commands
+        audit,
+        local,
+        logs,
+        openapi,
+        orders,
+        place,
+        policy,
+        stack,
+        subscribers,
+        watching,
+    )
 
     write_any_character()
     app(prog_name="ordernotify")

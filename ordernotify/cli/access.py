@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ordernotify.cli.run import Run
+from ordernotify.settings.names import Names
 
 if TYPE_CHECKING:
     from ordernotify.aws.session import Cloud
@@ -35,11 +36,11 @@ class Access:
     sign: Sign | None
 
 
-def find_access(run: Run, cloud: Cloud, key_file: Path | None) -> Access:
+def find_access(run: Run, cloud: Cloud, names: Names, key_file: Path | None) -> Access:
     """Find the stack's API, and read the key or the credentials if it asks for them."""
     from ordernotify.orders.signing import KEY_VARIABLE, authorizer, given_key
     from ordernotify.stack.discovery import find_endpoint
 
     key = given_key(os.environ.get(KEY_VARIABLE), key_file)
-    endpoint = find_endpoint(cloud, run.names, run.stack)
-    return Access(endpoint.url, authorizer(cloud, run.names, run.stack, endpoint.auth, key=key))
+    endpoint = find_endpoint(cloud, names, run.stack)
+    return Access(endpoint.url, authorizer(cloud, names, run.stack, endpoint.auth, key=key))

@@ -26,7 +26,7 @@ def audit(
 
     Example: ordernotify audit --stack dev --exit-code
     """
-    cloud = run.cloud()
+    cloud, names = run.open()
     from ordernotify import provision
     from ordernotify.audit import controls
     from ordernotify.audit.facts import gather
@@ -34,7 +34,7 @@ def audit(
     from ordernotify.render import audit as screen
     from ordernotify.stack.discovery import recorded_settings
 
-    resources = provision.declare(run.settings(recorded_settings(cloud, run.names, run.stack)), cloud)
+    resources = provision.declare(run.settings(names, recorded_settings(cloud, names, run.stack)), cloud)
     facts = gather(cloud, resources, provision.find_all(resources))
     if not facts.live:
         raise StackNotFoundError(

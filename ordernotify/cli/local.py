@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from ordernotify.cli import app
+from ordernotify.cli.help import panel_of, tell
 from ordernotify.cli.run import JsonOption, with_errors_shown
 from ordernotify.errors import EXIT_FAILED
 
@@ -20,10 +21,9 @@ local = typer.Typer(
     "Commands that need it start it by themselves.",
     no_args_is_help=True,
 )
-app.add_typer(local, name="local")
+app.add_typer(local, name="local", rich_help_panel=panel_of("local"))
 
 
-@local.command("start")
 def start(as_json: JsonOption = False) -> None:
     """Start the embedded cloud, with the stacks and orders that it saved last.
 
@@ -37,7 +37,6 @@ def start(as_json: JsonOption = False) -> None:
     _show(cloud.start, as_json)
 
 
-@local.command("stop")
 def stop(as_json: JsonOption = False) -> None:
     """Stop the embedded cloud; it saves its stacks and orders first.
 
@@ -50,7 +49,6 @@ def stop(as_json: JsonOption = False) -> None:
     _show(cloud.stop, as_json)
 
 
-@local.command("status")
 def status(as_json: JsonOption = False) -> None:
     """Say whether the embedded cloud is running, where, and where it keeps its state.
 
@@ -77,3 +75,7 @@ def _show(act: Callable[[], LocalCloud], as_json: bool) -> None:
             raise typer.Exit(EXIT_FAILED)
 
     with_errors_shown(False, act_and_show)
+
+
+for _name, _command in (("start", start), ("stop", stop), ("status", status)):
+    tell(local, _name, _command, _command.__doc__)

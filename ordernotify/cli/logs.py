@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,15 +14,15 @@ from ordernotify.errors import EXIT_FAILED, UsageError
 
 if TYPE_CHECKING:
     from ordernotify.aws.session import Cloud
-    from ordernotify.logs import LogEvent, LogReader
+    from ordernotify.logs.events import LogEvent
+    from ordernotify.logs.ranges import LogReader
+    from ordernotify.settings.names import Names
 
 FOLLOW_SINCE = "10m"
 RANGE_SINCE = "1h"
-TRACE_SINCE = "30d"
-"""For an order that is not in the table: as far as the logs are kept by default."""
 
 
-class Source(StrEnum):
+class LogSource(StrEnum):
     """Where a log line comes from."""
 
     FUNCTION = "function"
@@ -71,21 +71,16 @@ OrderOption = Annotated[
     typer.Option(
         "--order",
         metavar="ID",
-        help="Only the lines of every request that touched this order.",
+        help="Only the lines of every request that touched this order: its id, or the first 8 characters.",
     ),
 ]
 SourceOption = Annotated[
-    Source | None,
-    typer.Option("--source", help="Only this source.", show_default="both"),
-]
-RawOption = Annotated[bool, typer.Option("--raw", help="Print the lines exactly as they were logged.")]
-LiveOption = Annotated[
-    bool,
+    LogSource | None,
     typer.Option(
-        "--live",
-        help="Follow by a CloudWatch live tail as well, which AWS bills by the minute: for very busy logs.",
+        "--source", metavar="SOURCE", help="Only this source: function or api.", show_default="both"
     ),
 ]
+RawOption = Annotated[bool, typer.Option("--raw", help="Print the lines exactly as they were logged.")]
 
 
 @command(app, "logs")
@@ -99,7 +94,6 @@ def logs(
     order: OrderOption = None,
     source: SourceOption = None,
     raw: RawOption = False,
-    live: LiveOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show the function's and the API's log lines; -f goes on with new ones and misses none.
@@ -110,123 +104,68 @@ def logs(
     without -f lets CloudWatch search. Ctrl-C ends following with the exit status 0.
 
     Example: ordernotify logs -f --errors
-    Example: ordernotify logs --since 2d --order 0b8c2f4e-…
+
+    Example: ordernotify logs --since 2d --order 0b8f7a52
     """
-    following = follow or live
-    if following and until:
-        raise UsageError("--until and following exclude each other", "Leave --until or --follow away.")
+    if follow and until:
+        raise UsageError("--until and --follow exclude each other", "Leave one of them out.")
     if raw and as_json:
-        raise UsageError("--raw and --json exclude each other", "Leave one of them away.")
+        raise UsageError("--raw and --json exclude each other", "Leave one of them out.")
     if order is not None and not order.strip():
         raise UsageError("the order id is empty", "Give the id that the answer to the order had.")
-    start, end = _times(since or (FOLLOW_SINCE if following else RANGE_SINCE), until)
+    first = since or (FOLLOW_SINCE if follow else RANGE_SINCE)
+    from ordernotify import render, times
+    from ordernotify.logs.filters import chosen
+    from ordernotify.logs.opening import open_follower, open_reader
     from ordernotify.render.logs import LinePrinter
 
-    printer = LinePrinter(as_json=as_json, raw=raw, following=following)
-    cloud = run.cloud()
-    if following:
-        events = _followed(run, cloud, source, start, live)
+    times.parse_range(first, until, times.now())
+    printer = LinePrinter(as_json=as_json, raw=raw, following=follow, now=times.now)
+    cloud, names = run.open()
+    order = _full_id(cloud, names, order) if order else None
+    start, end = _by_awss_clock(cloud, first, until)
+    if follow:
+        events = open_follower(cloud, names, start, render.note, source).follow()
     else:
-        events = _range(run, cloud, source, start, end, order)
+        events = _range(open_reader(cloud, names, run.stack, source), start, end, order)
     shown = 0
     try:
-        for event in _chosen(events, order if following else None, filter_text, errors):
+        for event in chosen(events, order if follow else None, filter_text, errors=errors):
             printer.show(event)
             shown += 1
     except KeyboardInterrupt:
-        if not following:
+        if not follow:
             raise
-    if not following and not shown:
-        from ordernotify import render
-
+    if not follow and not shown:
         render.note(f"No such line since {since or RANGE_SINCE}; --since 7d looks further back.")
 
 
-def _times(since: str, until: str | None) -> tuple[int, int | None]:
-    from datetime import UTC, datetime
+def _full_id(cloud: Cloud, names: Names, order_id: str) -> str:
+    from ordernotify.orders.ids import full_id
 
-    from ordernotify.times import parse_time
-
-    now = datetime.now(UTC)
-    start = parse_time(since, now)
-    end = parse_time(until, now) if until else None
-    if end is not None and end < start:
-        raise UsageError("--until is before --since", "Give a later --until, or an earlier --since.")
-    return start, end
+    return full_id(cloud, names, order_id.strip())
 
 
-def _range(
-    run: Run, cloud: Cloud, source: Source | None, start: int, end: int | None, order: str | None
-) -> Iterator[LogEvent]:
-    from ordernotify.logs import find_order_events
+def _by_awss_clock(cloud: Cloud, since: str, until: str | None) -> tuple[int, int | None]:
+    """Read the times in milliseconds since 1970."""
+    from ordernotify.times import milliseconds, parse_range
 
-    reader = _reader(run, cloud, source)
+    start, end = parse_range(since, until, cloud.now())
+    return milliseconds(start) if start else 0, milliseconds(end) if end else None
+
+
+def _range(reader: LogReader, start: int, end: int | None, order: str | None) -> Iterator[LogEvent]:
+    from ordernotify.logs.filters import find_order_events
+
     if order is None:
         return reader.read(start, end)
     return iter(find_order_events(reader.read, order, start, end))
 
 
-def _reader(run: Run, cloud: Cloud, source: Source | None) -> LogReader:
-    from ordernotify.aws.waiting import SystemClock
-    from ordernotify.logs import BackOff, GroupReader, LogReader, log_groups
-
-    clock, client = SystemClock(), cloud.logs
-    groups = {name: group for name, group in log_groups(run.names).items() if source in (None, name)}
-    readers = [GroupReader(client, name, group, BackOff(clock)) for name, group in groups.items()]
-    return LogReader(readers, run.stack)
-
-
-def _followed(run: Run, cloud: Cloud, source: Source | None, start: int, live: bool) -> Iterator[LogEvent]:
-    from ordernotify import render
-    from ordernotify.aws.waiting import SystemClock
-    from ordernotify.logs import (
-        BackOff,
-        Follower,
-        GroupReader,
-        LiveTail,
-        follow_live,
-        is_transient_or_offline,
-        log_groups,
-    )
-
-    clock, client = SystemClock(), cloud.logs
-    groups = {name: group for name, group in log_groups(run.names).items() if source in (None, name)}
-    readers = [
-        GroupReader(client, name, group, BackOff(clock, is_transient_or_offline, None, render.note))
-        for name, group in groups.items()
-    ]
-    follower = Follower(readers, start, clock, tell=render.note)
-    if not live:
-        return follower.follow()
-    return follow_live(follower, LiveTail(client, groups, clock, render.note).start(), clock)
-
-
-def _chosen(
-    events: Iterator[LogEvent], order: str | None, filter_text: str | None, errors: bool
-) -> Iterator[LogEvent]:
-    from ordernotify.logs import ErrorLines, OrderLines, TextLines
-
-    stages: list[Callable[[LogEvent], list[LogEvent]]] = []
-    if order:
-        stages.append(OrderLines(order).feed)
-    if errors:
-        stages.append(ErrorLines().feed)
-    if filter_text:
-        stages.append(TextLines(filter_text).feed)
-    for stage in stages:
-        events = _through(events, stage)
-    return events
-
-
-def _through(events: Iterator[LogEvent], stage: Callable[[LogEvent], list[LogEvent]]) -> Iterator[LogEvent]:
-    for event in events:
-        yield from stage(event)
-
-
 @command(app, "trace")
 def trace(
     run: Run,
-    order_id: Annotated[str, typer.Argument(metavar="ORDER_ID", help="The order's id.")],
+    order_id: Annotated[str, typer.Argument(metavar="ID", help="The order's id, or its first 8 characters.")],
     since: Annotated[
         str | None,
         typer.Option(
@@ -243,29 +182,23 @@ def trace(
     The times come from the function's log lines, and from the table where there are none. The exit status
     is 1 if neither the table nor the logs know the order.
 
-    Example: ordernotify trace 0b8c2f4e-…
+    Example: ordernotify trace 0b8f7a52
     """
     if not order_id.strip():
         raise UsageError("the order id is empty", "Give the id that the answer to the order had.")
-    start = _times(since, None)[0] if since else None
-    from ordernotify.logs import find_order_events
-    from ordernotify.logs.trace import trace_order
+    from ordernotify import times
+
+    times.parse_range(since, None, times.now())
+    from ordernotify.logs.opening import read_story
     from ordernotify.render import json_document
     from ordernotify.render.logs import show_trace, trace_json
 
-    cloud = run.cloud()
-    reader = _reader(run, cloud, None)
-    story = trace_order(
-        cloud,
-        run.names,
-        order_id,
-        lambda order, first: find_order_events(reader.read, order, first, None),
-        start,
-        _times(TRACE_SINCE, None)[0],
-    )
+    cloud, names = run.open()
+    start = _by_awss_clock(cloud, since, None)[0] if since else None
+    story = read_story(cloud, names, run.stack, _full_id(cloud, names, order_id), start)
     if as_json:
         json_document(trace_json(story))
     else:
-        show_trace(story)
+        show_trace(story, times.now())
     if not story.known:
         raise typer.Exit(EXIT_FAILED)

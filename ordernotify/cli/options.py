@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 
+from ordernotify.cli.complete import stacks_here
 from ordernotify.settings.model import SETTING_ROWS
 from ordernotify.settings.row import Setting
 
@@ -23,11 +25,16 @@ def _option(row: Setting) -> Any:
         typer.Option(
             flag,
             help=row.help,
+            metavar=None if row.kind is bool else _metavar(row.kind),
             rich_help_panel=row.panel,
-            hidden=row.hidden,
+            autocompletion=stacks_here if row.option == "stack" else None,
             show_default=bool(row.default) or row.negative,
         ),
     ]
+
+
+def _metavar(kind: type) -> str:
+    return "N" if kind is int else "KIND" if issubclass(kind, StrEnum) else "TEXT"
 
 
 SETTING_OPTIONS = options_of(SETTING_ROWS)

@@ -18,7 +18,7 @@ from ordernotify.cli.run import JsonOption, Run, command
 from ordernotify.errors import EXIT_FAILED, OrderNotifyError, UsageError
 
 if TYPE_CHECKING:
-    from datetime import datetime, timedelta
+    from datetime import timedelta
 
     from ordernotify.orders.files import Format
     from ordernotify.orders.query import OrderQuery
@@ -34,82 +34,96 @@ class Notification(StrEnum):
     SENT = "sent"
 
 
+FindCustomerOption = Annotated[
+    str,
+    typer.Option(
+        "--customer",
+        help="A part of the customer's name, in any case.",
+        metavar="TEXT",
+        show_default=False,
+    ),
+]
+FindProductOption = Annotated[
+    str,
+    typer.Option(
+        "--product", help="A part of the product's name, in any case.", metavar="TEXT", show_default=False
+    ),
+]
+NotificationOption = Annotated[
+    Notification | None,
+    typer.Option(
+        "--notification", help="Only with this state: pending or sent.", metavar="STATE", show_default=False
+    ),
+]
+CreatedSinceOption = Annotated[
+    str | None,
+    typer.Option(
+        "--since",
+        help="Created from then on: 10m, 2h30m, 1d (ago), or ISO 8601; without a zone it is local.",
+        metavar="TIME",
+        show_default=False,
+    ),
+]
+CreatedUntilOption = Annotated[
+    str | None, typer.Option("--until", help="Created before then.", metavar="TIME", show_default=False)
+]
+WhereOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--where", help="Only where this field has this value; repeatable.", metavar="K=V", show_default=False
+    ),
+]
+SortOption = Annotated[
+    str,
+    typer.Option(
+        "--sort", help="Sort by a field; -FIELD for descending.", metavar="FIELD", show_default=False
+    ),
+]
+LimitOption = Annotated[
+    int | None,
+    typer.Option(
+        "--limit",
+        "-n",
+        help="How many at most; 0 for all.",
+        metavar="N",
+        show_default="50; all with --json",
+        min=0,
+    ),
+]
+ColumnsOption = Annotated[
+    str, typer.Option("--columns", help="The fields to show.", metavar="A,B,C", show_default=False)
+]
+
+
 @command(app, "list-orders")
 def list_orders(
     run: Run,
-    customer: Annotated[
-        str,
-        typer.Option(
-            "--customer",
-            help="A part of the customer's name, in any case.",
-            metavar="TEXT",
-            show_default=False,
-        ),
-    ] = "",
-    product: Annotated[
-        str,
-        typer.Option(
-            "--product", help="A part of the product's name, in any case.", metavar="TEXT", show_default=False
-        ),
-    ] = "",
-    notification: Annotated[
-        Notification | None,
-        typer.Option(
-            "--notification", help="Only with this state.", metavar="pending|sent", show_default=False
-        ),
-    ] = None,
-    since: Annotated[
-        str | None,
-        typer.Option(
-            "--since",
-            help="Created from then on: 10m, 2h30m, 1d (ago), or ISO 8601; without a zone it is local.",
-            metavar="TIME",
-            show_default=False,
-        ),
-    ] = None,
-    until: Annotated[
-        str | None, typer.Option("--until", help="Created before then.", metavar="TIME", show_default=False)
-    ] = None,
-    where: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--where", help="Only with this value; repeatable.", metavar="FIELD=VALUE", show_default=False
-        ),
-    ] = None,
-    sort: Annotated[
-        str,
-        typer.Option(
-            "--sort", help="Sort by a field; -FIELD for descending.", metavar="FIELD", show_default=False
-        ),
-    ] = "",
-    limit: Annotated[
-        int | None,
-        typer.Option(
-            "--limit",
-            help="How many at most; 0 for all.",
-            metavar="N",
-            show_default="50; all with --json",
-            min=0,
-        ),
-    ] = None,
-    columns: Annotated[
-        str, typer.Option("--columns", help="The fields to show.", metavar="A,B,C", show_default=False)
-    ] = "",
+    customer: FindCustomerOption = "",
+    product: FindProductOption = "",
+    notification: NotificationOption = None,
+    since: CreatedSinceOption = None,
+    until: CreatedUntilOption = None,
+    where: WhereOption = None,
+    sort: SortOption = "",
+    limit: LimitOption = None,
+    columns: ColumnsOption = "",
     json: JsonOption = False,
 ) -> None:
     """List orders: a table, or with --json one JSON object per line.
 
-    Example: ordernotify list-orders --customer doe --since 1d --sort -createdAt
+    Example: ordernotify list-orders --customer doe --since 1d
     """
+    from ordernotify import times
     from ordernotify.orders.query import OrderQuery
 
+    first, last = times.parse_range(since, until, times.now())
     shown = 0 if json else TABLE_LIMIT
     query = OrderQuery(
         customer=customer,
         product=product,
         notification=notification or "",
-        since=_moment(since),
-        until=_moment(until),
+        since=first,
+        until=last,
         where=tuple(_condition(text) for text in where or ()),
         sort=sort,
         limit=shown if limit is None else limit,
@@ -118,12 +132,12 @@ def list_orders(
 
 
 def _list(run: Run, query: OrderQuery, columns: tuple[str, ...], *, json: bool, by_default: bool) -> None:
-    cloud = run.cloud()
+    cloud, names = run.open()
     from ordernotify import render
     from ordernotify.orders import query as reading
     from ordernotify.render import orders as screen
 
-    found = reading.list_orders(cloud, run.names, query)
+    found = reading.list_orders(cloud, names, query)
     if json:
         render.json_lines(_only(order, columns) for order in found)
         return
@@ -136,14 +150,6 @@ def _list(run: Run, query: OrderQuery, columns: tuple[str, ...], *, json: bool, 
 
 def _only(order: Mapping[str, Any], columns: tuple[str, ...]) -> Mapping[str, Any]:
     return {name: order[name] for name in columns if name in order} if columns else order
-
-
-def _moment(text: str | None) -> datetime | None:
-    from datetime import UTC, datetime
-
-    from ordernotify.times import parse_moment
-
-    return parse_moment(text, datetime.now(UTC)) if text else None
 
 
 def _condition(text: str) -> tuple[str, str]:
@@ -163,20 +169,23 @@ def _column_names(text: str) -> tuple[str, ...]:
 def get_order(
     run: Run,
     order_ids: Annotated[
-        list[str], typer.Argument(metavar="ID...", help="The orders' ids.", show_default=False)
+        list[str],
+        typer.Argument(
+            metavar="ID...", help="The orders' ids, or their first 8 characters.", show_default=False
+        ),
     ],
     json: JsonOption = False,
 ) -> None:
     """Show orders by their ids; ends with status 1 if one of them does not exist.
 
-    Example: ordernotify get-order 0b8f7a52-3c1d-4e5f-8a9b-1c2d3e4f5a6b
+    Example: ordernotify get-order 0b8f7a52
     """
-    cloud = run.cloud()
+    cloud, names = run.open()
     from ordernotify import render
     from ordernotify.orders import query as reading
     from ordernotify.render import orders as screen
 
-    found = reading.get_orders(cloud, run.names, order_ids)
+    found = reading.get_orders(cloud, names, order_ids)
     known = [order for order in found if order is not None]
     if json:
         render.json_lines(known)
@@ -184,7 +193,7 @@ def get_order(
         screen.show_each(known)
     unknown = [order_id for order_id, order in zip(order_ids, found, strict=True) if order is None]
     if unknown:
-        screen.show_unknown(unknown, run.names.table)
+        screen.show_unknown(unknown, names.table)
         raise typer.Exit(EXIT_FAILED)
 
 
@@ -198,7 +207,10 @@ def export_orders(
     form: Annotated[
         str,
         typer.Option(
-            "--format", help="The file's format.", metavar="jsonl|csv", show_default="its suffix; jsonl for -"
+            "--format",
+            help="The file's format: jsonl or csv.",
+            metavar="FORM",
+            show_default="its suffix; jsonl for -",
         ),
     ] = "",
     json: JsonOption = False,
@@ -216,7 +228,7 @@ def export_orders(
     chosen = format_of(file, form)
     if json and file == STDIO:
         raise UsageError("--json and the orders cannot both go to stdout", "Leave one of them away.")
-    cloud = run.cloud()
+    cloud, names = run.open()
     from ordernotify import render
     from ordernotify.render import orders as screen
     from ordernotify.render.progress import counting
@@ -225,7 +237,7 @@ def export_orders(
     shown = render.json_safe if chosen is Format.JSONL else render.clean
     visible = shown if file == STDIO and sys.stdout.isatty() else None
     with counting("exporting") as tick:
-        count = export.export_orders(cloud, run.names, file, chosen, progress=tick, visible=visible)
+        count = export.export_orders(cloud, names, file, chosen, progress=tick, visible=visible)
     if json:
         render.json_document({"exported": count, "file": file, "format": chosen.value})
     else:
@@ -243,8 +255,8 @@ def import_orders(
         str,
         typer.Option(
             "--format",
-            help="The file's format.",
-            metavar="jsonl|csv",
+            help="The file's format: jsonl or csv.",
+            metavar="FORM",
             show_default="its suffix; jsonl for -",
         ),
     ] = "",
@@ -267,7 +279,7 @@ def import_orders(
 
 
 def _restore(run: Run, opened: BinaryIO, file: str, form: Format, *, json: bool) -> Counter[str]:
-    cloud = run.cloud()
+    cloud, names = run.open()
     from ordernotify.orders import restore
     from ordernotify.render import orders as screen
     from ordernotify.render.progress import counting
@@ -275,7 +287,7 @@ def _restore(run: Run, opened: BinaryIO, file: str, form: Format, *, json: bool)
     counts: Counter[str] = Counter()
     try:
         with counting("brought back") as tick:
-            for done in restore.restore_orders(cloud, run.names, opened, form):
+            for done in restore.restore_orders(cloud, names, opened, form):
                 counts[done.result] += 1
                 tick(counts.total())
                 if done.result is restore.Restoration.REFUSED:
@@ -322,7 +334,7 @@ def redrive(
     Example: ordernotify redrive --older-than 5m
     """
     age = _age(older_than)
-    cloud = run.cloud()
+    cloud, names = run.open()
     from ordernotify.orders import redrive as sender
     from ordernotify.render import orders as screen
 
@@ -330,14 +342,14 @@ def redrive(
         from ordernotify.orders.undelivered import find_undelivered, send_undelivered
 
         if dry_run:
-            screen.show_undelivered(find_undelivered(cloud, run.names), json=json)
+            screen.show_undelivered(find_undelivered(cloud, names), json=json)
             return
-        outcomes = send_undelivered(cloud, run.names)
+        outcomes = send_undelivered(cloud, names)
     elif dry_run:
-        screen.show_pending(sender.find_pending(cloud, run.names, age), json=json)
+        screen.show_pending(sender.find_pending(cloud, names, age), json=json)
         return
     else:
-        outcomes = sender.redrive(cloud, run.names, age, concurrency=concurrency)
+        outcomes = sender.redrive(cloud, names, age, concurrency=concurrency)
     _send_all(outcomes, "undelivered" if undelivered else "pending", json)
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ordernotify.cli import app
+from ordernotify.cli.help import panel_of
 from ordernotify.cli.options import SETTING_OPTIONS
 from ordernotify.cli.run import Run, command
 from ordernotify.errors import AccessDeniedError, UsageError
@@ -26,7 +27,7 @@ policy_app = typer.Typer(
     help="Print the least IAM policy for setup, for daily operation, for teardown, or for the function.",
     no_args_is_help=True,
 )
-app.add_typer(policy_app)
+app.add_typer(policy_app, rich_help_panel=panel_of("policy"))
 
 ReceiverOption = Annotated[
     list[str] | None,
@@ -45,15 +46,18 @@ def setup(run: Run) -> None:
     It makes and updates what is described. What an earlier setup made and is described no longer is removed
     with the policy of `policy teardown`.
 
-    Example: ordernotify policy setup --stack dev --auth api-key > setup.json
-    && aws iam put-user-policy --user-name deployer --policy-name setup --policy-document file://setup.json
+    Example: ordernotify policy setup --auth api-key > setup.json
+
+    Example: aws iam put-user-policy --user-name deployer \\
+        --policy-name setup --policy-document file://setup.json
     """
     cloud = run.cloud()
     from ordernotify import provision
     from ordernotify.iam import policies
 
-    settings = _described(run, None)
-    _show(policies.policy(provision.setup_calls(provision.declare(settings, cloud)), cloud))
+    settings = _described(run, cloud, as_recorded=False)
+    more = (*_finding_calls(cloud, run), *provision.setup_calls(provision.declare(settings, cloud)))
+    _show(policies.policy(more, cloud))
 
 
 @command(policy_app, "operate", SETTING_OPTIONS)
@@ -69,7 +73,7 @@ def operate(run: Run, receiver: ReceiverOption = None) -> None:
     from ordernotify.iam import policies
 
     settings = _described(run, cloud)
-    more = operate_calls(cloud, settings, _receivers(receiver))
+    more = (*_finding_calls(cloud, run), *operate_calls(cloud, settings, _receivers(receiver)))
     _show(policies.policy((*provision.status_calls(provision.declare(settings, cloud)), *more), cloud))
 
 
@@ -88,8 +92,9 @@ def teardown(run: Run, receiver: ReceiverOption = None) -> None:
 
     settings = _described(run, cloud)
     more = (
-        *endpoint.calls(cloud, run.names),
-        *count_calls(cloud, run.names),
+        *_finding_calls(cloud, run),
+        *endpoint.calls(cloud, settings.names),
+        *count_calls(cloud, settings.names),
         *delivery.calls(_receivers(receiver)),
     )
     _show(policies.policy((*provision.teardown_calls(provision.declare(settings, cloud)), *more), cloud))
@@ -104,19 +109,21 @@ def function(run: Run) -> None:
     cloud = run.cloud()
     from ordernotify.iam import policies
 
-    _show(policies.role_policy(_described(run, None), cloud))
+    _show(policies.role_policy(_described(run, cloud, as_recorded=False), cloud))
 
 
 def operate_calls(cloud: Cloud, settings: Settings, receivers: Sequence[str]) -> Calls:
     """List what the commands between setup and teardown call, beside what `status` reads of the resources."""
-    from ordernotify import logs, subscribers
     from ordernotify.audit import facts
     from ordernotify.local import inbox
-    from ordernotify.logs import trace
+    from ordernotify.logs import events, trace
     from ordernotify.orders import redrive, restore, signing, undelivered
+    from ordernotify.resources.sandbox import SMS_CALLS
     from ordernotify.stack import discovery as endpoint
     from ordernotify.stack import health as overview
     from ordernotify.stack import verify
+    from ordernotify.subscribers import change
+    from ordernotify.watch.history import HISTORY_CALLS
 
     names = settings.names
     return (
@@ -126,20 +133,21 @@ def operate_calls(cloud: Cloud, settings: Settings, receivers: Sequence[str]) ->
         *redrive.calls(cloud, names),
         *undelivered.calls(cloud, names),
         *restore.calls(cloud, names),
-        *logs.calls(cloud, names),
+        *events.calls(cloud, names),
         *trace.calls(cloud, names),
         *verify.calls(cloud, names),
         *facts.calls(cloud, names),
-        *subscribers.change_calls(cloud, names, receivers),
-        *subscribers.SANDBOX_CALLS,
+        *change.change_calls(cloud, names, receivers),
+        *SMS_CALLS,
+        *HISTORY_CALLS,
         *(inbox.calls(cloud, names) if cloud.target is Target.LOCAL else ()),
     )
 
 
 def _receivers(given: list[str] | None) -> list[str]:
-    from ordernotify import subscribers
+    from ordernotify.subscribers.endpoints import parse_endpoint
 
-    endpoints = [subscribers.parse_endpoint(arn) for arn in given or ()]
+    endpoints = [parse_endpoint(arn) for arn in given or ()]
     for endpoint in endpoints:
         if endpoint.protocol not in {"sqs", "lambda"}:
             raise UsageError(
@@ -149,16 +157,24 @@ def _receivers(given: list[str] | None) -> list[str]:
     return [endpoint.address for endpoint in endpoints]
 
 
-def _described(run: Run, cloud: Cloud | None) -> Settings:
-    """Describe the stack: flags win over environment and file, and these over what `setup` recorded."""
-    recorded = {}
-    if cloud is not None:
-        from ordernotify.stack.discovery import recorded_settings
+def _finding_calls(cloud: Cloud, run: Run) -> Calls:
+    """List what finding the stack's names calls, whatever they turn out to be."""
+    from ordernotify.stack import discovery
 
-        # The stack need not exist, and who prints a policy need not be allowed to look.
-        with suppress(AccessDeniedError):
-            recorded = recorded_settings(cloud, run.names, run.stack)
-    return run.settings(recorded)
+    return discovery.naming_calls(cloud, run.told_names)
+
+
+def _described(run: Run, cloud: Cloud, *, as_recorded: bool = True) -> Settings:
+    """Describe the stack: flags win over environment and file, and these over what `setup` recorded."""
+    from ordernotify.stack.discovery import recorded_settings, with_own_role
+
+    names, recorded = run.told_names, dict[str, Any]()
+    # The stack need not exist, and who prints a policy need not be allowed to look.
+    with suppress(AccessDeniedError):
+        names = with_own_role(cloud, run.names_in(cloud), run.stack)
+        if as_recorded:
+            recorded = recorded_settings(cloud, names, run.stack)
+    return run.settings(names, recorded)
 
 
 def _show(policy: Policy) -> None:

@@ -8,11 +8,14 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
+from ordernotify.cli import app as root
+from ordernotify.cli.help import panel_of, tell
 from ordernotify.cli.options import options_of
 from ordernotify.errors import EXIT_FAILED, EXIT_INTERRUPTED, OrderNotifyError, UsageError
 from ordernotify.settings.environment import told_by_environment
@@ -26,11 +29,22 @@ if TYPE_CHECKING:
     from ordernotify.aws.session import Cloud
 
 _COMMON = "Common options"
+
+
+class Color(StrEnum):
+    """When to print colours."""
+
+    AUTO = "auto"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
 _Config = Annotated[
     Path | None,
     typer.Option(
         "--config",
         envvar="ORDERNOTIFY_CONFIG",
+        metavar="FILE",
         help="The settings file.",
         show_default="ordernotify.toml, where it exists",
         rich_help_panel=_COMMON,
@@ -43,6 +57,28 @@ _Verbose = Annotated[
         "--verbose",
         envvar="ORDERNOTIFY_VERBOSE",
         help="Show the traceback of an error.",
+        rich_help_panel=_COMMON,
+        show_envvar=False,
+    ),
+]
+_Quiet = Annotated[
+    bool,
+    typer.Option(
+        "--quiet",
+        "-q",
+        envvar="ORDERNOTIFY_QUIET",
+        help="Print the result and errors only.",
+        rich_help_panel=_COMMON,
+        show_envvar=False,
+    ),
+]
+_Color = Annotated[
+    Color,
+    typer.Option(
+        "--color",
+        envvar="ORDERNOTIFY_COLOR",
+        metavar="WHEN",
+        help="Colours: always, never, or auto (on a terminal, unless NO_COLOR is set).",
         rich_help_panel=_COMMON,
         show_envvar=False,
     ),
@@ -62,7 +98,9 @@ JsonOption = Annotated[
 _COMMON_OPTIONS: Mapping[str, tuple[Any, Any]] = {
     "config": (_Config, None),
     **options_of(PLACE_ROWS),
+    "quiet": (_Quiet, False),
     "verbose": (_Verbose, False),
+    "color": (_Color, Color.AUTO),
     **options_of(NAME_ROWS),
 }
 
@@ -72,7 +110,8 @@ class Run:
     """One invocation of a command: which stack, where it lives, and how to open that place."""
 
     stack: str
-    names: Names
+    told_names: Names
+    """As told or by default; `names_in` finds those that the stack has."""
     target: Target
     region: str | None
     profile: str | None
@@ -84,9 +123,21 @@ class Run:
     config: Path
     """The settings file, whether it exists or not."""
 
-    def settings(self, recorded: Mapping[str, Any] | None = None) -> Settings:
+    def settings(self, names: Names | None = None, recorded: Mapping[str, Any] | None = None) -> Settings:
         """Describe the stack as told, and for the rest as `setup` recorded it."""
-        return describe(self.stack, self.names, self.told, recorded)
+        return describe(self.stack, names or self.told_names, self.told, recorded)
+
+    def open(self) -> tuple[Cloud, Names]:
+        """Open the place, and find the names of the stack there."""
+        cloud = self.cloud()
+        return cloud, self.names_in(cloud)
+
+    def names_in(self, cloud: Cloud) -> Names:
+        """Find the names of the stack: those told, and for the rest those that it has."""
+        from ordernotify.stack.discovery import find_names
+
+        told = {row.field for row in NAME_ROWS if row.option in self.told.values}
+        return find_names(cloud, self.told_names, told, self.stack)
 
     def cloud(self) -> Cloud:
         """Open the place where the stack lives and say on stderr which one it is.
@@ -125,7 +176,7 @@ def _run_from(context: typer.Context, config: Path | None, verbose: bool) -> Run
         raise told.located(error) from None
     return Run(
         stack=place.stack,
-        names=names,
+        told_names=names,
         target=Target.AWS if place.aws else Target.LOCAL,
         region=place.region,
         profile=place.profile,
@@ -174,18 +225,27 @@ def command(
 
         @functools.wraps(function)
         def invoke(context: typer.Context, **values: Any) -> None:
+            from ordernotify import render
+
+            render.configure(quiet=values["quiet"], color=values["color"])
             config, verbose = values["config"], bool(values["verbose"])
             given = {parameter.name: values[parameter.name] for parameter in own}
             with_errors_shown(verbose, lambda: function(_run_from(context, config, verbose), **given))
 
         keyword_only = inspect.Parameter.KEYWORD_ONLY
-        parameters = [inspect.Parameter("context", keyword_only, annotation=typer.Context), *own, *common]
+        first = inspect.Parameter("context", keyword_only, annotation=typer.Context)
+        parameters = [first, *sorted([*own, *common], key=_is_common)]
         invoke.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         invoke.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-        app.command(name, **options)(invoke)
+        panel = panel_of(name) if app is root else None
+        tell(app, name, invoke, function.__doc__, rich_help_panel=panel, **options)
         return function
 
     return register
+
+
+def _is_common(parameter: inspect.Parameter) -> bool:
+    return any(getattr(one, "rich_help_panel", "") == _COMMON for one in parameter.annotation.__metadata__)
 
 
 def with_errors_shown(verbose: bool, call: Callable[[], None]) -> None:

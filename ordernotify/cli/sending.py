@@ -23,6 +23,93 @@ BULK_CONCURRENCY = 8
 """Below the 10 that a new AWS account's functions may run at the same time."""
 
 
+CustomerOption = Annotated[
+    str | None,
+    typer.Option("--customer", help="The customer's name.", metavar="NAME", show_default=False),
+]
+ProductOption = Annotated[
+    str | None, typer.Option("--product", help="The product's name.", metavar="NAME", show_default=False)
+]
+QuantityOption = Annotated[
+    int | None, typer.Option("--quantity", help="How many.", metavar="N", show_default="1")
+]
+FieldOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--field",
+        help="A further field; JSON (5, true, [1, 2]) is taken as that, all else as text; repeatable.",
+        metavar="K=V",
+        show_default=False,
+    ),
+]
+IdempotencyKeyOption = Annotated[
+    str | None,
+    typer.Option(
+        "--idempotency-key",
+        help="The same key and order again make no second order.",
+        metavar="KEY",
+        show_default="a new one",
+    ),
+]
+FileOption = Annotated[
+    str | None,
+    typer.Option(
+        "--file",
+        "-f",
+        help="Send the orders of a JSON lines or CSV file; - for stdin.",
+        metavar="FILE",
+        show_default=False,
+    ),
+]
+FormatOption = Annotated[
+    str,
+    typer.Option(
+        "--format",
+        help="The file's format: jsonl or csv.",
+        metavar="FORM",
+        show_default="its suffix; jsonl for stdin",
+    ),
+]
+CountOption = Annotated[
+    int | None,
+    typer.Option(
+        "--count", help="Send the same order this many times.", metavar="N", min=1, show_default=False
+    ),
+]
+ConcurrencyOption = Annotated[
+    int | None,
+    typer.Option(
+        "--concurrency",
+        help="How many at the same time.",
+        metavar="N",
+        min=1,
+        max=256,
+        show_default=f"{BULK_CONCURRENCY}",
+    ),
+]
+SendRateOption = Annotated[
+    float | None,
+    typer.Option(
+        "--rate", help="Orders per second at most; 0 for no limit.", metavar="N", min=0, show_default=False
+    ),
+]
+RejectsOption = Annotated[
+    str,
+    typer.Option(
+        "--rejects", help="Write what was not taken to this file.", metavar="FILE", show_default=False
+    ),
+]
+ImportIdOption = Annotated[
+    str,
+    typer.Option(
+        "--import-id",
+        help="A part of every key of --file: another one makes the same lines new orders.",
+        metavar="TEXT",
+        show_default=False,
+    ),
+]
+
+
 @dataclass(frozen=True, slots=True)
 class _Bulk:
     """How to send many: orders per second (0: as fast as it goes), side by side, and where rejects go."""
@@ -38,94 +125,18 @@ class _Bulk:
 @command(app, "send-order")
 def send_order(
     run: Run,
-    customer: Annotated[
-        str | None,
-        typer.Option("--customer", help="The customer's name.", metavar="NAME", show_default=False),
-    ] = None,
-    product: Annotated[
-        str | None, typer.Option("--product", help="The product's name.", metavar="NAME", show_default=False)
-    ] = None,
-    quantity: Annotated[
-        int | None, typer.Option("--quantity", help="How many.", metavar="N", show_default="1")
-    ] = None,
-    field: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--field",
-            help="A further field; JSON (5, true, [1, 2]) is taken as that, all else as text; repeatable.",
-            metavar="NAME=VALUE",
-            show_default=False,
-        ),
-    ] = None,
-    idempotency_key: Annotated[
-        str | None,
-        typer.Option(
-            "--idempotency-key",
-            help="The same key and order again make no second order.",
-            metavar="KEY",
-            show_default="a new one",
-        ),
-    ] = None,
-    file: Annotated[
-        str | None,
-        typer.Option(
-            "--file",
-            help="Send the orders of a JSON lines or CSV file; - for stdin.",
-            metavar="FILE",
-            show_default=False,
-        ),
-    ] = None,
-    form: Annotated[
-        str,
-        typer.Option(
-            "--format",
-            help="The file's format.",
-            metavar="jsonl|csv",
-            show_default="its suffix; jsonl for stdin",
-        ),
-    ] = "",
-    count: Annotated[
-        int | None,
-        typer.Option(
-            "--count", help="Send the same order this many times.", metavar="N", min=1, show_default=False
-        ),
-    ] = None,
-    concurrency: Annotated[
-        int | None,
-        typer.Option(
-            "--concurrency",
-            help="How many at the same time.",
-            metavar="N",
-            min=1,
-            max=256,
-            show_default=f"{BULK_CONCURRENCY}",
-        ),
-    ] = None,
-    rate: Annotated[
-        float | None,
-        typer.Option(
-            "--rate",
-            help="Orders per second at most; 0 for no limit.",
-            metavar="N",
-            min=0,
-            show_default=False,
-        ),
-    ] = None,
-    rejects: Annotated[
-        str,
-        typer.Option(
-            "--rejects", help="Write what was not taken to this file.", metavar="FILE", show_default=False
-        ),
-    ] = "",
-    import_id: Annotated[
-        str,
-        typer.Option(
-            "--import-id",
-            help="A part of every key of --file: another one makes the same lines new orders.",
-            metavar="TEXT",
-            show_default=False,
-        ),
-    ] = "",
+    customer: CustomerOption = None,
+    product: ProductOption = None,
+    quantity: QuantityOption = None,
+    field: FieldOption = None,
+    idempotency_key: IdempotencyKeyOption = None,
+    file: FileOption = None,
+    form: FormatOption = "",
+    count: CountOption = None,
+    concurrency: ConcurrencyOption = None,
+    rate: SendRateOption = None,
+    rejects: RejectsOption = "",
+    import_id: ImportIdOption = "",
     api_key_file: KeyFileOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -135,9 +146,9 @@ def send_order(
     A list of rejects, mended, is sent in the same way. Ctrl-C waits for running requests, shows the summary
     and ends with status 130.
 
-    Example: ordernotify send-order --customer "John Doe" --product Mouse
+    Example: ordernotify send-order --customer Ann --product Mouse
 
-    Example: ordernotify send-order --file orders.csv --rejects rejects.jsonl
+    Example: ordernotify send-order -f orders.csv --rejects bad.jsonl
     """
     of_file = {"--rejects": rejects, "--import-id": import_id, "--format": form}
     of_many = {"--concurrency": concurrency, "--rate": rate}
@@ -190,7 +201,7 @@ def _send_one(run: Run, body: bytes, given_key: str | None, api_key_file: Path |
 
     key = random_key() if given_key is None else given_key
     check_key(key)
-    access = find_access(run, run.cloud(), api_key_file)
+    access = find_access(run, *run.open(), api_key_file)
     from ordernotify import render
     from ordernotify.render import orders as screen
 
@@ -256,7 +267,7 @@ def _send_all(
     from ordernotify.orders.post import OrderClient
 
     clock = SystemClock()
-    access = find_access(run, run.cloud(), bulk.api_key_file)
+    access = find_access(run, *run.open(), bulk.api_key_file)
     client = OrderClient(access.url, connections=bulk.concurrency, sign=access.sign, clock=clock)
     from ordernotify.render.progress import sending
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,18 +13,14 @@ from ordernotify.cli import app
 from ordernotify.cli.access import KeyFileOption, find_access
 from ordernotify.cli.options import SETTING_OPTIONS
 from ordernotify.cli.run import JsonOption, Run, command
-from ordernotify.errors import EXIT_DIFFERENCES, EXIT_FAILED, OrderNotifyError, StackNotFoundError, UsageError
+from ordernotify.errors import EXIT_DIFFERENCES, EXIT_FAILED, OrderNotifyError, UsageError
 from ordernotify.settings.model import Settings
-from ordernotify.settings.names import Names, Target
+from ordernotify.settings.names import Target
 
 if TYPE_CHECKING:
     from ordernotify.aws.session import Cloud
     from ordernotify.executor import Event, Plan
     from ordernotify.resources.base import AnyLive, Resource
-    from ordernotify.stack.health import Health
-
-LAST_ERRORS_SECONDS = 24 * 3600
-"""How far back `status` looks for errors."""
 
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; for scripts.")]
 ExitCodeOption = Annotated[
@@ -50,13 +46,15 @@ def setup(
 
     Example: ordernotify setup --email you@example.com
     """
-    settings = run.settings()
-    cloud = run.cloud()
+    run.settings()  # what cannot be is refused before the place is opened
+    cloud, names = run.open()
     from ordernotify import provision
     from ordernotify.render import note, plans
     from ordernotify.render.production import show_production
+    from ordernotify.stack.discovery import with_own_role
     from ordernotify.stack.report import report
 
+    settings = run.settings(with_own_role(cloud, names, run.stack))
     resources = provision.declare(settings, cloud)
     planned = provision.plan(resources, adopt=adopt)
     if settings.production and planned.changes:
@@ -135,47 +133,21 @@ def status(
 
     Described is what the settings file and the environment say; for the rest, what the last setup was told.
 
-    Example: ordernotify status --stack dev
+    Example: ordernotify status
     """
-    cloud = run.cloud()
-    from ordernotify import provision
+    cloud, names = run.open()
     from ordernotify.orders.signing import read_api_key
     from ordernotify.render import plans
-    from ordernotify.stack.discovery import recorded_settings
-    from ordernotify.stack.report import report
+    from ordernotify.stack.overview import read_overview
 
-    settings = run.settings(recorded_settings(cloud, run.names, run.stack))
-    planned = provision.plan(provision.declare(settings, cloud))
-    if all(item.live is None for item in planned.items):
-        raise StackNotFoundError(
-            f"there is no stack {run.stack} here",
-            "`ordernotify setup` makes it; --stack, --aws and --region choose another one.",
-        )
-    found = report(settings, cloud, planned)
-    health = _health(cloud, run.names)
-    api_key = read_api_key(cloud, run.names, run.stack) if show_key else None
+    found = read_overview(cloud, names, run.stack, run.settings)
+    api_key = read_api_key(cloud, names, run.stack) if show_key else None
     if json:
-        plans.show_report_json(found, health, api_key)
+        plans.show_report_json(found.report, found.health, api_key)
     else:
-        plans.show_status(found, health, api_key)
-    if exit_code and planned.changes:
+        plans.show_status(found.report, found.health, api_key)
+    if exit_code and found.differs:
         raise typer.Exit(EXIT_DIFFERENCES)
-
-
-def _health(cloud: Cloud, names: Names) -> Health:
-    """Read how the stack is doing, side by side."""
-    import time
-    from concurrent.futures import ThreadPoolExecutor
-
-    from ordernotify.orders.items import count_orders
-    from ordernotify.stack import health as overview
-
-    since = int((time.time() - LAST_ERRORS_SECONDS) * 1000)
-    with ThreadPoolExecutor(3) as pool:
-        alarms = pool.submit(overview.read_alarms, cloud, names)
-        orders = pool.submit(count_orders, cloud, names)
-        errors = pool.submit(overview.last_errors, cloud, names, since)
-        return overview.Health(alarms.result(), orders.result(), errors.result())
 
 
 @command(app, "verify")
@@ -184,13 +156,13 @@ def verify(run: Run, api_key_file: KeyFileOption = None, json: JsonOption = Fals
 
     Example: ordernotify verify
     """
-    cloud = run.cloud()
+    cloud, names = run.open()
     from ordernotify.orders.post import Answer, Draft, OrderClient
     from ordernotify.orders.send import random_key
     from ordernotify.render import json_document, json_text, proof
     from ordernotify.stack import verify as procedure
 
-    access = find_access(run, cloud, api_key_file)
+    access = find_access(run, cloud, names, api_key_file)
     client = OrderClient(access.url, sign=access.sign)
 
     def send(order: Mapping[str, Any]) -> Answer:
@@ -199,7 +171,7 @@ def verify(run: Run, api_key_file: KeyFileOption = None, json: JsonOption = Fals
     order_id = ""
     checks: list[procedure.Check] = []
     try:
-        for outcome in procedure.verify(cloud, run.names, run.stack, send):
+        for outcome in procedure.verify(cloud, names, run.stack, send):
             if isinstance(outcome, Answer):
                 order_id = outcome.order_id
                 continue
@@ -215,25 +187,57 @@ def verify(run: Run, api_key_file: KeyFileOption = None, json: JsonOption = Fals
 
 
 @command(app, "inbox")
-def inbox(run: Run, json: JsonOption = False) -> None:
-    """Show the emails and text messages that the subscribers of a local stack got.
+def inbox(
+    run: Run,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Show new messages until Ctrl-C.")] = False,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="Only the newest N.", metavar="N")
+    ] = None,
+    order: Annotated[
+        str | None,
+        typer.Option(
+            "--order",
+            metavar="ID",
+            help="Only the messages about this order: its id, or the first 8 characters.",
+        ),
+    ] = None,
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="ADDRESS", help="Only those to this subscriber.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Show the emails and text messages that the subscribers of a local stack got, oldest first.
 
-    Example: ordernotify inbox --json
+    Each subscriber got what its filter policy let through at the time. Ctrl-C ends following with the exit
+    status 0.
+
+    Example: ordernotify inbox --to you@example.com
     """
     if run.target is Target.AWS:
         raise UsageError(
             "the inbox exists on the local target only",
             "On AWS the messages are in the subscribers' mailboxes and phones.",
         )
-    cloud = run.cloud()
-    from ordernotify.local.inbox import read_inbox
-    from ordernotify.render import note, proof
+    cloud, names = run.open()
+    from ordernotify import times
+    from ordernotify.aws.waiting import SystemClock
+    from ordernotify.local.inbox import Delivery, follow_inbox, read_inbox
+    from ordernotify.orders.ids import full_id
+    from ordernotify.render import proof
 
-    deliveries = read_inbox(cloud, run.names, tell=note)
-    if json:
-        proof.show_inbox_json(deliveries)
-    else:
-        proof.show_inbox(deliveries)
+    wanted = full_id(cloud, names, order) if order else None
+
+    def read() -> list[Delivery]:
+        found = read_inbox(cloud, names, run.stack)
+        return [one for one in found if wanted in (None, one.order_id) and to in (None, one.to)]
+
+    if not follow:
+        proof.show_inbox(read()[-(limit or 0) :], times.now, as_json=json)
+        return
+    already = read()
+    skipped = already[: max(len(already) - limit, 0)] if limit else []
+    with suppress(KeyboardInterrupt):
+        proof.show_inbox(follow_inbox(read, SystemClock(), skipped), times.now, as_json=json)
 
 
 @command(app, "teardown")
@@ -254,17 +258,18 @@ def teardown(
 
     Example: ordernotify teardown --yes --delete-orders
     """
-    cloud = run.cloud()
+    cloud, names = run.open()
     from ordernotify import provision
     from ordernotify.render import json_document, plans
-    from ordernotify.stack.discovery import recorded_settings
+    from ordernotify.stack.discovery import recorded_settings, with_own_role
 
-    settings = Settings(run.stack, run.names, **recorded_settings(cloud, run.names, run.stack))
+    names = with_own_role(cloud, names, run.stack)
+    settings = Settings(run.stack, names, **recorded_settings(cloud, names, run.stack))
     resources = provision.declare(settings, cloud)
     planned = provision.plan_teardown(resources, delete_orders=bool(delete_orders))
     if planned.changes:
         plans.show_plan(planned)
-        if not yes and _confirm_teardown(cloud, run, planned, ask_for_orders=delete_orders is None):
+        if not yes and _confirm_teardown(cloud, settings, planned, ask_for_orders=delete_orders is None):
             planned = provision.plan_teardown(resources, delete_orders=True)
         _apply(resources, planned)
     if json:
@@ -274,28 +279,29 @@ def teardown(
     _stop_unused_cloud(cloud)
 
 
-def _confirm_teardown(cloud: Cloud, run: Run, planned: Plan, *, ask_for_orders: bool) -> bool:
+def _confirm_teardown(cloud: Cloud, settings: Settings, planned: Plan, *, ask_for_orders: bool) -> bool:
     """Ask whether to go on; returns whether the orders are to be deleted after all."""
     from ordernotify.orders.items import count_orders
     from ordernotify.render import note
 
     if not sys.stdin.isatty():
         raise OrderNotifyError("there is no terminal to ask at", "Read the plan above, then add --yes.")
-    counted = count_orders(cloud, run.names)
+    counted = count_orders(cloud, settings.names)
     if not ask_for_orders or counted is None or not any(item.keeps_orders for item in planned.items):
-        typer.confirm(f"Remove this of the stack {run.stack}?", abort=True, err=True)
+        typer.confirm(f"Remove this of the stack {settings.stack}?", abort=True, err=True)
         return False
     number = f"{counted.orders}" if counted.complete else f"at least {counted.orders}"
-    note(f"The table {run.names.table} holds {number} orders, {counted.pending} of them not announced yet.")
+    table = settings.names.table
+    note(f"The table {table} holds {number} orders, {counted.pending} of them not announced yet.")
     note("`ordernotify export-orders orders.jsonl` saves them first.")
-    typer.confirm(f"Remove the stack {run.stack} and keep the table?", abort=True, err=True)
+    typer.confirm(f"Remove the stack {settings.stack} and keep the table?", abort=True, err=True)
     answer = typer.prompt(
-        f"Type {run.stack} to delete the table with all orders too, or press Enter to keep it",
+        f"Type {settings.stack} to delete the table with all orders too, or press Enter to keep it",
         default="",
         show_default=False,
         err=True,
     )
-    return bool(answer == run.stack)
+    return bool(answer == settings.stack)
 
 
 def _stop_unused_cloud(cloud: Cloud) -> None:

@@ -13,7 +13,7 @@ from ordernotify.errors import EXIT_FAILED
 from ordernotify.resources.filter_policy import Scope
 
 if TYPE_CHECKING:
-    from ordernotify.subscribers import Outcome
+    from ordernotify.subscribers.change import SubscriberOutcome
 
 EndpointsArgument = Annotated[
     list[str],
@@ -40,6 +40,7 @@ def subscribe(
         Scope | None,
         typer.Option(
             "--filter-scope",
+            metavar="SCOPE",
             help="Match the attributes (eventType, orderId), or the fields of the order (body).  "
             "[default: attributes]",
         ),
@@ -59,24 +60,24 @@ def subscribe(
     command says what its owner must do. Emails and URLs are pending until the receiver confirms. On AWS it
     can take up to 15 minutes until a new filter policy has its effect.
 
-    Example: ordernotify subscribe arn:aws:sqs:us-east-1:123456789012:orders --filter-scope body
-    --filter-policy '{"quantity": [{"numeric": [">=", 100]}]}'
+    Example: ordernotify subscribe +14155550100
+
+    Example: ordernotify subscribe \\
+        arn:aws:sqs:us-east-1:123456789012:orders --filter-scope body \\
+        --filter-policy '{"quantity": [{"numeric": [">=", 9]}]}'
     """
-    from ordernotify import subscribers
+    from ordernotify.subscribers.endpoints import parse_endpoint, parse_wanted
 
-    parsed = [subscribers.parse_endpoint(text) for text in endpoints]
-    wanted = subscribers.parse_wanted(parsed, filter_policy, filter_scope, raw)
-    cloud = run.cloud()
-    from datetime import UTC, datetime
-
+    parsed = [parse_endpoint(text) for text in endpoints]
+    wanted = parse_wanted(parsed, filter_policy, filter_scope, raw)
+    cloud, names = run.open()
     from ordernotify.render.subscribers import show_notes
+    from ordernotify.resources.sandbox import sms_notices
+    from ordernotify.subscribers import change
 
-    outcomes = subscribers.subscribe(cloud, run.names, run.stack, parsed, wanted, datetime.now(UTC))
-    done = _show(outcomes, as_json)
+    done = _show(change.subscribe(cloud, names, run.stack, parsed, wanted), as_json)
     phones = [one.endpoint.address for one in done if one.endpoint.protocol == "sms" and not one.failed]
-    notice = subscribers.sandbox_notice(cloud, phones)
-    if notice:
-        show_notes([notice])
+    show_notes(sms_notices(cloud, phones))
     _exit(done)
 
 
@@ -89,10 +90,10 @@ def unsubscribe(run: Run, endpoints: EndpointsArgument, as_json: JsonOption = Fa
 
     Example: ordernotify unsubscribe you@example.com +14155550100
     """
-    cloud = run.cloud()
-    from ordernotify import subscribers
+    cloud, names = run.open()
+    from ordernotify.subscribers import change
 
-    _exit(_show(subscribers.unsubscribe(cloud, run.names, run.stack, endpoints), as_json))
+    _exit(_show(change.unsubscribe(cloud, names, run.stack, endpoints), as_json))
 
 
 @command(app, "list-subscriptions")
@@ -107,24 +108,22 @@ def list_subscriptions(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show who gets the notifications: confirmed, or pending and asked when; with their filter policies.
+    """Show who gets the notifications: confirmed or pending, with their filter policies.
 
     Example: ordernotify list-subscriptions --json
     """
-    cloud = run.cloud()
-    from datetime import UTC, datetime
-
+    cloud, names = run.open()
     from ordernotify.render.subscribers import show_list, show_list_json
-    from ordernotify.subscribers import list_subscribers
+    from ordernotify.subscribers.topic import list_subscribers
 
-    listed = list_subscribers(cloud, run.names, run.stack, everything=everything)
+    listed = list_subscribers(cloud, names, run.stack, everything=everything)
     if as_json:
         show_list_json(listed)
     else:
-        show_list(listed, datetime.now(UTC))
+        show_list(listed)
 
 
-def _show(outcomes: Iterable[Outcome], as_json: bool) -> list[Outcome]:
+def _show(outcomes: Iterable[SubscriberOutcome], as_json: bool) -> list[SubscriberOutcome]:
     """Show each outcome when it comes; returns them all."""
     from ordernotify.render import json_document
     from ordernotify.render.subscribers import outcome_document, show_outcome
@@ -139,6 +138,6 @@ def _show(outcomes: Iterable[Outcome], as_json: bool) -> list[Outcome]:
     return done
 
 
-def _exit(done: list[Outcome]) -> None:
+def _exit(done: list[SubscriberOutcome]) -> None:
     if any(outcome.failed for outcome in done):
         raise typer.Exit(EXIT_FAILED)

@@ -86,7 +86,7 @@ def _decode_base64(body: str) -> str:
 def refused_body(event: Any) -> Any:
     """Return what a refused event brought, for the log: text decoded, so that secrets in it can be found."""
     body = event.get("body") if is_request(event) else event
-    if not isinstance(body, str) or event.get("isBase64Encoded") is not True:
+    if not isinstance(body, str) or not is_request(event) or event.get("isBase64Encoded") is not True:
         return body
     import binascii
 

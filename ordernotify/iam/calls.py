@@ -19,7 +19,7 @@ class Allow:
     """
 
     service: str
-    """The name of boto3's client, which is the prefix of IAM's actions too."""
+    """The name of boto3's client, which is mostly the prefix of IAM's actions too."""
     operations: tuple[str, ...]
     on: tuple[str, ...] = ()
     when: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

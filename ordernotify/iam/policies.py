@@ -24,6 +24,8 @@ MANAGED_CHARACTERS = 6_144
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 """
 _API_GATEWAY = ("apigateway", "apigatewayv2")
+_PREFIXES = {"resourcegroupstaggingapi": "tag"}
+"""IAM's word for a service, where it is not that of boto3's client."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,9 @@ def _rights(allowed: Allow, cloud: Cloud) -> Iterator[_Right]:
             resource = f"arn:{cloud.partition}:apigateway:{cloud.region}::{path}"
             yield _Right(f"apigateway:{verb}", resource, condition)
         for resource in allowed.on:
-            yield _Right(f"{allowed.service}:{operation}", resource, condition)
+            yield _Right(
+                f"{_PREFIXES.get(allowed.service, allowed.service)}:{operation}", resource, condition
+            )
 
 
 def _verb_and_path(service: str, operation: str) -> tuple[str, str]:

@@ -90,7 +90,7 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Health:
+class Heartbeat:
     """What the port says: whether anything listens, and what a MiniStack tells of itself."""
 
     listening: bool
@@ -98,17 +98,17 @@ class Health:
     version: str | None = None
 
 
-def ask(port: int) -> Health:
+def ask(port: int) -> Heartbeat:
     """Ask the health endpoint at `port`; anything but a MiniStack's answer has no token."""
     connection = http.client.HTTPConnection(ADDRESS, port, timeout=ANSWER_SECONDS)
     try:
         connection.request("GET", "/_ministack/health")
         said = json.loads(connection.getresponse().read(100_000))
-        return Health(True, str(said["edition"]), str(said["version"]))
+        return Heartbeat(True, str(said["edition"]), str(said["version"]))
     except ConnectionRefusedError:
-        return Health(False)
+        return Heartbeat(False)
     except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError):
-        return Health(True)
+        return Heartbeat(True)
     finally:
         connection.close()
 

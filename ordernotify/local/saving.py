@@ -23,7 +23,7 @@ QUIET_SECONDS = 1.0
 LONGEST_SECONDS = 25.0
 """Under steady traffic it is saved this long after the first change."""
 REST_FACTOR = 10
-"""After a save that took long, the next one waits this many times as long."""
+"""After a save that took long, the next one waits this many times as long, up to LONGEST_SECONDS."""
 MARK = "unsaved"
 _READING = {"GET", "HEAD", "OPTIONS"}
 
@@ -95,7 +95,7 @@ class Saver:
         self._first = None
         with _Failures() as failures:
             self._save()
-        self._not_before = self._now() + REST_FACTOR * (self._now() - now)
+        self._not_before = self._now() + min(REST_FACTOR * (self._now() - now), LONGEST_SECONDS)
         if failures.seen:
             self._first = self._last = self._now()
         else:

@@ -159,7 +159,7 @@ class OrderLines:
                 self._requests.learn(held[0])
                 self._pending.remove(held)
             chosen = [*(held for held, _ in released), *chosen]
-        return sorted(chosen, key=lambda each: each.order)
+        return sorted(chosen, key=lambda each: each.sort_key)
 
 
 Read = Callable[[int, int | None, str], Iterator[LogEvent]]
@@ -188,9 +188,30 @@ def find_order_events(read: Read, order_id: str, start: int, end: int | None) ->
             requests.learn(event)
     # By id, each once; those of one millisecond stay as they were read.
     unique = {(event.source, event.event_id): event for event in [*found, *named]}
-    return sorted(unique.values(), key=lambda event: event.order)
+    return sorted(unique.values(), key=lambda event: event.sort_key)
 
 
 def _phrase(text: str) -> str:
     # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html: a phrase is quoted
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def chosen(
+    events: Iterator[LogEvent], order: str | None = None, text: str | None = None, *, errors: bool = False
+) -> Iterator[LogEvent]:
+    """Yield the events that are all that is asked for: of an order, with a text in any case, errors."""
+    stages: list[Callable[[LogEvent], list[LogEvent]]] = []
+    if order:
+        stages.append(OrderLines(order).feed)
+    if errors:
+        stages.append(ErrorLines().feed)
+    if text:
+        stages.append(TextLines(text).feed)
+    for stage in stages:
+        events = _through(events, stage)
+    return events
+
+
+def _through(events: Iterator[LogEvent], stage: Callable[[LogEvent], list[LogEvent]]) -> Iterator[LogEvent]:
+    for event in events:
+        yield from stage(event)

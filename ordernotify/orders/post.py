@@ -73,6 +73,8 @@ class Answer:
     attempts: int = 1
     seconds: float = 0.0
     interrupted: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """The headers of the last answer."""
 
     @property
     def accepted(self) -> bool:
@@ -200,7 +202,8 @@ class OrderClient:
             response = self._pool.urlopen(
                 "POST", self._path, body=draft.body, headers=headers, preload_content=False
             )
-            return _Attempt(_read(response), _retry_after(response.headers.get("Retry-After", "")))
+            answer = replace(_read(response), headers=dict(response.headers))
+            return _Attempt(answer, _retry_after(response.headers.get("Retry-After", "")))
         except urllib3.exceptions.NewConnectionError:
             message = f"no connection to {self._pool.host}:{self._pool.port} is possible"
             return _Attempt(Answer(0, message), patience=UNREACHABLE_SECONDS)

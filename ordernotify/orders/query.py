@@ -15,6 +15,7 @@ from ordernotify.aws.session import Cloud
 from ordernotify.aws.waiting import Clock, SystemClock
 from ordernotify.errors import UsageError
 from ordernotify.orders.attributes import Order, attribute_of, plain_order, read_json
+from ordernotify.orders.ids import full_ids
 from ordernotify.orders.items import ANY, Condition, read_orders, scan_pages, scan_some
 from ordernotify.settings.names import Names
 from ordernotify.times import created_at_text
@@ -64,14 +65,16 @@ def list_orders(
 def get_orders(
     cloud: Cloud, names: Names, order_ids: Sequence[str], clock: Clock | None = None
 ) -> list[Order | None]:
-    """Read orders by id, in the sequence asked; None stands for an id that does not exist.
+    """Read orders by id or by its beginning, in the sequence asked; None stands for one that does not exist.
 
-    Raises UsageError for an id that cannot be one, StackNotFoundError, AwsError.
+    Raises UsageError for an id that cannot be one or begins several, StackNotFoundError, AwsError.
     """
     for order_id in order_ids:
         _check_id(order_id)
-    found = read_orders(cloud, names, order_ids, clock or SystemClock())
-    return [found.get(order_id) for order_id in order_ids]
+    clock = clock or SystemClock()
+    completed = full_ids(cloud, names, order_ids, clock)
+    found = read_orders(cloud, names, completed, clock)
+    return [found.get(order_id) for order_id in completed]
 
 
 def _check_id(order_id: str) -> None:

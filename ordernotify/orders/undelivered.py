@@ -17,7 +17,7 @@ from ordernotify.errors import OrderNotifyError, StackNotFoundError
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.orders.items import get_order
 from ordernotify.orders.redrive import Fate, Redriven, Sender
-from ordernotify.resources.stack_queue import NO_QUEUE
+from ordernotify.resources.delivery import NO_QUEUE
 from ordernotify.settings.names import Names
 
 BATCH = 10

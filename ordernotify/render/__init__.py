@@ -26,14 +26,40 @@ class _Console(Console):
         """Let the command end as it does when any other output finds its reader gone."""
         raise BrokenPipeError
 
+    def use_color(self, wanted: str) -> None:
+        """Print colours `always`, `never`, or (`auto`) as the terminal and NO_COLOR say."""
+        fresh = Console(stderr=self.stderr, force_terminal=True if wanted == "always" else None)
+        self._color_system = None if wanted == "never" else fresh._color_system
+        self.no_color = wanted != "always" and fresh.no_color
+
 
 out = _Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
 err = _Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+"""What a person may do without: --quiet silences it."""
+alert = _Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+"""What went wrong, which nothing silences."""
+
+
+def configure(*, quiet: bool, color: str) -> None:
+    """Set what every output follows: whether only results and errors are printed, and when in colour."""
+    err.quiet = quiet
+    for console in (out, err, alert):
+        console.use_color(color)
 
 
 def clean(text: object) -> str:
     """Make text that others wrote safe for a terminal: what it would obey becomes a visible escape."""
     return _CONTROL.sub(_visible, str(text))
+
+
+def one_line(text: object) -> str:
+    """Make text that others wrote safe, and keep it on its line: it cannot pass for a line of ours."""
+    return clean(text).replace("\n", "\\x0a").replace("\t", " ")
+
+
+def _indented(text: str) -> str:
+    # A line break in AWS's or a customer's text must not begin a line that reads as ours, such as a hint.
+    return clean(text).replace("\n", "\n  ")
 
 
 def _visible(match: re.Match[str]) -> str:
@@ -42,21 +68,21 @@ def _visible(match: re.Match[str]) -> str:
 
 def error(message: str, hint: str = "") -> None:
     """Print an error and what to do about it."""
-    err.print(Text.assemble(("Error: ", "bold red"), clean(message)))
+    alert.print(Text.assemble(("Error: ", "bold red"), _indented(message)))
     if hint:
-        err.print(Text.assemble(("Hint: ", "bold"), clean(hint)))
+        alert.print(Text.assemble(("Hint: ", "bold"), _indented(hint)))
 
 
 def note(message: str) -> None:
     """Print something worth knowing."""
-    err.print(Text(clean(message), "dim"))
+    err.print(Text(_indented(message), "dim"))
 
 
 def traceback() -> None:
     """Print the traceback of the exception being handled."""
     import traceback as library
 
-    sys.stderr.write(library.format_exc())
+    err.print(Text(_indented(library.format_exc().rstrip("\n"))))
 
 
 def location(cloud: Cloud, stack: str) -> None:

@@ -5,23 +5,22 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from ordernotify.render import clean, json_text, note, out
+from ordernotify.render import clean, json_text, note, one_line, out
 
 if TYPE_CHECKING:
-    from ordernotify.logs import LogEvent
+    from ordernotify.logs.events import LogEvent
     from ordernotify.logs.trace import Trace
 
 _PLATFORM = re.compile(r"(START|END|REPORT|INIT_START|INIT_REPORT|EXTENSION|TELEMETRY|RESTORE_\w+)\b")
 _LINE_BREAK = re.compile(r"\r\n|\r|\n")
 # Half of a surrogate pair is no character and cannot be written.
 _SURROGATE = re.compile("[\ud800-\udfff]")
-# JSON leaves these as they are; all of them are inside its strings, where an escape means the same.
 _LEVEL_STYLES = {
     "ERROR": "bold red",
     "CRITICAL": "bold red",
@@ -48,15 +47,15 @@ _LONGEST_ON_A_TERMINAL = 100
 Segment = tuple[str, str]
 
 
-def _one_line(text: object) -> str:
-    """Make a value safe and keep it on its line, so that no text of a customer can forge a line."""
-    return _SURROGATE.sub("�", clean(text)).replace("\n", "\\x0a").replace("\t", " ")
-
-
 def iso_time(milliseconds: float) -> str:
     """A time in ISO 8601, UTC, to the millisecond."""
     moment = datetime.fromtimestamp(round(milliseconds) / 1000, UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def local_day(now: datetime) -> date:
+    """The day that it is here."""
+    return now.astimezone().date()
 
 
 def local_time(milliseconds: float, today: date) -> str:
@@ -88,7 +87,7 @@ def event_line(event: LogEvent, today: date, *, short: bool) -> list[Segment]:
 
 
 def _foreign(message: str) -> list[Segment]:
-    lines = [_SURROGATE.sub("�", clean(line)) for line in _LINE_BREAK.split(message)]
+    lines = [clean(line) for line in _LINE_BREAK.split(message)]
     style = "dim" if _PLATFORM.match(message) or message.startswith("{") else ""
     if message.startswith(("[ERROR]", "Traceback ")):
         style = "red"
@@ -97,20 +96,20 @@ def _foreign(message: str) -> list[Segment]:
 
 def _own(fields: Mapping[str, Any], short: bool) -> list[Segment]:
     left_out = _SHOWN_FIRST | _metric_names(fields) | (_LEFT_OUT_ON_A_TERMINAL if short else set())
-    level = _one_line(fields.get("level", ""))
+    level = one_line(fields.get("level", ""))
     duration = fields.get("durationMs", fields.get("latencyMs"))
     words: list[Segment] = [
         (f"{level:<7}", _LEVEL_STYLES.get(level.upper(), "")) if level else ("", ""),
-        (f"{_one_line(fields.get('event', '')):<8}" if "event" in fields else "", ""),
-        (" ".join(_one_line(fields[name]) for name in ("method", "path") if fields.get(name)), ""),
-        (_one_line(fields.get("orderId") or ""), "bold"),
-        (_one_line(fields.get("status", "")), _status_style(fields.get("status"))),
-        (f"{_one_line(duration)} ms" if duration is not None else "", ""),
-        (_one_line(fields.get("message", "")), ""),
+        (f"{one_line(fields.get('event', '')):<8}" if "event" in fields else "", ""),
+        (" ".join(one_line(fields[name]) for name in ("method", "path") if fields.get(name)), ""),
+        (one_line(fields.get("orderId") or ""), "bold"),
+        (one_line(fields.get("status", "")), _status_style(fields.get("status"))),
+        (f"{one_line(duration)} ms" if duration is not None else "", ""),
+        (one_line(fields.get("message", "")), ""),
         ("(cold start)" if fields.get("coldStart") is True else "", "yellow"),
         (_steps(fields.get("steps")), "dim"),
         *(
-            (f"{_one_line(name)}={_value(value, short)}", "dim")
+            (f"{one_line(name)}={_value(value, short)}", "dim")
             for name, value in fields.items()
             if name not in left_out and value not in _NOTHING
         ),
@@ -150,19 +149,20 @@ def _status_style(status: object) -> str:
 def _steps(steps: object) -> str:
     if not isinstance(steps, Mapping) or not steps:
         return ""
-    return f"({', '.join(f'{_one_line(name)} {_one_line(at)}' for name, at in steps.items())} ms)"
+    return f"({', '.join(f'{one_line(name)} {one_line(at)}' for name, at in steps.items())} ms)"
 
 
 def _value(value: object, short: bool) -> str:
-    text = _one_line(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+    text = one_line(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
     return text[:_LONGEST_ON_A_TERMINAL] + "…" if short and len(text) > _LONGEST_ON_A_TERMINAL else text
 
 
 class LinePrinter:
     """Prints log events on stdout in one of the three forms."""
 
-    def __init__(self, *, as_json: bool, raw: bool, following: bool) -> None:
-        """Choose the form; `following` writes each line out at once."""
+    def __init__(self, *, as_json: bool, raw: bool, following: bool, now: Callable[[], datetime]) -> None:
+        """Choose the form; `following` writes each line out at once; `now` tells which day is today."""
+        self._now = now
         self._json = as_json
         self._raw = raw
         self._following = following
@@ -181,7 +181,7 @@ class LinePrinter:
             sys.stdout.flush()
 
     def _show_readable(self, event: LogEvent) -> None:
-        line = event_line(event, datetime.now().astimezone().date(), short=out.is_terminal)
+        line = event_line(event, local_day(self._now()), short=out.is_terminal)
         if out.is_terminal:
             out.print(Text.assemble(*line))
         else:  # a long log is written four times as fast without rich
@@ -208,9 +208,9 @@ def trace_json(trace: Trace) -> dict[str, Any]:
     }
 
 
-def show_trace(trace: Trace) -> None:
+def show_trace(trace: Trace, now: datetime) -> None:
     """Print an order's story on one screen; what is missing goes to stdout too: it is part of the story."""
-    for line in trace_lines(trace, datetime.now().astimezone().date()):
+    for line in trace_lines(trace, local_day(now)):
         out.print(Text.assemble(*line))
     if trace.hint:
         note(trace.hint)
@@ -218,22 +218,22 @@ def show_trace(trace: Trace) -> None:
 
 def trace_lines(trace: Trace, today: date) -> Iterable[list[Segment]]:
     """The lines of an order's story."""
-    yield [("Order ", "bold"), (_one_line(trace.order_id), "bold")]
+    yield [("Order ", "bold"), (one_line(trace.order_id), "bold")]
     if trace.item is not None:
         yield [(_about(trace.item), "")]
-    names = [_one_line(step.name) for step in trace.steps]
+    names = [one_line(step.name) for step in trace.steps]
     times = [local_time(step.at, today) if step.at is not None else "(time unknown)" for step in trace.steps]
     wide, long = max(map(len, times), default=0), max(map(len, names), default=0)
     for time, name, step in zip(times, names, trace.steps, strict=True):
         style = "red" if " failed" in name else "green"
-        detail = "  " + _one_line(step.detail) if step.detail else ""
+        detail = "  " + one_line(step.detail) if step.detail else ""
         yield [(f"  {time:<{wide}}  ", "dim"), (f"{name:<{long}}" if detail else name, style), (detail, "")]
     for each in trace.missing:
-        yield [("Missing: ", "yellow"), (_one_line(each), "")]
+        yield [("Missing: ", "yellow"), (one_line(each), "")]
 
 
 def _about(item: Mapping[str, Any]) -> str:
     product, customer = item.get("productName", "?"), item.get("customerName", "?")
-    return _one_line(
+    return one_line(
         f"{item.get('quantity', 1)} x {product} for {customer}, notification {item.get('notification', '?')}"
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, is_dataclass
 from typing import Any
 
 from rich.live import Live as LiveDisplay
@@ -14,12 +13,14 @@ from rich.table import Table
 from rich.text import Text
 
 from ordernotify.executor import Action, Event, Item, Plan, Progress
-from ordernotify.render import clean, err, json_document, out
-from ordernotify.resources.base import Change
+from ordernotify.render import clean, err, json_document, note, out
+from ordernotify.render.changes import change_lines, counted_items, kind_word, tag_lines, together
 from ordernotify.settings.model import Auth
 from ordernotify.settings.names import Target
 from ordernotify.stack.health import Health
 from ordernotify.stack.report import Report
+from ordernotify.stack.verify import TEST_ORDER
+from ordernotify.subscribers.notes import about_pending
 
 _SIGNS = {
     Action.CREATE: ("+", "green"),
@@ -35,55 +36,27 @@ _DONE = {
     Action.REPLACE: "replaced",
     Action.DELETE: "deleted",
 }
-_MAX_VALUE = 60
-_EXAMPLE_ORDER = {"customerName": "John Doe", "productName": "Wireless Mouse"}
+_KIND_WIDTH = 13
+EXAMPLE_ORDER = json.dumps(TEST_ORDER)
 
 
 def plan_lines(plan: Plan) -> list[Text]:
-    """One line per item that changes or is kept, and one per difference."""
+    """A line per item that changes or is kept, and a line per difference."""
     lines = []
-    for item in plan.items:
-        if item.action is Action.NONE:
+    for differences, items in together(item for item in plan.items if item.action is not Action.NONE):
+        sign, style = _SIGNS[items[0].action]
+        if len(items) > 1:
+            whose = f"({counted_items(items)})"
+            lines += [Text(f"{sign} {line} {whose}", style) for line in differences]
             continue
-        sign, style = _SIGNS[item.action]
-        reason = f"  ({item.reason})" if item.reason else ""
-        lines.append(Text(f"{sign} {item.kind:<13} {clean(item.name)}{reason}", style))
-        lines += [Text(f"    {_change_text(change)}", style) for change in item.changes]
-    return lines
+        reason = f"  ({items[0].reason})" if items[0].reason else ""
+        lines.append(Text(f"{sign} {_title(items[0])}{reason}", style))
+        lines += [Text(f"    {line}", style) for line in differences]
+    return lines + [Text(f"~ {line}", "yellow") for line in tag_lines(plan.items)]
 
 
-def _change_text(change: Change) -> str:
-    if change.after is True and change.before is None:
-        return f"+ {clean(change.label)}"
-    before, after = _distinct(_value_text(change.before), _value_text(change.after))
-    return f"{change.label}: {before} -> {after}"
-
-
-def _value_text(value: Any) -> str:
-    if value is None or value == "":
-        return "(none)"
-    return clean(value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=_plain))
-
-
-def _plain(value: Any) -> Any:
-    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else str(value)
-
-
-def _distinct(before: str, after: str) -> tuple[str, str]:
-    """Cut long values to where they differ."""
-    if max(len(before), len(after)) <= _MAX_VALUE:
-        return before, after
-    start = next(
-        (i for i, (a, b) in enumerate(zip(before, after, strict=False)) if a != b),
-        min(len(before), len(after)),
-    )
-    begin = max(start - 15, 0)
-
-    def cut(text: str) -> str:
-        part = text[begin : begin + _MAX_VALUE]
-        return ("…" if begin else "") + part + ("…" if begin + _MAX_VALUE < len(text) else "")
-
-    return cut(before), cut(after)
+def _title(item: Item) -> str:
+    return f"{kind_word(item.kind):<{_KIND_WIDTH}} {clean(item.name)}"
 
 
 def show_plan(plan: Plan, *, to_stdout: bool = False) -> None:
@@ -118,7 +91,7 @@ def _show_live(events: Iterable[Event], plan: Plan, on_done: Callable[[Event], N
         for item in plan.changes:
             event = rows.get(item.key)
             if event is None:
-                grid.add_row(" ", Text(f"{item.kind:<13} {clean(item.name)}", "dim"))
+                grid.add_row(" ", Text(_title(item), "dim"))
             elif event.progress in {Progress.STARTED, Progress.WAITING}:
                 grid.add_row(spinners.setdefault(item.key, Spinner("dots")), _event_line(event))
             else:
@@ -140,7 +113,7 @@ def _mark(event: Event) -> Text:
 
 
 def _event_line(event: Event) -> Text:
-    name = f"{event.item.kind:<13} {clean(event.item.name)}"
+    name = _title(event.item)
     if event.progress is Progress.DONE:
         return Text(f"{name}  {_DONE[event.item.action]}, {event.seconds:.1f} s")
     if event.progress is Progress.FAILED:
@@ -196,7 +169,7 @@ def show_setup_result(report: Report, *, changed: bool) -> None:
     out.print(f"Stack {report.settings.stack} is {'ready' if changed else 'as described'}.")
     out.print(Text.assemble(("Invoke URL: ", "bold"), report.url or "(none)"))
     out.print(Text("Try it:", "bold"))
-    out.print(f"  {curl_line(report)}")
+    out.print(f"  {curl_line(report.url or '', report.settings.auth, report.region)}")
     todo = left_to_do(report)
     if todo:
         out.print(Text("Left to do:", "bold"))
@@ -215,11 +188,12 @@ _CREDENTIALS = {
 """What curl adds for each kind of authorization; secrets come from the shell's variables."""
 
 
-def curl_line(report: Report) -> str:
-    """Write a curl command that can be pasted into a POSIX shell."""
+def curl_line(url: str, auth: Auth, region: str, order: str = EXAMPLE_ORDER, key: str = "") -> str:
+    """Write a curl command that posts an order (JSON) and can be pasted into a POSIX shell."""
     words = ["curl", "-i", "-X", "POST", "-H", "Content-Type: application/json"]
-    words += ["-d", json.dumps(_EXAMPLE_ORDER), report.url or ""]
-    return shlex.join(words) + _CREDENTIALS[report.settings.auth].format(region=report.region)
+    words += ["-H", f"Idempotency-Key: {key}"] if key else []
+    words += ["-d", order, url]
+    return shlex.join(words) + _CREDENTIALS[auth].format(region=region)
 
 
 def left_to_do(report: Report) -> list[str]:
@@ -252,10 +226,12 @@ def show_status(report: Report, health: Health, api_key: str | None = None) -> N
         mark = ("✓", "green") if item.action is Action.NONE else (sign, style)
         state = {Action.NONE: "", Action.CREATE: "missing", Action.DELETE: "no longer described"}
         words = [clean(item.name), state.get(item.action, "differs"), _alarm_word(states.get(item.name, ""))]
-        table.add_row(Text(*mark), item.kind, Text("  ".join(filter(None, words))))
-        for change in item.changes:
-            table.add_row("", "", Text(_change_text(change), style))
+        table.add_row(Text(*mark), kind_word(item.kind), Text("  ".join(filter(None, words))))
+        for line in change_lines(item.changes):
+            table.add_row("", "", Text(line, style))
     out.print(table)
+    for line in tag_lines(report.items):
+        out.print(Text(f"~ {line}", "yellow"))
     out.print(Text.assemble(("Invoke URL: ", "bold"), report.url or "(none)"))
     if api_key:
         out.print(Text.assemble(("API key: ", "bold"), api_key))
@@ -263,6 +239,8 @@ def show_status(report: Report, health: Health, api_key: str | None = None) -> N
         out.print(f"Subscriber: {s.protocol} {clean(s.endpoint)} ({s.state})")
     if not report.subscriptions:
         out.print("Subscriber: (none)")
+    for line in about_pending(report.subscriptions):
+        note(line)
     _show_orders(health)
     for error in health.errors:
         out.print(

@@ -148,6 +148,14 @@ class Resource(ABC, Generic[State]):
         return True
 
     @property
+    def own_tags(self) -> dict[str, str]:
+        """The tags that it is to carry: the person's and the stack's."""
+        return self.settings.all_tags
+
+    def refuse_missing(self) -> None:
+        """Raise OrderNotifyError where only the person can make what is missing; it says what to do."""
+
+    @property
     @abstractmethod
     def calls(self) -> Mapping[Verb, Calls]:
         """What each verb calls, and what AWS checks along with it; every verb may call what FIND may."""
@@ -166,7 +174,7 @@ class Resource(ABC, Generic[State]):
 
     def _missing_tags(self, live: Live[State]) -> tuple[Change, ...]:
         # Tags that somebody else added are left alone.
-        wanted = self.settings.all_tags
+        wanted = self.own_tags
         if live.tags is None or all(live.tags.get(key) == value for key, value in wanted.items()):
             return ()
         return (Change(TAGS, {key: live.tags.get(key) for key in wanted}, wanted),)

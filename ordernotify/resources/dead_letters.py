@@ -11,17 +11,16 @@ from botocore.exceptions import ClientError
 from ordernotify.aws.errors import has_code, ignore_codes
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.base import Live, Needed, Resource, Step, Verb, same_policy_text, shown_as
-from ordernotify.resources.listing import (
-    NO_TOPIC,
-    SUBSCRIPTIONS,
-    is_verify_queue,
-    list_subscriptions,
-)
-from ordernotify.resources.stack_queue import NO_QUEUE, RETENTION_SECONDS, StackQueue, queue_policy
+from ordernotify.resources.delivery import NO_QUEUE, queue_policy
+from ordernotify.resources.listing import NO_TOPIC, SUBSCRIPTIONS, is_internal, list_subscriptions
 from ordernotify.resources.subscriber import Subscriber, read_subscribers, redrive_policy
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.literals import QueueAttributeNameType
+
+
+RETENTION_SECONDS = 14 * 24 * 3600
+"""As long as SQS can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +34,21 @@ class DeadLetterQueueState:
     messages: int = field(default=0, compare=False)
 
 
-class DeadLetterQueue(StackQueue[DeadLetterQueueState]):
+class DeadLetterQueue(Resource[DeadLetterQueueState]):
     """The queue that keeps the notifications which SNS gave up to deliver."""
 
     kind = "dead-letters"
+    needs: tuple[str, ...] = ("topic",)
     deleted_after: tuple[str, ...] = ("function", "subscriptions")
     removed_when_unwanted = True
 
     @property
     def name(self) -> str:
         return self.settings.names.dead_letter_queue
+
+    @property
+    def arn(self) -> str:
+        return self.cloud.arn("sqs", self.name)
 
     @property
     def wanted(self) -> bool:
@@ -64,25 +68,35 @@ class DeadLetterQueue(StackQueue[DeadLetterQueueState]):
 
     def described(self, needed: Needed) -> DeadLetterQueueState:
         """Return the policy, the retention, and that it is encrypted."""
-        return DeadLetterQueueState(queue_policy(self.arn, self.topic_arn), RETENTION_SECONDS, encrypted=True)
+        policy = queue_policy(self.arn, self.cloud.arn("sns", self.settings.names.topic))
+        return DeadLetterQueueState(policy, RETENTION_SECONDS, encrypted=True)
 
     def find(self) -> Live[DeadLetterQueueState] | None:
         """Read the queue and its tags."""
-        found = self.read()
-        if found is None:
-            return None
+        try:
+            url = self.cloud.sqs.get_queue_url(QueueName=self.name)["QueueUrl"]
+            answer = self.cloud.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])
+            tags = self.cloud.sqs.list_queue_tags(QueueUrl=url).get("Tags", {})
+        except ClientError as error:
+            if has_code(error, *NO_QUEUE):
+                return None
+            raise
+        attributes = answer["Attributes"]
         state = DeadLetterQueueState(
-            policy=same_policy_text(found.attributes.get("Policy")),
-            retention=int(found.attributes["MessageRetentionPeriod"]),
-            encrypted=found.attributes.get("SqsManagedSseEnabled") == "true",
-            url=found.url,
-            messages=int(found.attributes.get("ApproximateNumberOfMessages", 0)),
+            policy=same_policy_text(attributes.get("Policy")),
+            retention=int(attributes["MessageRetentionPeriod"]),
+            encrypted=attributes.get("SqsManagedSseEnabled") == "true",
+            url=url,
+            messages=int(attributes.get("ApproximateNumberOfMessages", 0)),
         )
-        return self.live(state, found.tags)
+        return self.live(state, tags)
 
     def create(self, step: Step) -> Live[DeadLetterQueueState]:
         wanted = self.described(step.needed)
-        return Live(self.arn, replace(wanted, url=self.put(_attributes(wanted))))
+        url = self.cloud.sqs.create_queue(
+            QueueName=self.name, Attributes=_attributes(wanted), tags=dict(self.settings.all_tags)
+        )["QueueUrl"]
+        return Live(self.arn, replace(wanted, url=url))
 
     def update(self, live: Live[DeadLetterQueueState], step: Step) -> Live[DeadLetterQueueState]:
         wanted = self.described(step.needed)
@@ -98,7 +112,8 @@ class DeadLetterQueue(StackQueue[DeadLetterQueueState]):
         return f"with {count} undelivered, see `redrive --undelivered`" if count else ""
 
     def delete(self, live: Live[DeadLetterQueueState], step: Step) -> None:
-        self.remove(live.state.url)
+        with ignore_codes(*NO_QUEUE):
+            self.cloud.sqs.delete_queue(QueueUrl=live.state.url)
 
 
 def _attributes(state: DeadLetterQueueState) -> dict[QueueAttributeNameType, str]:
@@ -124,7 +139,7 @@ class RedrivePolicies(Resource[RedrivePoliciesState]):
     """
 
     kind = "redrive"
-    needs: tuple[str, ...] = ("topic", "subscriptions", "queue", "dead-letters")
+    needs: tuple[str, ...] = ("topic", "subscriptions", "dead-letters")
     part_of = "topic"
     removed_when_unwanted = True
 
@@ -213,12 +228,12 @@ class RedrivePolicies(Resource[RedrivePoliciesState]):
         return True
 
     def _subscribers(self) -> Iterator[Subscriber]:
-        """Read each confirmed subscriber but those of `verify`; another account's keep what they have."""
+        """Read each confirmed subscriber, without the stack's own queues and those of other accounts."""
         names = self.settings.names
         confirmed = (
             one
             for one in list_subscriptions(self.cloud, self._topic_arn)
-            if one.arn and not is_verify_queue(self.cloud, names, one.endpoint)
+            if one.arn and not is_internal(self.cloud, names, one.endpoint)
         )
         return (one for one in read_subscribers(self.cloud, confirmed) if one.readable)
 

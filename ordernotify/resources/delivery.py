@@ -13,14 +13,22 @@ from botocore.exceptions import ClientError
 
 from ordernotify.aws.errors import has_code, map_botocore_errors
 from ordernotify.aws.session import Cloud
-from ordernotify.errors import AccessDeniedError, OrderNotifyError
+from ordernotify.errors import AccessDeniedError, OrderNotifyError, UsageError
 from ordernotify.iam.calls import Calls
 from ordernotify.iam.calls import allow as allow_calls
 from ordernotify.resources.base import json_statements, policy_text
-from ordernotify.resources.stack_queue import NO_QUEUE
 
 SQS, LAMBDA = SERVICES = ("sqs", "lambda")
+NO_QUEUE = ("QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue")
 _ABSENT = "ResourceNotFoundException"
+
+
+_ENABLED_BY_DEFAULT = {
+    *("us-east-1", "us-east-2", "us-west-1", "us-west-2", "ca-central-1", "sa-east-1"),
+    *("eu-central-1", "eu-west-1", "eu-west-2", "eu-west-3", "eu-north-1"),
+    *("ap-south-1", "ap-northeast-1", "ap-northeast-2", "ap-southeast-1", "ap-southeast-2"),
+}
+"""The regions of 20 March 2019 and before. SNS counts Osaka (ap-northeast-3) among the opt-in regions."""
 
 
 class Grant(Enum):
@@ -55,6 +63,42 @@ def parse_receiver(arn: str) -> Receiver:
     return Receiver(arn, service, region, account, name, qualifier)
 
 
+def check_regions(topic_region: str, receiver: Receiver) -> None:
+    """Raise UsageError for a pair of regions between which SNS drops every message, without a word."""
+    if not (_opt_in(receiver.region) and receiver.region != topic_region):
+        return
+    if _opt_in(topic_region):
+        raise UsageError(
+            f"{receiver.arn} is in {receiver.region}, and the topic in {topic_region}: SNS delivers nothing "
+            "from one opt-in region to another",
+            f"Use a queue or function in {topic_region}.",
+        )
+    if receiver.service == LAMBDA:
+        raise UsageError(
+            f"{receiver.arn} is in the opt-in region {receiver.region}: SNS invokes no function there from "
+            f"{topic_region}",
+            f"Use a function in {topic_region}, or a queue in {receiver.region}.",
+        )
+
+
+def sns_principal(receiver: Receiver, topic_arn: str) -> str:
+    """Name the service that delivers to this receiver: between regions, that of the opt-in region.
+
+    https://docs.aws.amazon.com/sns/latest/dg/sns-cross-region-delivery.html (AWS-FACTS 31)
+    """
+    topic_region = topic_arn.split(":")[3]
+    if receiver.region != topic_region:
+        for region in (receiver.region, topic_region):
+            if _opt_in(region):
+                return f"sns.{region}.amazonaws.com"
+    return "sns.amazonaws.com"
+
+
+def _opt_in(region: str) -> bool:
+    # Those of other partitions deliver within their partition, under the plain name.
+    return region not in _ENABLED_BY_DEFAULT and not region.startswith(("cn-", "us-gov-", "us-iso", "eusc-"))
+
+
 def statement_id(topic_arn: str) -> str:
     """Name the statement after the topic: letters and digits only, which every policy accepts."""
     return f"OrderNotify{hashlib.sha256(topic_arn.encode()).hexdigest()[:20]}"
@@ -65,11 +109,16 @@ def queue_statement(queue_arn: str, topic_arn: str) -> dict[str, Any]:
     return {
         "Sid": statement_id(topic_arn),
         "Effect": "Allow",
-        "Principal": {"Service": "sns.amazonaws.com"},
+        "Principal": {"Service": sns_principal(parse_receiver(queue_arn), topic_arn)},
         "Action": "sqs:SendMessage",
         "Resource": queue_arn,
         "Condition": {"ArnEquals": {"aws:SourceArn": topic_arn}},
     }
+
+
+def queue_policy(queue_arn: str, topic_arn: str) -> str:
+    """Write the policy that lets exactly this topic send to this queue."""
+    return policy_text({"Version": "2012-10-17", "Statement": [queue_statement(queue_arn, topic_arn)]})
 
 
 def calls(arns: Iterable[str]) -> Calls:
@@ -121,7 +170,8 @@ def owner_has_to(receiver: Receiver, topic_arn: str) -> str:
     return (
         f"the function's owner must run: aws lambda add-permission --region {receiver.region}"
         f" --function-name {receiver.name}{qualifier} --statement-id {statement_id(topic_arn)}"
-        f" --action lambda:InvokeFunction --principal sns.amazonaws.com --source-arn {topic_arn}"
+        f" --action lambda:InvokeFunction --principal {sns_principal(receiver, topic_arn)}"
+        f" --source-arn {topic_arn}"
     )
 
 

@@ -53,10 +53,6 @@ def list_subscriptions(cloud: Cloud, topic_arn: str) -> tuple[Subscription, ...]
 
 
 def is_internal(cloud: Cloud, names: Names, endpoint: str) -> bool:
-    """Whether the endpoint is the inbox's queue or a temporary one of `verify`."""
-    return endpoint == cloud.arn("sqs", names.inbox_queue) or is_verify_queue(cloud, names, endpoint)
-
-
-def is_verify_queue(cloud: Cloud, names: Names, endpoint: str) -> bool:
-    """Whether the endpoint is a temporary queue of `verify`."""
-    return endpoint.startswith(cloud.arn("sqs", names.verify_queue_prefix))
+    """Whether the endpoint is a local subscriber's mailbox or a temporary queue of `verify`."""
+    queue = endpoint.removeprefix(cloud.arn("sqs", ""))
+    return names.is_mailbox(queue) or names.is_verify_queue(queue) or queue == names.old_inbox_queue

@@ -1,11 +1,9 @@
-"""The queues: the inbox of the local target, and what a killed `verify` left behind."""
+"""The queues that are left behind: by a killed `verify`, and by version 0.1.0."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
 
 from botocore.exceptions import ClientError
 
@@ -17,25 +15,10 @@ from ordernotify.resources.base import (
     Resource,
     Step,
     Verb,
-    same_policy_text,
 )
+from ordernotify.resources.delivery import NO_QUEUE
 from ordernotify.resources.listing import NO_TOPIC, SUBSCRIPTIONS, list_subscriptions
-from ordernotify.resources.stack_queue import NO_QUEUE, RETENTION_SECONDS, StackQueue, queue_policy
-from ordernotify.resources.subscriber import dead_letter_attributes
 from ordernotify.settings.names import Target
-
-if TYPE_CHECKING:
-    from mypy_boto3_sqs.literals import QueueAttributeNameType
-
-
-@dataclass(frozen=True, slots=True)
-class InboxQueueState:
-    """The queue's policy, how long it keeps a message in seconds, and whether the topic sends to it."""
-
-    policy: str
-    retention: int
-    subscribed: bool
-    url: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,109 +26,6 @@ class VerifyQueuesState:
     """The addresses of the queues that are left."""
 
     urls: tuple[str, ...] = field(default=(), compare=False)
-
-
-class InboxQueue(StackQueue[InboxQueueState]):
-    """The queue that gets a copy of every notification, for `inbox` to read; with its subscription."""
-
-    kind = "queue"
-    needs: tuple[str, ...] = ("topic", "dead-letters")
-    deleted_after: tuple[str, ...] = ("function",)
-
-    @property
-    def name(self) -> str:
-        return self.settings.names.inbox_queue
-
-    @property
-    def wanted(self) -> bool:
-        """Only on the embedded cloud, where no email leaves the machine."""
-        return self.cloud.target is Target.LOCAL
-
-    @property
-    def calls(self) -> Mapping[Verb, Calls]:
-        """IAM also checks TagQueue when CreateQueue carries tags."""
-        if not self.wanted:
-            return {}
-        queue, topic = self.arn, self.topic_arn
-        return {
-            Verb.FIND: (
-                allow("sqs", "GetQueueUrl", "GetQueueAttributes", "ListQueueTags", on=queue),
-                allow("sns", "ListSubscriptionsByTopic", on=topic),
-            ),
-            Verb.CREATE: (
-                allow("sqs", "CreateQueue", "TagQueue", on=queue),
-                allow("sns", "Subscribe", on=topic),
-            ),
-            Verb.UPDATE: (
-                allow("sqs", "SetQueueAttributes", "TagQueue", on=queue),
-                allow("sns", "Subscribe", on=topic),
-            ),
-            Verb.DELETE: (
-                allow("sqs", "DeleteQueue", on=queue),
-                allow("sns", "Unsubscribe", on=SUBSCRIPTIONS),
-            ),
-        }
-
-    def described(self, needed: Needed) -> InboxQueueState:
-        """Return the policy, the retention, and that it is subscribed."""
-        return InboxQueueState(queue_policy(self.arn, self.topic_arn), RETENTION_SECONDS, subscribed=True)
-
-    def find(self) -> Live[InboxQueueState] | None:
-        """Read the queue, its tags, and whether it is subscribed."""
-        if not self.wanted:
-            return None
-        found = self.read()
-        if found is None:
-            return None
-        state = InboxQueueState(
-            policy=same_policy_text(found.attributes.get("Policy")),
-            retention=int(found.attributes["MessageRetentionPeriod"]),
-            subscribed=self._subscription() is not None,
-            url=found.url,
-        )
-        return self.live(state, found.tags)
-
-    def create(self, step: Step) -> Live[InboxQueueState]:
-        wanted = self.described(step.needed)
-        url = self.put(_attributes(wanted))
-        self._subscribe()
-        return Live(self.arn, replace(wanted, url=url))
-
-    def update(self, live: Live[InboxQueueState], step: Step) -> Live[InboxQueueState]:
-        """Put the policy and the retention, and subscribe it again."""
-        found, wanted = live.state, self.described(step.needed)
-        if _attributes(found) != _attributes(wanted):
-            self.cloud.sqs.set_queue_attributes(QueueUrl=found.url, Attributes=_attributes(wanted))
-        if not found.subscribed:
-            self._subscribe()
-        return Live(self.arn, replace(wanted, url=found.url))
-
-    def put_tags(self, live: Live[InboxQueueState]) -> None:
-        self.cloud.sqs.tag_queue(QueueUrl=live.state.url, Tags=self.settings.all_tags)
-
-    def delete(self, live: Live[InboxQueueState], step: Step) -> None:
-        subscription = self._subscription()
-        if subscription:
-            with ignore_codes(*NO_TOPIC):
-                self.cloud.sns.unsubscribe(SubscriptionArn=subscription)
-        self.remove(live.state.url)
-
-    def _subscription(self) -> str | None:
-        everybody = list_subscriptions(self.cloud, self.topic_arn)
-        return next((s.arn for s in everybody if s.endpoint == self.arn), None)
-
-    def _subscribe(self) -> None:
-        self.cloud.sns.subscribe(
-            TopicArn=self.topic_arn,
-            Protocol="sqs",
-            Endpoint=self.arn,
-            Attributes=dead_letter_attributes(self.settings, self.cloud),
-            ReturnSubscriptionArn=True,
-        )
-
-
-def _attributes(state: InboxQueueState) -> dict[QueueAttributeNameType, str]:
-    return {"Policy": state.policy, "MessageRetentionPeriod": str(state.retention)}
 
 
 class VerifyQueues(Resource[VerifyQueuesState]):
@@ -184,12 +64,11 @@ class VerifyQueues(Resource[VerifyQueuesState]):
 
     def find(self) -> Live[VerifyQueuesState] | None:
         """Find those of this stack by their names' form and their tag; None if there are none."""
-        of_verify = re.compile(re.escape(self.name) + "[0-9a-f]{8}")
         found: list[str] = []
         for page in self.cloud.sqs.get_paginator("list_queues").paginate(QueueNamePrefix=self.name):
             for url in page.get("QueueUrls", ()):
                 queue = url.rpartition("/")[2]
-                if of_verify.fullmatch(queue) and self._is_ours(url):
+                if self.settings.names.is_verify_queue(queue) and self._is_ours(url):
                     found.append(url)
         return Live("", VerifyQueuesState(tuple(found))) if found else None
 
@@ -214,3 +93,82 @@ class VerifyQueues(Resource[VerifyQueuesState]):
             if has_code(error, *NO_QUEUE):  # its verify has just ended
                 return False
             raise
+
+
+@dataclass(frozen=True, slots=True)
+class OldInboxState:
+    """The queue's address."""
+
+    url: str = field(default="", compare=False)
+
+
+class OldInbox(Resource[OldInboxState]):
+    """The queue that version 0.1.0 read the local inbox from; setup and teardown remove it."""
+
+    kind = "queue"
+    needs: tuple[str, ...] = ("topic",)
+    deleted_after: tuple[str, ...] = ("function",)
+    removed_when_unwanted = True
+
+    @property
+    def name(self) -> str:
+        return self.settings.names.old_inbox_queue
+
+    @property
+    def arn(self) -> str:
+        return self.cloud.arn("sqs", self.name)
+
+    @property
+    def wanted(self) -> bool:
+        """Never: each subscriber has a mailbox of its own, see `Mailboxes`."""
+        return False
+
+    @property
+    def calls(self) -> Mapping[Verb, Calls]:
+        """None in an account."""
+        if self.cloud.target is not Target.LOCAL:
+            return {}
+        return {
+            Verb.FIND: (allow("sqs", "GetQueueUrl", "ListQueueTags", on=self.arn),),
+            Verb.DELETE: (
+                allow("sns", "ListSubscriptionsByTopic", on=self._topic_arn),
+                allow("sns", "Unsubscribe", on=SUBSCRIPTIONS),
+                allow("sqs", "DeleteQueue", on=self.arn),
+            ),
+        }
+
+    def described(self, needed: Needed) -> OldInboxState:
+        """Return an empty state: it is not described."""
+        return OldInboxState()
+
+    def find(self) -> Live[OldInboxState] | None:
+        if self.cloud.target is not Target.LOCAL:
+            return None
+        try:
+            url = self.cloud.sqs.get_queue_url(QueueName=self.name)["QueueUrl"]
+            tags = self.cloud.sqs.list_queue_tags(QueueUrl=url).get("Tags", {})
+        except ClientError as error:
+            if has_code(error, *NO_QUEUE):
+                return None
+            raise
+        return self.live(OldInboxState(url), tags)
+
+    def create(self, step: Step) -> Live[OldInboxState]:
+        """Make none: no version makes it any more."""
+        raise NotImplementedError(self.kind)
+
+    def update(self, live: Live[OldInboxState], step: Step) -> Live[OldInboxState]:
+        """Leave it as it is."""
+        return live
+
+    def delete(self, live: Live[OldInboxState], step: Step) -> None:
+        for one in list_subscriptions(self.cloud, self._topic_arn):
+            if one.arn and one.endpoint == self.arn:
+                with ignore_codes(*NO_TOPIC):
+                    self.cloud.sns.unsubscribe(SubscriptionArn=one.arn)
+        with ignore_codes(*NO_QUEUE):
+            self.cloud.sqs.delete_queue(QueueUrl=live.state.url)
+
+    @property
+    def _topic_arn(self) -> str:
+        return self.cloud.arn("sns", self.settings.names.topic)

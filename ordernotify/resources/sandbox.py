@@ -1,8 +1,8 @@
-"""The SMS sandbox: a new account's text messages vanish without an error (AWS-FACTS 14)."""
+"""Why text messages vanish without an error: sandbox, spend limit, US numbers (AWS-FACTS 14, 32)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -11,12 +11,51 @@ from ordernotify.iam.calls import Calls, allow
 from ordernotify.settings.names import Target
 
 SANDBOX_URL = "https://docs.aws.amazon.com/sns/latest/dg/sns-sms-sandbox.html"
+SPEND_URL = "https://docs.aws.amazon.com/sns/latest/dg/channels-sms-awssupport-spend-threshold.html"
+ORIGINATION_URL = "https://docs.aws.amazon.com/sns/latest/dg/channels-sms-originating-identities.html"
+NEW_ACCOUNTS_SPEND_LIMIT = "1"
+"""In US dollars: what counts where none was set."""
 # NotImplementedError: moto, inside this process.
-SANDBOX_CALLS: Calls = (
-    allow("sns", "GetSMSSandboxAccountStatus", "ListSMSSandboxPhoneNumbers", on="*", optional=True),
+SMS_CALLS: Calls = (
+    allow(
+        "sns",
+        "GetSMSSandboxAccountStatus",
+        "ListSMSSandboxPhoneNumbers",
+        "GetSMSAttributes",
+        on="*",
+        optional=True,
+    ),
 )
-"""What the check calls; IAM knows no resource for it."""
+"""What the checks call; IAM knows no resource for it."""
 _UNANSWERED = (ClientError, BotoCoreError, NotImplementedError)
+
+
+def sms_notices(cloud: Cloud, phones: Sequence[str]) -> Iterator[str]:
+    """Say why some of these phones may get nothing, and what to do; nothing on the embedded cloud."""
+    if not phones or cloud.target is Target.LOCAL:
+        return
+    sandbox = sandbox_notice(cloud, phones)
+    if sandbox:
+        yield sandbox
+    limit = _monthly_spend_limit(cloud)
+    if limit is not None:
+        yield (
+            f"This account may spend {limit} USD a month on text messages in {cloud.region}; beyond that, "
+            f"SNS sends none, without an error. To raise it: {SPEND_URL}"
+        )
+    if any(phone.startswith("+1") for phone in phones):
+        yield (
+            "Numbers in the US get text messages only from an origination number of your own, such as a "
+            f"toll-free number; without one they get nothing, without an error: {ORIGINATION_URL}"
+        )
+
+
+def _monthly_spend_limit(cloud: Cloud) -> str | None:
+    try:
+        attributes = cloud.sns.get_sms_attributes(attributes=["MonthlySpendLimit"]).get("attributes", {})
+    except _UNANSWERED:
+        return None
+    return attributes.get("MonthlySpendLimit", NEW_ACCOUNTS_SPEND_LIMIT)
 
 
 def sandbox_notice(cloud: Cloud, phones: Sequence[str]) -> str | None:

@@ -1,31 +1,25 @@
-"""One subscription in full: what listings leave out, and since when one is pending."""
+"""One subscription in full: what listings leave out."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from ordernotify.aws.errors import error_text, has_code
 from ordernotify.aws.session import Cloud
-from ordernotify.aws.tags import tag_list
-from ordernotify.resources.filter_policy import Policy, Scope
+from ordernotify.resources.filter_policy import FilterPolicy, Scope
 from ordernotify.resources.listing import NO_TOPIC, Subscription
-from ordernotify.settings.model import Settings
 from ordernotify.settings.names import Names
 
 PARALLEL_CALLS = 8
 PENDING_LIFETIME = timedelta(hours=48)
 """https://aws.amazon.com/about-aws/whats-new/2023/05/amazon-sns-automatic-deletion-unconfirmed-subscriptions/"""
-REQUEST_TAG_PREFIX = "ordernotify:requested:"
-MAX_REQUEST_TAGS = 30
-"""A topic has up to 50 tags, and some are the person's."""
 _FOREIGN = ("AuthorizationError", "AuthorizationErrorException")
 _BY_OWN_POLICY = "no identity-based policy allows"
 """AWS's reason where the caller lacks the permission; not that another account has the subscription.
@@ -42,7 +36,7 @@ class Subscriber:
     endpoint: str
     arn: str | None
     pending: bool
-    filter_policy: Policy
+    filter_policy: FilterPolicy
     scope: Scope
     raw: bool
     redrive: str = ""
@@ -99,58 +93,7 @@ def redrive_policy(cloud: Cloud, names: Names) -> str:
     return json.dumps({"deadLetterTargetArn": cloud.arn("sqs", names.dead_letter_queue)})
 
 
-def dead_letter_attributes(settings: Settings, cloud: Cloud) -> dict[str, str]:
-    """Write what a new subscription of the stack as described gets, whoever it is of."""
-    return {"RedrivePolicy": redrive_policy(cloud, settings.names)} if settings.dead_letters else {}
-
-
-def request_tag(protocol: str, endpoint: str) -> str:
-    """Name the tag that keeps when this endpoint was asked to confirm; an address must not be in a tag."""
-    digest = hashlib.sha256(f"{protocol} {endpoint}".encode()).hexdigest()[:16]
-    return f"{REQUEST_TAG_PREFIX}{digest}"
-
-
-def requested_at(tags: Mapping[str, str], protocol: str, endpoint: str) -> datetime | None:
-    """Read from the topic's tags when the endpoint was asked to confirm; None if that is not known."""
-    return _time_of(tags.get(request_tag(protocol, endpoint), ""))
-
-
-def _time_of(value: str) -> datetime | None:
-    try:
-        time = datetime.fromisoformat(value)
-    except ValueError:
-        return None
-    return time if time.tzinfo else None
-
-
-def remember_requests(
-    cloud: Cloud, topic_arn: str, tags: Mapping[str, str], asked: Iterable[tuple[str, str]], now: datetime
-) -> None:
-    """Keep in the topic's tags that these (protocol, endpoint) were asked to confirm; drop what has expired.
-
-    SNS tells nowhere since when a subscription is pending. The record is a help only: where it cannot be
-    written (no permission, too many tags), nothing fails and `list-subscriptions` says that it does not know.
-    """
-    new = {request_tag(*one): now.astimezone(UTC).isoformat(timespec="seconds") for one in asked}
-    records = {key: value for key, value in tags.items() if key.startswith(REQUEST_TAG_PREFIX)}
-    expired = [key for key, value in records.items() if _has_expired(value, now) and key not in new]
-    room = MAX_REQUEST_TAGS - len(records.keys() - set(expired) - new.keys())
-    new = dict(list(new.items())[: max(room, 0)])
-    try:
-        if expired:
-            cloud.sns.untag_resource(ResourceArn=topic_arn, TagKeys=expired)
-        if new:
-            cloud.sns.tag_resource(ResourceArn=topic_arn, Tags=tag_list(new))
-    except (ClientError, BotoCoreError):
-        return
-
-
-def _has_expired(value: str, now: datetime) -> bool:
-    asked = _time_of(value)
-    return asked is None or now - asked > PENDING_LIFETIME + timedelta(days=1)
-
-
-def subscription_attributes(policy: Policy | None, scope: Scope, raw: bool | None) -> dict[str, str]:
+def subscription_attributes(policy: FilterPolicy | None, scope: Scope, raw: bool | None) -> dict[str, str]:
     """Write what `Subscribe` takes; None leaves a thing as SNS has it by default."""
     attributes: dict[str, Any] = {}
     if policy:
@@ -160,6 +103,6 @@ def subscription_attributes(policy: Policy | None, scope: Scope, raw: bool | Non
     return attributes
 
 
-def policy_json(policy: Policy) -> str:
+def policy_json(policy: FilterPolicy) -> str:
     """Write a filter policy for SNS."""
     return json.dumps(policy, ensure_ascii=False, separators=(",", ":"))

@@ -10,9 +10,15 @@ from ordernotify.aws.errors import ignore_codes
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources import delivery
 from ordernotify.resources.base import Change, Live, Needed, Resource, Step, Verb
-from ordernotify.resources.listing import NO_TOPIC, SUBSCRIPTIONS, is_internal, list_subscriptions
-from ordernotify.resources.sandbox import SANDBOX_CALLS, sandbox_notice
-from ordernotify.resources.subscriber import dead_letter_attributes
+from ordernotify.resources.listing import (
+    NO_TOPIC,
+    SUBSCRIPTIONS,
+    Subscription,
+    is_internal,
+    list_subscriptions,
+)
+from ordernotify.resources.sandbox import SMS_CALLS, sms_notices
+from ordernotify.resources.subscriber import redrive_policy
 
 PARALLEL_CALLS = 8
 
@@ -48,7 +54,7 @@ class Subscriptions(Resource[SubscriptionsState]):
         """IAM checks the topic, except for Unsubscribe, which has no resource."""
         subscribe = (
             allow("sns", "Subscribe", on=self._topic_arn),
-            *(SANDBOX_CALLS if self._phones else ()),
+            *(SMS_CALLS if self._phones else ()),
         )
         return {
             Verb.FIND: (allow("sns", "ListSubscriptionsByTopic", on=self._topic_arn),),
@@ -73,7 +79,7 @@ class Subscriptions(Resource[SubscriptionsState]):
 
     def find(self) -> Live[SubscriptionsState] | None:
         """Read the topic's email and SMS subscribers; None if there are none."""
-        found = [s for s in list_subscriptions(self.cloud, self._topic_arn) if s.endpoint != self._inbox_arn]
+        found = [s for s in list_subscriptions(self.cloud, self._topic_arn) if not self._is_internal(s)]
         if not found:
             return None
         everybody = frozenset((s.protocol, s.endpoint) for s in found)
@@ -96,9 +102,8 @@ class Subscriptions(Resource[SubscriptionsState]):
         return Live("", replace(live.state, subscribers=live.state.subscribers.union(self._given())))
 
     def notes_after(self) -> tuple[str, ...]:
-        """Say which phones get no text messages (AWS-FACTS 14)."""
-        notice = sandbox_notice(self.cloud, self._phones)
-        return (notice,) if notice else ()
+        """Say why phones may get no text messages (AWS-FACTS 14, 32)."""
+        return tuple(sms_notices(self.cloud, self._phones))
 
     def removal_notice(self, live: Live[SubscriptionsState]) -> str:
         """Say that AWS keeps who has not confirmed yet (AWS-FACTS 13)."""
@@ -106,17 +111,15 @@ class Subscriptions(Resource[SubscriptionsState]):
         return f"{pending} not confirmed: expires within 3 days by itself" if pending else ""
 
     def delete(self, live: Live[SubscriptionsState], step: Step) -> None:
-        """Remove every confirmed subscription but the inbox's; pending ones expire (AWS-FACTS 13).
+        """Remove every confirmed subscription but the stack's own; pending ones expire (AWS-FACTS 13).
 
         Before that, take back what `subscribe` added to the policies of queues and functions.
         """
         everybody = list_subscriptions(self.cloud, self._topic_arn)
         for one in everybody:
-            if one.protocol in delivery.SERVICES and not is_internal(
-                self.cloud, self.settings.names, one.endpoint
-            ):
+            if one.protocol in delivery.SERVICES and not self._is_internal(one):
                 delivery.forbid(self.cloud, delivery.parse_receiver(one.endpoint), self._topic_arn)
-        confirmed = [s.arn for s in everybody if s.arn and s.endpoint != self._inbox_arn]
+        confirmed = [s.arn for s in everybody if s.arn and not self._is_internal(s)]
         with ThreadPoolExecutor(PARALLEL_CALLS) as pool:
             list(pool.map(self._unsubscribe, confirmed))
 
@@ -126,7 +129,9 @@ class Subscriptions(Resource[SubscriptionsState]):
 
     @property
     def _attributes(self) -> dict[str, str]:
-        return dead_letter_attributes(self.settings, self.cloud)
+        if not self.settings.dead_letters:
+            return {}
+        return {"RedrivePolicy": redrive_policy(self.cloud, self.settings.names)}
 
     @property
     def _phones(self) -> list[str]:
@@ -136,9 +141,8 @@ class Subscriptions(Resource[SubscriptionsState]):
     def _topic_arn(self) -> str:
         return self.cloud.arn("sns", self.name)
 
-    @property
-    def _inbox_arn(self) -> str:
-        return self.cloud.arn("sqs", self.settings.names.inbox_queue)
+    def _is_internal(self, one: Subscription) -> bool:
+        return is_internal(self.cloud, self.settings.names, one.endpoint)
 
     def _unsubscribe(self, arn: str) -> None:
         with ignore_codes(*NO_TOPIC):

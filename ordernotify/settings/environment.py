@@ -11,7 +11,8 @@ from ordernotify.settings.row import VARIABLE_PREFIX
 from ordernotify.settings.told import Told
 
 OTHER_VARIABLES = tuple(
-    f"{VARIABLE_PREFIX}{name}" for name in ("CONFIG", "VERBOSE", "JSON", "API_KEY", "LOCAL_PORT")
+    f"{VARIABLE_PREFIX}{name}"
+    for name in ("CONFIG", "VERBOSE", "QUIET", "COLOR", "JSON", "API_KEY", "LOCAL_PORT")
 )
 """The variables that are no setting of a stack."""
 

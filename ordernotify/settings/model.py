@@ -67,8 +67,9 @@ class Place:
 class Settings:
     """One stack as described: what `setup` makes and `status` compares with.
 
-    A field made by `setting` is a setting: its option, variable, key, record, help and line in the README
-    come from here. Times are in seconds, sizes in MB, retention in days; `rate` is in requests per second.
+    A field made by `setting` is a setting: its option, variable, key, record, help and line in
+    docs/settings.md come from here. Times are in seconds, sizes in MB, retention in days; `rate` is in
+    requests per second.
     """
 
     stack: str = DEFAULT_STACK
@@ -172,8 +173,8 @@ class Settings:
     )
     production: bool = setting(
         False,
-        "Describe a stack for real customers: traces, all logs for a year, dead letters, a throttle; asks for "
-        "--auth and --alarm-email. Each option overrides it.",
+        "Describe a stack for real customers: traces, all logs for a year, dead letters, a throttle. Asks "
+        "for --auth and --alarm-email; every option overrides it.",
         panel=_PRODUCTION,
     )
     tracing: bool = setting(
@@ -232,7 +233,13 @@ class Settings:
 
         `status` reads them, so that it compares with what `setup` was told and not with the defaults.
         """
-        return {
+        usual = Names().for_stack(self.stack)
+        names = {
+            _name_tag(row): row.to_tag(name)
+            for row in NAME_ROWS
+            if (name := getattr(self.names, row.field)) != getattr(usual, row.field)
+        }
+        return names | {
             recorded_tag(row): row.to_tag(value)
             for row in SETTING_ROWS
             if row.recorded and (value := getattr(self, row.field)) != row.default
@@ -243,14 +250,23 @@ PLACE_ROWS = rows_of(Place)
 NAME_ROWS = rows_of(Names)
 SETTING_ROWS = rows_of(Settings)
 ROWS = (*PLACE_ROWS, *NAME_ROWS, *SETTING_ROWS)
-"""Every setting, in the order of help and README."""
-OWN_TAGS = 4 + sum(row.recorded for row in SETTING_ROWS)
-"""At most so many tags does one resource get beside the person's: the stack's, the records, and its own."""
+"""Every setting, in the order of the help."""
+OWN_TAGS = 4
+"""At most so many tags does one resource get beside the person's and the records: the stack's and its own."""
 
 
 def recorded_tag(row: Setting) -> str:
     """Return the key of the tag that keeps this setting in the account."""
     return f"{SETTING_TAG_PREFIX}{row.field}"
+
+
+def _name_tag(row: Setting) -> str:
+    return f"{SETTING_TAG_PREFIX}{row.field}_name"
+
+
+def names_in_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    """Read the recorded names among the tags, by field of Names, with the stack's suffix."""
+    return {row.field: row.from_tag(tags[tag]) for row in NAME_ROWS if (tag := _name_tag(row)) in tags}
 
 
 def settings_in_tags(tags: Mapping[str, str]) -> dict[str, Any]:
@@ -320,11 +336,12 @@ def _check_api(settings: Settings) -> None:
 
 
 def _check_tags(settings: Settings) -> None:
-    most = MAX_TAGS - OWN_TAGS
+    own = OWN_TAGS + len(settings.recorded)
+    most = MAX_TAGS - own
     if len(settings.tags) > most:
         raise SettingsError(
             f"{len(settings.tags)} tags are too many: AWS takes {MAX_TAGS} on one resource, "
-            f"and ordernotify needs {OWN_TAGS} of them",
+            f"and ordernotify needs {own} of them",
             f"Give at most {most}.",
             "tag",
         )

@@ -13,6 +13,8 @@ from ordernotify.settings.row import SettingsError, rows_of, setting
 STACK_TAG = "ordernotify:stack"
 SHARED_TAG = "ordernotify:shared"
 """What all stacks of an account share carries this tag in place of a stack's."""
+REGION_TAG = "ordernotify:region"
+"""On what is global: the region of the stack that it belongs to."""
 DEFAULT_STACK = "default"
 LOCAL_ACCOUNT = "000000000000"
 LOCAL_REGION = "us-east-1"
@@ -22,8 +24,10 @@ TABLE_KEY = "FileName"
 API_LOG_ROLE = "ordernotify-apigateway-logs"
 """The role with which API Gateway writes access logs of REST APIs: one for the account."""
 MAX_QUEUE_NAME = 80
-VERIFY_QUEUE_DIGITS = 8
-"""How many hexadecimal digits tell verify's temporary queues apart."""
+VERIFY_QUEUE_END = "1772366400-0123abcd"
+"""How names of verify's temporary queues end: when one was made, in seconds, and eight random digits."""
+MAILBOX_DIGITS = 12
+"""How many hexadecimal digits tell the mailboxes of local subscribers apart."""
 _SHOWN_LENGTH = 80
 _STACK_PATTERN = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _STACK_MAX_LENGTH = 20
@@ -51,7 +55,6 @@ def _name(what: str, default: str, pattern: str, rule: str) -> Any:
         panel="Names",
         option=f"{what.lower()}-name",
         check=check,
-        hidden=True,
     )
 
 
@@ -100,7 +103,11 @@ class Names:
                 row.check_field(getattr(self, row.field))
             except UsageError as error:
                 raise SettingsError(error.message, error.hint, row.option) from None
-        queue = f"{self.verify_queue_prefix}{'0' * VERIFY_QUEUE_DIGITS}"
+        queue = max(
+            f"{self.verify_queue_prefix}{VERIFY_QUEUE_END}",
+            f"{self.mailbox_prefix}{'0' * MAILBOX_DIGITS}",
+            key=len,
+        )
         if len(queue) > MAX_QUEUE_NAME:
             most = MAX_QUEUE_NAME - len(queue) + len(self.topic)
             raise SettingsError(
@@ -157,9 +164,9 @@ class Names:
         return f"{self.function}-alarms"
 
     @property
-    def inbox_queue(self) -> str:
-        """The queue that receives a copy of every notification (local target only)."""
-        return f"{self.topic}-inbox"
+    def mailbox_prefix(self) -> str:
+        """How the names of the subscribers' queues begin (local target only)."""
+        return f"{self.topic}-inbox-"
 
     @property
     def dead_letter_queue(self) -> str:
@@ -170,6 +177,27 @@ class Names:
     def verify_queue_prefix(self) -> str:
         """How the names of verify's temporary queues begin."""
         return f"{self.topic}-verify-"
+
+    @property
+    def old_inbox_queue(self) -> str:
+        """The queue with which version 0.1.0 filled the inbox of a local stack."""
+        return f"{self.topic}-inbox"
+
+    def is_mailbox(self, queue: str) -> bool:
+        """Whether a queue has the form of a mailbox's name."""
+        return bool(re.fullmatch(f"{re.escape(self.mailbox_prefix)}[0-9a-f]{{{MAILBOX_DIGITS}}}", queue))
+
+    def is_verify_queue(self, queue: str) -> bool:
+        """Whether a queue has the form of the name of one of verify's temporary queues."""
+        return self._verify_queue(queue) is not None
+
+    def verify_queue_made(self, queue: str) -> int | None:
+        """When one of verify's queues was made, in seconds since 1970; None for others and those of 0.1.0."""
+        found = self._verify_queue(queue)
+        return int(found[1]) if found and found[1] else None
+
+    def _verify_queue(self, queue: str) -> re.Match[str] | None:
+        return re.fullmatch(rf"{re.escape(self.verify_queue_prefix)}(?:([0-9]+)-)?[0-9a-f]{{8}}", queue)
 
     def alarm(self, what: str) -> str:
         """The name of the alarm that watches `what` (`errors`, `throttles`, …)."""

@@ -1,7 +1,7 @@
 """A setting is one row: the field of a dataclass with its option, check, record and help beside it.
 
-The flag, the variable, the key in the file, the tag that records it and the line in the README all come from
-the row. A new setting is one field made by `setting`, and the place that uses it.
+The flag, the variable, the key in the file, the tag that records it and the line in docs/settings.md all
+come from the row. A new setting is one field made by `setting`, and the place that uses it.
 """
 
 from __future__ import annotations
@@ -51,8 +51,6 @@ class Setting:
     """Whether setup keeps it in the account, as a tag of the function."""
     negative: bool = False
     """Whether there is a flag `--no-…` too."""
-    hidden: bool = False
-    """Whether `--help` leaves it out."""
     field: str = ""
     default: Any = None
     kind: type = str
@@ -105,7 +103,7 @@ class Setting:
     def to_tag(self, value: Any) -> str:
         """Write the field's value with the characters that every service takes in a tag (AWS-FACTS 30)."""
         text = " ".join(value).replace("*", "any") if self.container else str(value)
-        return re.sub(r"[^\w .:/=+@-]", lambda found: f"={ord(found[0]):02X}", text)
+        return re.sub(r"[^\w .:/+@-]", lambda found: f"={ord(found[0]):02X}", text)
 
     def from_tag(self, text: str) -> Any:
         """Read what `to_tag` wrote."""

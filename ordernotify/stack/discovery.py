@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from ordernotify.aws.errors import has_code, map_botocore_errors
 from ordernotify.aws.session import Cloud
-from ordernotify.errors import StackNotFoundError
+from ordernotify.errors import AccessDeniedError, StackNotFoundError
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.api.listing import (
     FoundApi,
@@ -20,7 +21,9 @@ from ordernotify.resources.api.listing import (
     lists_apis,
 )
 from ordernotify.resources.listing import list_subscriptions
-from ordernotify.settings.model import ApiKind, Auth, settings_default, settings_in_tags
+from ordernotify.resources.role import role_name_calls, role_name_in_region
+from ordernotify.resources.tagged import FUNCTIONS, TAGGED_CALLS, find_tagged
+from ordernotify.settings.model import ApiKind, Auth, names_in_tags, settings_default, settings_in_tags
 from ordernotify.settings.names import STACK_TAG, Names
 
 
@@ -44,6 +47,39 @@ def calls(cloud: Cloud, names: Names) -> Calls:
         allow("sns", "ListSubscriptionsByTopic", on=cloud.arn("sns", names.alarm_topic)),
         *listings,
     )
+
+
+def naming_calls(cloud: Cloud, names: Names) -> Calls:
+    """What finding the stack's names calls, its own role's among them."""
+    function = cloud.arn("lambda", f"function:{names.function}")
+    return (allow("lambda", "ListTags", on=function), *TAGGED_CALLS, *role_name_calls(cloud, names.role))
+
+
+def find_names(cloud: Cloud, names: Names, told: Collection[str], stack: str) -> Names:
+    """Find the names that the stack has; `names` are those told, by the fields `told`, or the usual ones.
+
+    The stack's function keeps the record. It is found by its name, or by the stack's tag if it has another.
+    """
+    tags: Mapping[str, str] = _stack_tags(cloud, names, stack)
+    if not tags and "function" not in told:
+        tags = _renamed_function(cloud, stack)
+    recorded = names_in_tags(tags)
+    return replace(names, **{field: name for field, name in recorded.items() if field not in told})
+
+
+def with_own_role(cloud: Cloud, names: Names, stack: str) -> Names:
+    """Give the names the one of the stack's own role in this region, see `role_name_in_region`."""
+    return replace(names, role=role_name_in_region(cloud, stack, names.role))
+
+
+def _renamed_function(cloud: Cloud, stack: str) -> Mapping[str, str]:
+    """Read the tags of the stack's function, whatever its name; none where the caller may not look."""
+    try:
+        found = find_tagged(cloud, stack, FUNCTIONS)
+    except AccessDeniedError:
+        return {}
+    # Where a renaming was cut off there are two for a while: the first by name, so that every command agrees.
+    return min(found, key=lambda one: one.arn).tags if found else {}
 
 
 def find_endpoint(cloud: Cloud, names: Names, stack: str) -> InvokeEndpoint:

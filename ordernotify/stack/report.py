@@ -10,7 +10,7 @@ from ordernotify.aws.session import Cloud
 from ordernotify.executor import Action, Item, Plan
 from ordernotify.resources.api.base import ApiState
 from ordernotify.resources.base import AnyLive, needed_state
-from ordernotify.resources.listing import Subscription, list_subscriptions
+from ordernotify.resources.listing import Subscription, is_internal, list_subscriptions
 from ordernotify.settings.model import Settings
 
 
@@ -38,7 +38,6 @@ def report(
         for item in planned.items
         if item.live or item.action is not Action.NONE
     )
-    inbox = cloud.arn("sqs", settings.names.inbox_queue)
     with map_botocore_errors("list", "subscriptions"):
         everybody = list_subscriptions(cloud, cloud.arn("sns", settings.names.topic))
     return Report(
@@ -48,5 +47,5 @@ def report(
         cloud.region,
         api.url if api else None,
         items,
-        tuple(s for s in everybody if s.endpoint != inbox),
+        tuple(s for s in everybody if not is_internal(cloud, settings.names, s.endpoint)),
     )

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
+from ordernotify import times
 from ordernotify.aws.errors import has_code, ignore_codes, map_botocore_errors
 from ordernotify.aws.session import Cloud
 from ordernotify.aws.waiting import Clock, Patience, SystemClock
@@ -20,12 +21,13 @@ from ordernotify.iam.calls import Calls, allow
 from ordernotify.logs.reader import function_calls, function_events
 from ordernotify.orders.items import get_calls, get_order
 from ordernotify.orders.post import Answer
+from ordernotify.resources.delivery import queue_policy
 from ordernotify.resources.listing import SUBSCRIPTIONS
-from ordernotify.resources.stack_queue import NO_QUEUE, queue_policy
 from ordernotify.settings.names import STACK_TAG, Names, Target
 
 STORED_SECONDS = 5.0
 NOTIFICATION_SECONDS = 30.0
+LOG_MARGIN = timedelta(seconds=5)
 LOG_LINES_SECONDS = 60.0
 """CloudWatch shows events seconds to minutes late (AWS-FACTS, CloudWatch Logs)."""
 SUBSCRIPTION_SETTLES_SECONDS = 3.0
@@ -37,6 +39,7 @@ LEFT_BEHIND_SECONDS = 3600.0
 TEST_ORDER = {"customerName": "John Doe", "productName": "Wireless Mouse"}
 """The guide's test order."""
 CHECKS = ("response", "stored order", "notification", "log lines")
+_ABSENT_QUEUE = ("AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist")
 
 Probe = Callable[[], str | None]
 """Returns what it saw, or None as long as there is nothing to see; raises when nothing can come."""
@@ -86,7 +89,7 @@ def verify(
             queue_url = cleanup.enter_context(temporary_queue(cloud, names, stack, clock))
         except OrderNotifyError as error:
             no_queue = error.message
-        since = int(time.time() * 1000) - 5000
+        since = times.milliseconds(cloud.now() - LOG_MARGIN)
         began = clock.now()
         try:
             answer = send(TEST_ORDER)
@@ -222,7 +225,7 @@ def _unsubscribe(cloud: Cloud, subscription: str, patience: Patience) -> None:
 
 
 def _remove_queue(cloud: Cloud, url: str) -> None:
-    with map_botocore_errors("remove", "queue", url.rpartition("/")[2]), ignore_codes(*NO_QUEUE):
+    with map_botocore_errors("remove", "queue", url.rpartition("/")[2]), ignore_codes(*_ABSENT_QUEUE):
         cloud.sqs.delete_queue(QueueUrl=url)
 
 
@@ -231,12 +234,11 @@ def remove_old_queues(cloud: Cloud, names: Names, stack: str) -> None:
 
     What fails here fails later, or does not matter for the procedure.
     """
-    own = re.compile(rf"{re.escape(names.verify_queue_prefix)}([0-9]+)-[0-9a-f]{{8}}")
     with suppress(AwsError), map_botocore_errors("list", "queues"):
         pages = cloud.sqs.get_paginator("list_queues").paginate(QueueNamePrefix=names.verify_queue_prefix)
         for url in [url for page in pages for url in page.get("QueueUrls", ())]:
-            made = own.fullmatch(url.rpartition("/")[2])
-            if not made or time.time() - int(made[1]) <= LEFT_BEHIND_SECONDS:
+            made = names.verify_queue_made(url.rpartition("/")[2])
+            if made is None or time.time() - made <= LEFT_BEHIND_SECONDS:
                 continue
             if cloud.sqs.list_queue_tags(QueueUrl=url).get("Tags", {}).get(STACK_TAG) == stack:
                 _remove_queue(cloud, url)

@@ -4,36 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from enum import StrEnum
 
 from botocore.exceptions import ClientError
 
 from ordernotify.aws.errors import has_code, map_botocore_errors
 from ordernotify.aws.session import Cloud
+from ordernotify.aws.waiting import Clock, Patience, SystemClock
 from ordernotify.errors import CredentialsError, OrderNotifyError, UsageError
 from ordernotify.iam.calls import Calls, allow
-from ordernotify.resources import delivery, subscriber
+from ordernotify.resources import delivery, mailbox, subscriber
 from ordernotify.resources.delivery import Grant
 from ordernotify.resources.filter_policy import Scope
-from ordernotify.resources.listing import SUBSCRIPTIONS, Subscription, is_internal
+from ordernotify.resources.listing import NO_TOPIC, SUBSCRIPTIONS, Subscription, is_internal
 from ordernotify.resources.subscriber import Subscriber
 from ordernotify.settings.names import Names
 from ordernotify.subscribers import notes
 from ordernotify.subscribers.endpoints import Endpoint, Wanted, parse_endpoint
 from ordernotify.subscribers.topic import (
-    Topic,
+    StackTopic,
     list_calls,
     open_topic,
-    request_calls,
     with_dead_letters,
 )
 
+NEW_SECONDS = 30.0
+"""How long a new topic or subscription may answer NotFound."""
 _INVALID = ("InvalidParameter", "InvalidParameterException")
 _RECEIVERS = ("sqs", "lambda")
 
 
-class Action(StrEnum):
+class SubscriberAction(StrEnum):
     """What was done for an endpoint."""
 
     SUBSCRIBED = "subscribed"
@@ -48,11 +49,11 @@ class Action(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class SubscriberOutcome:
     """What became of one endpoint; `notes` are for the person, `error` says why it failed."""
 
     endpoint: Endpoint
-    action: Action
+    action: SubscriberAction
     subscriber: Subscriber | None = None
     notes: tuple[str, ...] = ()
     error: OrderNotifyError | None = None
@@ -60,24 +61,29 @@ class Outcome:
     @property
     def failed(self) -> bool:
         """Whether the endpoint is not as the person asked."""
-        return self.action in {Action.FAILED, Action.STILL_PENDING}
+        return self.action in {SubscriberAction.FAILED, SubscriberAction.STILL_PENDING}
 
 
 def change_calls(cloud: Cloud, names: Names, receivers: Iterable[str] = ()) -> Calls:
     """What subscribing and unsubscribing calls; `receivers` are ARNs of queues and functions."""
     return (
         *list_calls(cloud, names),
-        *request_calls(cloud, names),
         allow("sns", "Subscribe", on=cloud.arn("sns", names.topic)),
         allow("sns", "SetSubscriptionAttributes", "Unsubscribe", on=SUBSCRIPTIONS),
         allow("sqs", "GetQueueUrl", on=cloud.arn("sqs", names.dead_letter_queue)),
+        *mailbox.open_calls(cloud, names),
         *delivery.calls(receivers),
     )
 
 
 def subscribe(
-    cloud: Cloud, names: Names, stack: str, endpoints: Sequence[Endpoint], wanted: Wanted, now: datetime
-) -> Iterator[Outcome]:
+    cloud: Cloud,
+    names: Names,
+    stack: str,
+    endpoints: Sequence[Endpoint],
+    wanted: Wanted,
+    clock: Clock | None = None,
+) -> Iterator[SubscriberOutcome]:
     """Subscribe each endpoint as wanted, or change how it is; one that fails does not stop the others.
 
     A queue or function gets the permission first, so that no message is refused. Raises StackNotFoundError,
@@ -85,20 +91,17 @@ def subscribe(
     """
     for endpoint in endpoints:
         _refuse_own(cloud, names, endpoint)
+        if endpoint.protocol in _RECEIVERS:
+            delivery.check_regions(cloud.region, delivery.parse_receiver(endpoint.address))
+    patience = Patience(clock or SystemClock())
     topic = with_dead_letters(cloud, names, open_topic(cloud, names, stack))
-    asked = []
-    try:
-        for endpoint in dict.fromkeys(endpoints):
-            outcome = _attempt(endpoint, lambda one: _subscribe_one(cloud, topic, one, wanted))
-            if outcome.subscriber and outcome.subscriber.pending:
-                asked.append((endpoint.protocol, endpoint.address))
-            yield outcome
-    finally:
-        if asked:
-            subscriber.remember_requests(cloud, topic.arn, topic.tags, asked, now)
+    for endpoint in dict.fromkeys(endpoints):
+        yield _attempt(endpoint, lambda one: _subscribe_one(cloud, topic, one, wanted, patience))
 
 
-def unsubscribe(cloud: Cloud, names: Names, stack: str, addresses: Sequence[str]) -> Iterator[Outcome]:
+def unsubscribe(
+    cloud: Cloud, names: Names, stack: str, addresses: Sequence[str]
+) -> Iterator[SubscriberOutcome]:
     """Remove each subscription and the permission that `subscribe` added; one that fails stops no other.
 
     Raises UsageError for what is no endpoint at all, StackNotFoundError, NotOursError, CredentialsError.
@@ -114,14 +117,14 @@ def unsubscribe(cloud: Cloud, names: Names, stack: str, addresses: Sequence[str]
         yield _attempt(endpoint, lambda one: _unsubscribe_one(cloud, topic, one))
 
 
-def _attempt(endpoint: Endpoint, act: Callable[[Endpoint], Outcome]) -> Outcome:
+def _attempt(endpoint: Endpoint, act: Callable[[Endpoint], SubscriberOutcome]) -> SubscriberOutcome:
     try:
         with map_botocore_errors("change", "subscription of", endpoint.address):
             return act(endpoint)
     except CredentialsError:
         raise
     except OrderNotifyError as error:
-        return Outcome(endpoint, Action.FAILED, error=error)
+        return SubscriberOutcome(endpoint, SubscriberAction.FAILED, error=error)
 
 
 def _refuse_own(cloud: Cloud, names: Names, endpoint: Endpoint) -> None:
@@ -132,22 +135,26 @@ def _refuse_own(cloud: Cloud, names: Names, endpoint: Endpoint) -> None:
         )
 
 
-def _subscribe_one(cloud: Cloud, topic: Topic, endpoint: Endpoint, wanted: Wanted) -> Outcome:
+def _subscribe_one(
+    cloud: Cloud, topic: StackTopic, endpoint: Endpoint, wanted: Wanted, patience: Patience
+) -> SubscriberOutcome:
     receiver = delivery.parse_receiver(endpoint.address) if endpoint.protocol in _RECEIVERS else None
     grant = delivery.allow(cloud, receiver, topic.arn) if receiver else None
     existing = _existing(topic, endpoint)
     try:
         if existing is None:
-            action, found = Action.SUBSCRIBED, _create(cloud, topic, endpoint, wanted)
+            action, found = SubscriberAction.SUBSCRIBED, _create(cloud, topic, endpoint, wanted, patience)
         else:
-            action, found = _change(cloud, topic, existing, wanted)
+            action, found = _change(cloud, topic, existing, wanted, patience)
     except (ClientError, OrderNotifyError):
         if receiver and grant is Grant.ADDED and existing is None:
             delivery.forbid(cloud, receiver, topic.arn)
         raise
-    if action is Action.UNCHANGED and grant is Grant.ADDED:
-        action = Action.UPDATED
-    return Outcome(
+    if action is SubscriberAction.UNCHANGED and grant is Grant.ADDED:
+        action = SubscriberAction.UPDATED
+    if mailbox.has_mailbox(cloud, endpoint.protocol):
+        mailbox.open_mailbox(cloud, topic.names, topic.stack, found)
+    return SubscriberOutcome(
         endpoint,
         action,
         found,
@@ -155,43 +162,62 @@ def _subscribe_one(cloud: Cloud, topic: Topic, endpoint: Endpoint, wanted: Wante
     )
 
 
-def _existing(topic: Topic, endpoint: Endpoint) -> Subscription | None:
+def _existing(topic: StackTopic, endpoint: Endpoint) -> Subscription | None:
     key = (endpoint.protocol, endpoint.address)
     return next((one for one in topic.subscriptions if (one.protocol, one.endpoint) == key), None)
 
 
-def _create(cloud: Cloud, topic: Topic, endpoint: Endpoint, wanted: Wanted) -> Subscriber:
+def _create(
+    cloud: Cloud, topic: StackTopic, endpoint: Endpoint, wanted: Wanted, patience: Patience
+) -> Subscriber:
     attributes = subscriber.subscription_attributes(wanted.filter_policy, wanted.scope, wanted.raw)
-    return _subscribed(cloud, topic, endpoint, {**attributes, **topic.attributes})
+    return _subscribed(cloud, topic, endpoint, {**attributes, **topic.attributes}, patience)
 
 
-def _subscribed(cloud: Cloud, topic: Topic, endpoint: Endpoint, attributes: dict[str, str]) -> Subscriber:
-    """Subscribe and read the result back; SNS finds one that exists, and asks it again if it is pending."""
-    arn = cloud.sns.subscribe(
-        TopicArn=topic.arn,
-        Protocol=endpoint.protocol,
-        Endpoint=endpoint.address,
-        Attributes=attributes,
-        ReturnSubscriptionArn=True,
+def _subscribed(
+    cloud: Cloud, topic: StackTopic, endpoint: Endpoint, attributes: dict[str, str], patience: Patience
+) -> Subscriber:
+    """Subscribe and read the result back; SNS finds one that exists, and asks it again if it is pending.
+
+    What has just been made may answer NotFound for seconds (AWS-FACTS 24).
+    """
+    arn = patience.retry(
+        lambda: cloud.sns.subscribe(
+            TopicArn=topic.arn,
+            Protocol=endpoint.protocol,
+            Endpoint=endpoint.address,
+            Attributes=attributes,
+            ReturnSubscriptionArn=True,
+        ),
+        when=lambda error: has_code(error, *NO_TOPIC),
+        waiting_for="the topic",
+        timeout=NEW_SECONDS,
     )["SubscriptionArn"]
     # Emulators answer "pending confirmation", whatever was asked for.
     known = Subscription(endpoint.protocol, endpoint.address, arn if arn.startswith("arn:") else None)
-    found = subscriber.read_subscriber(cloud, known)
-    if found is None:
-        raise OrderNotifyError(
-            f"{endpoint.address} was subscribed and is gone again", "Run the same command again."
-        )
-    return found
+    read: list[Subscriber] = []
+
+    def can_be_read() -> bool:
+        found = subscriber.read_subscriber(cloud, known)
+        read.extend([found] if found else [])
+        return found is not None
+
+    patience.until(
+        can_be_read, waiting_for=f"the new subscription of {endpoint.address}", timeout=NEW_SECONDS
+    )
+    return read[0]
 
 
-def _change(cloud: Cloud, topic: Topic, existing: Subscription, wanted: Wanted) -> tuple[Action, Subscriber]:
+def _change(
+    cloud: Cloud, topic: StackTopic, existing: Subscription, wanted: Wanted, patience: Patience
+) -> tuple[SubscriberAction, Subscriber]:
     """Bring a subscription to what is wanted; a pending one is asked to confirm once more."""
     found = subscriber.read_subscriber(cloud, existing) if existing.arn else None
-    action = Action.UNCHANGED
+    action = SubscriberAction.UNCHANGED
     if found is None or found.pending:
         # The listing has no ARN of a pending one (AWS-FACTS 13); without attributes, SNS compares none.
-        found = _subscribed(cloud, topic, Endpoint(existing.protocol, existing.endpoint), {})
-        action = Action.ASKED_AGAIN
+        found = _subscribed(cloud, topic, Endpoint(existing.protocol, existing.endpoint), {}, patience)
+        action = SubscriberAction.ASKED_AGAIN
     changes = _changes(found, wanted)
     if not changes:
         return action, found
@@ -202,7 +228,7 @@ def _change(cloud: Cloud, topic: Topic, existing: Subscription, wanted: Wanted) 
     policy = found.filter_policy if wanted.filter_policy is None else wanted.filter_policy
     scope = found.scope if wanted.filter_policy is None else wanted.scope
     raw = found.raw if wanted.raw is None else wanted.raw
-    return Action.UPDATED, replace(found, filter_policy=policy, scope=scope, raw=raw)
+    return SubscriberAction.UPDATED, replace(found, filter_policy=policy, scope=scope, raw=raw)
 
 
 def _changes(found: Subscriber, wanted: Wanted) -> list[tuple[str, str]]:
@@ -243,19 +269,26 @@ def _not_changeable(found: Subscriber) -> OrderNotifyError:
     )
 
 
-def _unsubscribe_one(cloud: Cloud, topic: Topic, endpoint: Endpoint) -> Outcome:
+def _unsubscribe_one(cloud: Cloud, topic: StackTopic, endpoint: Endpoint) -> SubscriberOutcome:
     found = [one for one in topic.subscriptions if one.endpoint == endpoint.address]
     removed = [_remove(cloud, one) for one in found]
     if not all(removed):
-        return Outcome(endpoint, Action.STILL_PENDING, notes=(notes.cannot_remove(endpoint.address),))
+        return SubscriberOutcome(
+            endpoint, SubscriberAction.STILL_PENDING, notes=(notes.cannot_remove(endpoint.address),)
+        )
+    if mailbox.has_mailbox(cloud, endpoint.protocol):
+        own = mailbox.mailbox_arn(cloud, topic.names, endpoint.protocol, endpoint.address)
+        for one in topic.subscriptions:
+            if one.endpoint == own:
+                _remove(cloud, one)
     grant = None
     if endpoint.protocol in _RECEIVERS:
         grant = delivery.forbid(cloud, delivery.parse_receiver(endpoint.address), topic.arn)
     if found:
         remaining = (notes.statement_remains(endpoint.address, topic.arn),) if grant is Grant.NOT_OURS else ()
-        return Outcome(endpoint, Action.UNSUBSCRIBED, notes=remaining)
+        return SubscriberOutcome(endpoint, SubscriberAction.UNSUBSCRIBED, notes=remaining)
     if grant is Grant.REMOVED:
-        return Outcome(endpoint, Action.PERMISSION_REMOVED)
+        return SubscriberOutcome(endpoint, SubscriberAction.PERMISSION_REMOVED)
     raise OrderNotifyError(
         f"{endpoint.address} is not subscribed", "`ordernotify list-subscriptions` shows who is."
     )
@@ -270,6 +303,6 @@ def _remove(cloud: Cloud, one: Subscription) -> bool:
     except ClientError as error:
         if has_code(error, *_INVALID, text="pending confirmation"):
             return False
-        if not has_code(error, "NotFound", "NotFoundException"):
+        if not has_code(error, *NO_TOPIC):
             raise
     return True

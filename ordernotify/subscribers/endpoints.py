@@ -7,17 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ordernotify.errors import UsageError
-from ordernotify.resources.filter_policy import (
-    CannotEvaluateError,
-    Policy,
-    Scope,
-    matches_attributes,
-    parse_filter_policy,
-)
+from ordernotify.resources.filter_policy import FilterPolicy, Scope, parse_filter_policy
 from ordernotify.settings.checks import check_email, check_phone
 
-NOTIFICATION_ATTRIBUTES = {"eventType": "order.received", "orderId": ""}
-"""The message attributes of every notification; each order has its own orderId."""
+NOTIFICATION_ATTRIBUTES = ("eventType", "orderId")
+"""The message attributes of every notification."""
 FORMS = (
     "an email address (you@example.com), a phone number (+14155550100), an https URL "
     "(https://example.com/orders), or the ARN of an SQS queue (arn:aws:sqs:us-east-1:123456789012:orders) or "
@@ -32,7 +26,7 @@ _URL = re.compile(r"https://[A-Za-z0-9.:\[\]-]+([/?#][!-~]*)?")
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where notifications go, with SNS's name of the way."""
+    """Where notifications go: SNS's protocol, and the address."""
 
     protocol: str
     address: str
@@ -42,7 +36,7 @@ class Endpoint:
 class Wanted:
     """How an endpoint is to be subscribed; None leaves the policy, or raw delivery, as it is."""
 
-    filter_policy: Policy | None = None
+    filter_policy: FilterPolicy | None = None
     scope: Scope = Scope.ATTRIBUTES
     raw: bool | None = None
 
@@ -84,10 +78,10 @@ def parse_wanted(
     if raw is not None and not protocols <= {"sqs", "https"}:
         raise UsageError(
             "raw delivery exists for SQS queues and https URLs only",
-            "Leave --raw-delivery away, or give only those.",
+            "Leave --raw-delivery out, or give only those.",
         )
     chosen = scope or Scope.ATTRIBUTES
-    policy = None if filter_policy is None else parse_filter_policy(filter_policy, chosen)
+    policy = None if filter_policy is None else parse_filter_policy(filter_policy)
     if policy and chosen is Scope.BODY and protocols & {"email", "sms"}:
         raise UsageError(
             "emails and text messages are not JSON: a filter on the body would let none of them through",
@@ -96,20 +90,8 @@ def parse_wanted(
     return Wanted(policy, chosen, raw)
 
 
-def blocking_keys(wanted: Wanted) -> list[str]:
-    """Name the keys of a policy on attributes that no notification of ours can match.
-
-    The notifications have the attributes of NOTIFICATION_ATTRIBUTES, and no others.
-    """
+def unknown_attributes(wanted: Wanted) -> list[str]:
+    """Name the keys of a policy on attributes that no notification has."""
     if wanted.filter_policy is None or wanted.scope is Scope.BODY:
         return []
-    attributes = {name: [value] for name, value in NOTIFICATION_ATTRIBUTES.items()}
-    blocking = []
-    for key, rules in wanted.filter_policy.items():
-        try:
-            # The orderId differs from order to order: any rule may match one. `$or` is left to SNS.
-            if key not in {"orderId", "$or"} and not matches_attributes({key: rules}, attributes):
-                blocking.append(key)
-        except CannotEvaluateError:
-            continue
-    return blocking
+    return [key for key in wanted.filter_policy if key not in (*NOTIFICATION_ATTRIBUTES, "$or")]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterable, Iterator
 
 from ordernotify.aws.session import Cloud
 from ordernotify.resources import delivery
 from ordernotify.resources.delivery import Grant, Receiver
+from ordernotify.resources.listing import Subscription
 from ordernotify.resources.subscriber import PENDING_LIFETIME, Subscriber
-from ordernotify.subscribers.endpoints import NOTIFICATION_ATTRIBUTES, Wanted, blocking_keys
+from ordernotify.subscribers.endpoints import NOTIFICATION_ATTRIBUTES, Wanted, unknown_attributes
 
 _LIFETIME = f"{PENDING_LIFETIME.total_seconds() / 3600:.0f} hours"
 
@@ -31,11 +33,12 @@ def after_subscribe(
         )
     if found.pending:
         yield pending_note(found)
-    for key in blocking_keys(wanted):
-        value = NOTIFICATION_ATTRIBUTES.get(key)
-        what = f"the attribute {key} is always {value!r}" if value else f"there is no attribute {key}"
+    if unknown := unknown_attributes(wanted):
         body = "" if found.protocol in {"email", "sms"} else "; for the order's fields: --filter-scope body"
-        yield f"No notification passes this filter policy: {what} (there are eventType and orderId{body})"
+        yield (
+            f"A notification has no attribute {' or '.join(unknown)}, only "
+            f"{' and '.join(NOTIFICATION_ATTRIBUTES)}: check that this filter policy lets any through{body}"
+        )
 
 
 def pending_note(found: Subscriber) -> str:
@@ -47,6 +50,23 @@ def pending_note(found: Subscriber) -> str:
     else:
         what = "AWS posted a SubscriptionConfirmation there; the receiver must visit its SubscribeURL"
     return f"{found.endpoint} is pending: {what}. An unconfirmed subscription is dropped after {_LIFETIME}"
+
+
+def about_pending(subscribers: Iterable[Subscriber | Subscription]) -> Iterator[str]:
+    """Say what pending means, and why a mailbox that had confirmed may be pending (AWS-FACTS 22)."""
+    pending = [one for one in subscribers if one.state == "pending"]
+    if pending:
+        yield (
+            "a pending subscriber gets nothing until it confirms, and AWS removes it "
+            f"{_LIFETIME} after it was asked"
+        )
+    emails = [one.endpoint for one in pending if one.protocol == "email"]
+    if emails:
+        yield (
+            "an email is confirmed by the link in AWS's message. A mailbox that had confirmed falls back to "
+            f"pending if it gets more than 10 messages a second, and is removed after {_LIFETIME}. "
+            f"`ordernotify subscribe {shlex.join(emails)}` asks again"
+        )
 
 
 def cannot_remove(address: str) -> str:

@@ -28,7 +28,6 @@ SEEN_WITHOUT_RESOURCE = {
     "dynamodb:ListTagsOfResource": "does not look for ResourceArn",
     "dynamodb:TagResource": "does not look for ResourceArn",
     "lambda:CreateFunction": "looks for the name in the path, and the call has it in its body",
-    "logs:StartLiveTail": "looks for logGroupName, and the call has logGroupIdentifiers",
     "sns:ListTagsForResource": "does not look for ResourceArn",
     "sns:TagResource": "does not look for ResourceArn",
 }

@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import json
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -66,8 +65,6 @@ UNCHECKED = {
 """Actions that AWS checks and MiniStack does not, with the reason."""
 UNCHECKED_IN_SETUP = {"lambda:ListTags": "GetFunction tells the tags to everybody"}
 UNCHECKED_IN_OPERATION = {"sqs:TagQueue": "making a queue checks none of the tags given with it"}
-OF_LIVE_TAILS = {"logs:StartLiveTail"}
-"""Without it following goes on by another way; it has a test of its own."""
 FOR_A_QUESTION = {"dynamodb:Scan"}
 """Only needed where a person is asked; it has a test of its own."""
 UNCHECKED_OF_FUNCTION = {"logs:CreateLogStream", "logs:PutLogEvents"}
@@ -77,7 +74,7 @@ OF_THE_API = {"status", "send-order", "verify"}
 """The daily commands that are not the same for every kind of API."""
 SLOW = {"execute-api:Invoke": "for 20 s, sending takes a refusal for a new API's"}
 """Actions that only a full run takes away, with the reason."""
-NOT_IN_A_SAMPLE = {*UNCHECKED, *UNCHECKED_IN_SETUP, *UNCHECKED_IN_OPERATION, *OF_LIVE_TAILS, *SLOW}
+NOT_IN_A_SAMPLE = {*UNCHECKED, *UNCHECKED_IN_SETUP, *UNCHECKED_IN_OPERATION, *SLOW}
 LIKELY_COMMANDS = {
     "dynamodb:BatchGetItem": "get-order",
     "dynamodb:GetItem": "trace",
@@ -386,24 +383,7 @@ def test_the_daily_commands_need_every_right_of_their_policy(
                 break
         return done
 
-    trial.assert_all_needed({*UNCHECKED_IN_OPERATION, *OF_LIVE_TAILS}, run_until_one_fails)
-
-
-@pytest.mark.parametrize("action", ["logs:StartLiveTail", "logs:DescribeLogGroups"])
-def test_a_live_tail_that_is_denied_says_so_and_the_lines_are_polled(
-    root: Person, user: Person, action: str
-) -> None:
-    stack = stack_name()
-    succeeded(root.run("setup", "--stack", stack, "--yes"))
-    rights = rights_in(root.printed("operate", "--stack", stack))
-    user.may(right for right in rights if right.action != action)
-    arguments = [sys.executable, "-m", "ordernotify", "logs", "--live", "--stack", stack]
-    with subprocess.Popen(arguments, env=user.environ, stderr=subprocess.PIPE, text=True) as following:
-        assert following.stderr is not None
-        said = next((line for line in following.stderr if "may not call" in line), "")
-        following.send_signal(signal.SIGINT)
-    assert f"your user or role may not call {action}" in said
-    assert "asking every second instead" in said
+    trial.assert_all_needed(set(UNCHECKED_IN_OPERATION), run_until_one_fails)
 
 
 def test_a_given_role_is_read_and_passed(embedded: EmbeddedCloud, root: Person, user: Person) -> None:
@@ -446,7 +426,6 @@ def exact_calls(cloud: Cloud, names: Names) -> Mapping[str, Callable[[], object]
     table, topic = cloud.arn("dynamodb", f"table/{names.table}"), cloud.arn("sns", names.topic)
     alarm = names.alarm("errors")
     alarm_arn = cloud.arn("cloudwatch", f"alarm:{alarm}")
-    group = cloud.arn("logs", f"log-group:{names.log_group}")
     return {
         "cloudwatch:DeleteAlarms": lambda: cloud.cloudwatch.delete_alarms(AlarmNames=[alarm]),
         "cloudwatch:DescribeAlarms": lambda: cloud.cloudwatch.describe_alarms(AlarmNames=[alarm]),
@@ -459,7 +438,6 @@ def exact_calls(cloud: Cloud, names: Names) -> Mapping[str, Callable[[], object]
         "lambda:CreateFunction": lambda: cloud.lambda_.create_function(
             FunctionName=names.function, Role="arn:aws:iam::000000000000:role/r", Code={"ZipFile": b""}
         ),
-        "logs:StartLiveTail": lambda: cloud.logs.start_live_tail(logGroupIdentifiers=[group]),
         "sns:ListTagsForResource": lambda: cloud.sns.list_tags_for_resource(ResourceArn=topic),
         "sns:TagResource": lambda: cloud.sns.tag_resource(ResourceArn=topic, Tags=[]),
     }

@@ -18,6 +18,7 @@ from ordernotify.local.inbox import peek_at_queue
 from ordernotify.orders.post import Answer, Draft, OrderClient
 from ordernotify.orders.query import OrderQuery, list_orders
 from ordernotify.orders.redrive import Fate, redrive
+from ordernotify.resources.mailbox import list_mailboxes
 from ordernotify.resources.role import POLICY_NAME
 from ordernotify.settings.model import Settings
 from ordernotify.settings.names import Names
@@ -32,7 +33,7 @@ PENDING = 200
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[tuple[EmbeddedCloud, Cloud, Names]]:
     with running_cloud(tmp_path) as embedded:
-        settings, cloud = Settings(), embedded.cloud()
+        settings, cloud = Settings(emails=("you@example.com",)), embedded.cloud()
         resources = provision.declare(settings, cloud)
         list(provision.apply(resources, provision.plan(resources)))
         yield embedded, cloud, settings.names
@@ -52,8 +53,8 @@ def may_publish(cloud: Cloud, names: Names, allowed: bool) -> None:
 
 def notified(cloud: Cloud, names: Names) -> Counter[str]:
     """Count the notifications that arrived, by order."""
-    url = cloud.sqs.get_queue_url(QueueName=names.inbox_queue)["QueueUrl"]
-    envelopes = [json.loads(body) for body in peek_at_queue(cloud, url)]
+    [mailbox] = list_mailboxes(cloud, names, "default")
+    envelopes = [json.loads(body) for body in peek_at_queue(cloud, mailbox.url)]
     return Counter(json.loads(envelope["Message"])["orderId"] for envelope in envelopes)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ordernotify.aws.session import Cloud
 from ordernotify.iam.calls import Calls, allow
-from ordernotify.resources.api.listing import Listed, gateway_arn, tags_of_now
+from ordernotify.resources.api.listing import Found, gateway_arn, tags_of_now
 from ordernotify.resources.api.namesake import Namesake
 from ordernotify.resources.api.quota import call_when_free
 from ordernotify.resources.base import Live, Needed, Step, Verb
@@ -16,7 +16,7 @@ from ordernotify.settings.names import Names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FoundKey(Listed):
+class FoundKey(Found):
     """An API key without its value, which must not get into plans, errors or logs."""
 
     enabled: bool

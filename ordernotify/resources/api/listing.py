@@ -18,7 +18,7 @@ _PAGE_SIZE = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
+class Found:
     """An entry of a listing whose names are not unique; AWS chose the id."""
 
     arn: str
@@ -27,7 +27,7 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FoundApi(Listed):
+class FoundApi(Found):
     """An API; `created` in seconds since 1970, `cors` is an HTTP API's own configuration, in AWS's words."""
 
     kind: ApiKind

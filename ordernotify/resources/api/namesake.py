@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import Generic, TypeVar
 
 from ordernotify.aws.errors import ignore_codes
-from ordernotify.resources.api.listing import Listed
+from ordernotify.resources.api.listing import Found
 from ordernotify.resources.api.quota import NOT_FOUND
 from ordernotify.resources.base import Live, Resource, State, Step
 
-Entry = TypeVar("Entry", bound=Listed)
+Entry = TypeVar("Entry", bound=Found)
 
 
 class Namesake(Resource[State], Generic[State, Entry]):

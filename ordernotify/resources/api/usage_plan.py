@@ -10,7 +10,7 @@ from ordernotify.aws.errors import ignore_codes
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.api.base import ApiState, Throttle
 from ordernotify.resources.api.key import ApiKeyState
-from ordernotify.resources.api.listing import Listed, gateway_arn, tags_of_now
+from ordernotify.resources.api.listing import Found, gateway_arn, tags_of_now
 from ordernotify.resources.api.namesake import Namesake
 from ordernotify.resources.api.quota import NOT_FOUND, call_when_free
 from ordernotify.resources.base import UNKNOWN, Live, Needed, Step, Verb, needed_state
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FoundPlan(Listed):
+class FoundPlan(Found):
     """A usage plan; its stages as `api:stage`."""
 
     stages: tuple[str, ...]

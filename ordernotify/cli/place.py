@@ -1,0 +1,67 @@
+"""`url` and `env`: where a stack is, for curl, the AWS command line and boto3."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from ordernotify.cli import app
+from ordernotify.cli.run import JsonOption, Run, command
+from ordernotify.settings.names import Target
+
+if TYPE_CHECKING:
+    from ordernotify.aws.session import Cloud
+
+
+@command(app, "url")
+def url(run: Run, json: JsonOption = False) -> None:
+    """Print the invoke URL, to which orders are posted, and nothing else.
+
+    Example: curl -d '{"customerName": "A", "productName": "B"}' \\
+        "$(ordernotify url)"
+    """
+    cloud, names = run.open()
+    from ordernotify.render import json_document, out
+    from ordernotify.stack.discovery import find_endpoint
+
+    found = find_endpoint(cloud, names, run.stack).url
+    if json:
+        json_document({"url": found})
+    else:
+        out.print(found)
+
+
+@command(app, "env")
+def env(run: Run, json: JsonOption = False) -> None:
+    """Print the variables for the AWS command line and boto3 to reach the same place, to `eval`.
+
+    Example: eval "$(ordernotify env)" && aws dynamodb list-tables
+    """
+    cloud = run.cloud()
+    from ordernotify.render import json_document, out
+
+    variables, unset = _variables(cloud, run.profile)
+    if json:
+        json_document(variables)
+        return
+    # With a semicolon, so that `eval $(…)` without quotes works too.
+    for name in unset:
+        out.print(f"unset {name};")
+    for name, value in variables.items():
+        out.print(f"export {name}={shlex.quote(value)};")
+
+
+def _variables(cloud: Cloud, profile: str | None) -> tuple[Mapping[str, str], tuple[str, ...]]:
+    """Return the variables to set, and those that would lead elsewhere."""
+    region = {"AWS_REGION": cloud.region, "AWS_DEFAULT_REGION": cloud.region}
+    if cloud.target is Target.AWS:
+        return {**region, **({"AWS_PROFILE": profile} if profile else {})}, ()
+    credentials = cloud.credentials
+    assert credentials is not None, "the embedded cloud has fixed ones"
+    return {
+        "AWS_ENDPOINT_URL": str(cloud.endpoint),
+        "AWS_ACCESS_KEY_ID": credentials.access_key,
+        "AWS_SECRET_ACCESS_KEY": credentials.secret_key,
+        **region,
+    }, ("AWS_PROFILE", "AWS_SESSION_TOKEN")

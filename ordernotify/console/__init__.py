@@ -1,0 +1,1 @@
+"""A local page for the whole system: `ordernotify console`."""

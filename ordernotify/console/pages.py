@@ -1,0 +1,109 @@
+"""The pages: each calls the operation of a command and gives what it returns to a template."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from ordernotify.console.aws_links import links
+from ordernotify.console.figures import figures
+from ordernotify.console.hub import Hub
+from ordernotify.console.newest import NewestOrders
+from ordernotify.console.site import Site
+from ordernotify.console.templating import render_page
+from ordernotify.console.threads import in_thread
+from ordernotify.errors import OrderNotifyError, StackNotFoundError
+
+Values = Mapping[str, Any]
+Handler = Callable[[Request], Awaitable[Response]]
+REFRESH_HEADER = "X-Refresh"
+"""A page that asks for its own newer content says so: what is expensive is not read again for it."""
+
+_PAGES = (
+    ("/", "Overview"),
+    ("/send", "Send an order"),
+    ("/orders", "Orders"),
+    ("/inbox", "Inbox"),
+    ("/logs", "Logs"),
+    ("/plots", "Plots"),
+    ("/status", "Status"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What every page needs at hand."""
+
+    site: Site
+    hub: Hub
+    newest: NewestOrders
+    wake: Callable[[], None]
+    """Makes the watcher look at once."""
+
+    def page(self, request: Request, template: str, values: Values, status: int = 200) -> Response:
+        """Render a page inside the frame that all pages have."""
+        site = self.site
+        frame = {
+            "navigation": [page for page in _PAGES if site.is_local or page[0] != "/inbox"],
+            "path": request.url.path,
+            "stack": site.stack,
+            "place": site.place,
+            "is_local": site.is_local,
+            "writes": site.writes,
+            "figures": figures(self.hub.snapshot, site.names),
+        }
+        return HTMLResponse(render_page(template, {**frame, **values}), status)
+
+
+def desk(request: Request) -> Desk:
+    """Return what the application keeps for its pages."""
+    found: Desk = request.app.state.desk
+    return found
+
+
+def reading(template: str, read: Callable[[Desk, Request], Values]) -> Handler:
+    """Make a page of what `read` returns; it may block, and its errors become pages."""
+
+    async def handle(request: Request) -> Response:
+        at = desk(request)
+
+        def call() -> Values:
+            at.site.check_reachable()
+            return read(at, request)
+
+        try:
+            return at.page(request, template, await in_thread(call))
+        except OrderNotifyError as error:
+            return trouble(request, error)
+
+    return handle
+
+
+def trouble(request: Request, error: OrderNotifyError) -> Response:
+    """Show an error as its command would, with what to do about it."""
+    absent = isinstance(error, StackNotFoundError)
+    values = {"absent": absent, "message": error.message, "hint": error.hint}
+    return desk(request).page(request, "trouble.html", values, 404 if absent else 503)
+
+
+def is_refresh(request: Request) -> bool:
+    """Whether an open page asks for its newer content."""
+    return REFRESH_HEADER in request.headers
+
+
+async def overview(request: Request) -> Response:
+    """The path as a picture; shown at once, and filled by the stream."""
+    at = desk(request)
+    return at.page(
+        request,
+        "overview.html",
+        {
+            "newest": at.hub.snapshot.newest[:8],
+            "aws": links(at.site.cloud, at.site.names) if not at.site.is_local else {},
+            "names": at.site.names,
+        },
+    )

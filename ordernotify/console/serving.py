@@ -1,0 +1,62 @@
+"""Serves the page on 127.0.0.1 until Ctrl-C, with Hypercorn."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import signal
+import socket
+from collections.abc import Callable
+from contextlib import closing
+
+from hypercorn.asyncio import serve
+from hypercorn.config import Config
+
+from ordernotify.console.app import make_app
+from ordernotify.console.guard import LOOPBACK
+from ordernotify.console.site import Site
+from ordernotify.errors import OrderNotifyError
+from ordernotify.watch.watcher import Watcher
+
+GRACE_SECONDS = 0.2
+"""How long running requests may take to end after Ctrl-C."""
+
+
+def serve_console(site: Site, watcher: Watcher, port: int, ready: Callable[[str], None]) -> None:
+    """Serve until Ctrl-C or SIGTERM; `ready` gets the address, with its secret, once it can be opened.
+
+    Port 0 is any free one. Raises OrderNotifyError if the port is taken.
+    """
+    listening = _listen(port)
+    port = listening.getsockname()[1]
+    token = secrets.token_urlsafe(32)
+    with closing(listening):
+        ready(f"http://{LOOPBACK[0]}:{port}/?token={token}")
+        asyncio.run(_serve(make_app(site, watcher, token, port), listening))
+
+
+def _listen(port: int) -> socket.socket:
+    listening = socket.socket()
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((LOOPBACK[0], port))
+        listening.listen(100)
+    except OSError as error:
+        listening.close()
+        raise OrderNotifyError(
+            f"port {port} cannot be used: {error.strerror}", "Choose another --port, or leave it out."
+        ) from error
+    listening.setblocking(False)
+    return listening
+
+
+async def _serve(app: object, listening: socket.socket) -> None:
+    config = Config()
+    config.bind = [f"fd://{listening.fileno()}"]
+    config.graceful_timeout = GRACE_SECONDS
+    config.accesslog = config.errorlog = None
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for one in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(one, stop.set)
+    await serve(app, config, shutdown_trigger=stop.wait)  # type: ignore[arg-type]

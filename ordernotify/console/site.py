@@ -1,0 +1,56 @@
+"""What the page is about: one stack, and how its operations are called for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ordernotify.aws.session import Cloud
+from ordernotify.errors import OrderNotifyError
+from ordernotify.orders.post import OrderClient
+from ordernotify.settings.names import Names, Target
+from ordernotify.stack.discovery import InvokeEndpoint, find_endpoint
+from ordernotify.stack.overview import Describe
+
+
+class UnreachableError(OrderNotifyError):
+    """The place where the stack lives does not answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One stack; what the page needs beside its cloud comes from the command.
+
+    `open_client` finds the API and reads its key. `unreachable` says why the cloud does not answer, and
+    nothing if it does. `writes` tells whether orders may be sent.
+    """
+
+    cloud: Cloud
+    names: Names
+    stack: str
+    describe: Describe
+    open_client: Callable[[], OrderClient]
+    writes: bool
+    unreachable: Callable[[], str] = field(default=lambda: "")
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the stack lives in the embedded cloud."""
+        return self.cloud.target is Target.LOCAL
+
+    @property
+    def place(self) -> str:
+        """The place in a few words."""
+        return "embedded cloud" if self.is_local else f"AWS {self.cloud.account}, {self.cloud.region}"
+
+    def check_reachable(self) -> None:
+        """Raise UnreachableError if the cloud does not answer; the page then says so at once."""
+        why = self.unreachable()
+        if why:
+            raise UnreachableError(
+                why, "`ordernotify local start` starts it again; this page then goes on by itself."
+            )
+
+    def endpoint(self) -> InvokeEndpoint:
+        """Find where orders are posted to; raises StackNotFoundError."""
+        return find_endpoint(self.cloud, self.names, self.stack)

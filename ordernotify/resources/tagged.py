@@ -1,0 +1,43 @@
+"""What carries a stack's tag, whatever its name: the Resource Groups Tagging API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ordernotify.aws.errors import map_botocore_errors
+from ordernotify.aws.session import Cloud
+from ordernotify.iam.calls import Calls, allow
+from ordernotify.resources.base import tags_of
+from ordernotify.settings.names import STACK_TAG
+
+FUNCTIONS = "lambda:function"
+TAGGED_CALLS: Calls = (allow("resourcegroupstaggingapi", "GetResources", on="*"),)
+"""IAM knows no resource for it.
+
+https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonresourcegrouptaggingapi.html
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """Something of the stack in this region."""
+
+    arn: str
+    tags: Mapping[str, str]
+
+
+def find_tagged(cloud: Cloud, stack: str, *types: str) -> list[Tagged]:
+    """Find what carries the stack's tag in this region, of these types or of all.
+
+    The answer lags: what was deleted a moment ago may still be in it. IAM's roles are never in it.
+    """
+    pages = cloud.tagging.get_paginator("get_resources").paginate(
+        TagFilters=[{"Key": STACK_TAG, "Values": [stack]}], ResourceTypeFilters=list(types)
+    )
+    with map_botocore_errors("find", "resources of the stack", stack):
+        return [
+            Tagged(found["ResourceARN"], tags_of(found["Tags"]))
+            for page in pages
+            for found in page["ResourceTagMappingList"]
+        ]

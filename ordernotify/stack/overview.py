@@ -1,0 +1,62 @@
+"""All that `status` tells: what exists, what differs from what is described, and how the stack is doing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from ordernotify import provision
+from ordernotify.aws.session import Cloud
+from ordernotify.errors import StackNotFoundError
+from ordernotify.executor import Action
+from ordernotify.orders.items import count_orders
+from ordernotify.settings.model import Settings
+from ordernotify.settings.names import Names
+from ordernotify.stack.discovery import recorded_settings, with_own_role
+from ordernotify.stack.health import Health, last_errors, read_alarms
+from ordernotify.stack.report import Report, report
+from ordernotify.times import milliseconds
+
+LAST_ERRORS = timedelta(hours=24)
+"""How far back errors are looked for."""
+
+Describe = Callable[[Names, Mapping[str, Any]], Settings]
+"""Describes the stack from its names and from what its last `setup` was told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """A stack's resources and its health."""
+
+    report: Report
+    health: Health
+
+    @property
+    def differs(self) -> bool:
+        """Whether anything is not as described."""
+        return any(item.action not in {Action.NONE, Action.KEEP} for item in self.report.items)
+
+
+def read_overview(cloud: Cloud, names: Names, stack: str, describe: Describe) -> Overview:
+    """Read everything about a stack; raises StackNotFoundError if nothing of it exists, AwsError."""
+    settings = describe(with_own_role(cloud, names, stack), recorded_settings(cloud, names, stack))
+    planned = provision.compare(provision.declare(settings, cloud))
+    if all(item.live is None for item in planned.items):
+        raise StackNotFoundError(
+            f"there is no stack {stack} here",
+            "`ordernotify setup` makes it; --stack, --aws and --region choose another one.",
+        )
+    return Overview(report(settings, cloud, planned), read_health(cloud, names))
+
+
+def read_health(cloud: Cloud, names: Names) -> Health:
+    """Read how a stack is doing, side by side."""
+    since = milliseconds(cloud.now() - LAST_ERRORS)
+    with ThreadPoolExecutor(3) as pool:
+        alarms = pool.submit(read_alarms, cloud, names)
+        orders = pool.submit(count_orders, cloud, names)
+        errors = pool.submit(last_errors, cloud, names, since)
+        return Health(alarms.result(), orders.result(), errors.result())

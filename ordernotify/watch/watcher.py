@@ -1,0 +1,178 @@
+"""Looks at a stack again and again: its log lines often, its alarms, counts and subscribers less often."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from ordernotify.aws.session import Cloud
+from ordernotify.aws.waiting import Clock, SystemClock
+from ordernotify.errors import OrderNotifyError, StackNotFoundError
+from ordernotify.logs.events import LogEvent
+from ordernotify.logs.follow import LOOK_BACK_SECONDS, Follower
+from ordernotify.logs.opening import open_follower
+from ordernotify.logs.seen import DEEP_LOOK_BACK_SECONDS, Seen
+from ordernotify.orders.attributes import Order
+from ordernotify.orders.items import OrderCount, count_orders
+from ordernotify.orders.query import get_orders
+from ordernotify.resources.subscriber import Subscriber
+from ordernotify.settings.names import Names, Target
+from ordernotify.stack.health import AlarmState, read_alarms
+from ordernotify.subscribers.topic import list_subscribers
+from ordernotify.times import milliseconds
+from ordernotify.watch.served import WINDOW_SECONDS, Activity, Rates, Served, served
+
+NEWEST_ORDERS = 50
+"""How many of the newest orders are remembered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Seconds between two looks at the log lines, the alarms, the counts and the subscribers."""
+
+    lines: float
+    alarms: float
+    counts: float
+    subscribers: float
+
+
+LOCAL_PACE = Pace(lines=0.3, alarms=5, counts=2, subscribers=10)
+AWS_PACE = Pace(lines=2, alarms=60, counts=300, subscribers=300)
+"""A count reads up to 20 MB of the table, which AWS bills; CloudWatch's lines are seconds late anyway."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A stack at one moment; None and empty for what is not known yet."""
+
+    trouble: str = ""
+    """Why nothing newer is known; empty while all goes well."""
+    present: bool | None = None
+    """Whether the stack exists."""
+    counted: OrderCount | None = None
+    rates: Rates = field(default_factory=Rates)
+    alarms: tuple[AlarmState, ...] = ()
+    subscribers: tuple[Subscriber, ...] = ()
+    newest: tuple[Order, ...] = ()
+    """Newest first; those of which the log lines of the last minutes tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look brought: the state now, and what is new."""
+
+    snapshot: Snapshot
+    lines: Sequence[LogEvent] = ()
+    answers: Sequence[Served] = ()
+    orders: Sequence[Order] = ()
+    """The orders that were stored, oldest first."""
+
+
+class Watcher:
+    """Watches one stack; every look is one call, which blocks for as long as reading takes."""
+
+    def __init__(
+        self,
+        cloud: Cloud,
+        names: Names,
+        stack: str,
+        *,
+        unreachable: Callable[[], str] = lambda: "",
+        clock: Clock | None = None,
+    ) -> None:
+        """Take the stack; `unreachable` says why the place cannot be reached, and nothing if it can."""
+        self._cloud, self._names, self._stack = cloud, names, stack
+        self._unreachable = unreachable
+        self._clock = clock or SystemClock()
+        self._due: dict[str, float] = {}
+        self._activity = Activity()
+        self._newest: deque[Order] = deque(maxlen=NEWEST_ORDERS)
+        self._since: int | None = None
+        self._follower: Follower | None = None
+        self._seen = Seen()
+        self._next_count = 0.0
+        self.pace = LOCAL_PACE if cloud.target is Target.LOCAL else AWS_PACE
+        self.snapshot = Snapshot()
+
+    def look(self) -> Look:
+        """Read what is due; an error is the snapshot's trouble, and the next look tries again."""
+        trouble = self._unreachable()
+        if trouble:
+            return self._failed(trouble)
+        try:
+            return self._read()
+        except StackNotFoundError as error:
+            return self._failed(error.message, present=False)
+        except OrderNotifyError as error:
+            return self._failed(error.message)
+
+    def _failed(self, trouble: str, present: bool | None = None) -> Look:
+        # A follower that was interrupted may have taken lines that it did not give away.
+        self._follower = None
+        self._due.clear()
+        if present is False:
+            self.snapshot = Snapshot(trouble=trouble, present=False)
+            self._newest.clear()
+        else:
+            self.snapshot = replace(self.snapshot, trouble=trouble)
+        return Look(self.snapshot)
+
+    def _read(self) -> Look:
+        names, cloud = self._names, self._cloud
+        if self._is_due("subscribers", self.pace.subscribers):
+            found = tuple(list_subscribers(cloud, names, self._stack))
+            self.snapshot = replace(self.snapshot, subscribers=found)
+        lines = self._lines()
+        answers = [one for one in map(served, lines) if one]
+        orders = self._orders(answers)
+        if self._is_due("alarms", self.pace.alarms):
+            self.snapshot = replace(self.snapshot, alarms=read_alarms(cloud, names))
+        self._count(bool(orders))
+        self._activity.add(answers)
+        self.snapshot = replace(
+            self.snapshot,
+            trouble="",
+            present=True,
+            rates=self._activity.rates(milliseconds(self._cloud.now())),
+            newest=tuple(self._newest),
+        )
+        return Look(self.snapshot, lines, answers, orders)
+
+    def _lines(self) -> list[LogEvent]:
+        began = milliseconds(self._cloud.now())
+        if self._since is None:
+            self._since = began - WINDOW_SECONDS * 1000
+        if self._follower is None:
+            self._follower = open_follower(
+                self._cloud, self._names, self._since, lambda _message: None, clock=self._clock, patient=False
+            )
+        new = [event for event in self._follower.poll() if self._seen.add(event)]
+        self._since = max(self._since, began - int(LOOK_BACK_SECONDS * 1000))
+        self._seen.forget_before(began - int(DEEP_LOOK_BACK_SECONDS * 1000))
+        return new
+
+    def _orders(self, answers: Iterable[Served]) -> list[Order]:
+        """Read the orders that were stored, the newest if there are many at once."""
+        ids = [one.order_id for one in answers if one.kind == "stored" and one.order_id][-NEWEST_ORDERS:]
+        found = [order for order in get_orders(self._cloud, self._names, ids) if order] if ids else []
+        self._newest.extendleft(found)
+        return found
+
+    def _count(self, changed: bool) -> None:
+        now, local = self._clock.now(), self._cloud.target is Target.LOCAL
+        # A large table is not read without a pause.
+        if now < self._next_count or not (self._is_due("counts", self.pace.counts) or (changed and local)):
+            return
+        counted = count_orders(self._cloud, self._names)
+        if counted is None:
+            raise StackNotFoundError(f"there is no table {self._names.table} here")
+        self.snapshot = replace(self.snapshot, counted=counted)
+        self._next_count = self._clock.now() + 10 * (self._clock.now() - now)
+
+    def _is_due(self, what: str, seconds: float) -> bool:
+        now = self._clock.now()
+        if now < self._due.get(what, now):
+            return False
+        self._due[what] = now + seconds
+        return True

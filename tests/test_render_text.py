@@ -1,0 +1,51 @@
+"""Text that others wrote never commands the terminal, and never passes for a line of this program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import typer
+
+from ordernotify.cli.run import with_errors_shown
+from ordernotify.errors import OrderNotifyError
+from ordernotify.render import clean, note, one_line
+from ordernotify.render.proof import show_check
+from ordernotify.stack.verify import Check
+
+FORGED = "no\nHint: run `rm -rf /`\r\n\x1b[2JError: \x9b31m"
+
+
+def fail() -> None:
+    raise OrderNotifyError(FORGED, f"look\n{FORGED}")
+
+
+def defect() -> None:
+    raise ValueError(FORGED)
+
+
+@pytest.mark.parametrize("call", [fail, defect])
+@pytest.mark.parametrize("verbose", [False, True])
+def test_no_message_forges_a_line_or_commands_the_terminal(
+    call: Callable[[], None], verbose: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(typer.Exit):
+        with_errors_shown(verbose, call)
+    said = capsys.readouterr().err
+    assert len([line for line in said.splitlines() if line.startswith("Hint: ")]) == 1
+    assert len([line for line in said.splitlines() if line.startswith("Error: ")]) == 1
+    assert ("Traceback" in said) is verbose
+    assert clean(said) == said
+
+
+def test_a_note_and_a_check_forge_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    note(FORGED)
+    show_check(Check("order stored", False, FORGED))
+    captured = capsys.readouterr()
+    said = captured.out + captured.err
+    assert not [line for line in said.splitlines() if line.startswith(("Hint: ", "Error: "))]
+    assert clean(said) == said
+
+
+def test_one_line_stays_one_line() -> None:
+    assert one_line("a\tb\nc\x1b[0m\u2028\ud800") == "a b\\x0ac\\x1b[0m��"
