@@ -10,7 +10,7 @@ from enum import StrEnum
 from graphlib import TopologicalSorter
 from typing import Any
 
-from ordernotify.aws.errors import map_botocore_errors
+from ordernotify.aws.errors import is_changed_at_once, map_botocore_errors
 from ordernotify.aws.waiting import Clock, Patience, SystemClock
 from ordernotify.errors import OrderNotifyError
 from ordernotify.resources.base import TAGS, AnyLive, Change, Resource, Step
@@ -213,7 +213,9 @@ def _update(resource: Resource[Any], live: AnyLive, changes: Sequence[Change], s
     changed = {change.label for change in changes}
     if TAGS in changed:
         # First: after an adoption that is cut off here, the next run must know the resource as the stack's.
-        resource.put_tags(live)
+        step.patience.retry(
+            lambda: resource.put_tags(live), when=is_changed_at_once, waiting_for="another change to end"
+        )
     return resource.update(live, step) if changed != {TAGS} else live
 
 

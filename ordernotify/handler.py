@@ -37,8 +37,6 @@ from ordernotify.function.connection import tls_context
 from ordernotify.function.log import (
     MAX_LOG_TEXT,
     METRIC_NOTIFICATIONS_PENDING,
-    METRIC_ORDERS_RECEIVED,
-    METRIC_ORDERS_REJECTED,
     METRIC_ORDERS_REPLAYED,
     log_line,
     masked,
@@ -151,7 +149,6 @@ class OrderFunction:
         try:
             answer = self._answer(event, invocation)
         except Refusal as refusal:
-            invocation.metrics.append(METRIC_ORDERS_REJECTED)
             body: dict[str, Any] = {"message": refusal.message}
             if refusal.errors:
                 body["errors"] = refusal.errors
@@ -209,7 +206,8 @@ class OrderFunction:
         replayed = not ours
         item = self._after_the_first_request(stored, invocation) if replayed else stored
         invocation.step("stored")
-        invocation.metrics.append(METRIC_ORDERS_REPLAYED if replayed else METRIC_ORDERS_RECEIVED)
+        if replayed:
+            invocation.metrics.append(METRIC_ORDERS_REPLAYED)
         if item.get("notification") == "pending":
             published = self._notify(item, invocation)
         else:
@@ -338,7 +336,6 @@ class OrderFunction:
     def _log_response(self, invocation: Invocation, answer: ProxyResponse) -> None:
         status = answer.status
         pending = METRIC_NOTIFICATIONS_PENDING in invocation.metrics
-        milliseconds = invocation.milliseconds()
         now = self._clock()
         record: dict[str, Any] = {
             "timestamp": timestamp(now),
@@ -346,7 +343,7 @@ class OrderFunction:
             "event": "response",
             "requestId": invocation.request_id,
             "status": status,
-            "durationMs": milliseconds,
+            "durationMs": invocation.milliseconds(),
             "coldStart": self._cold,
             **invocation.log,
         }
@@ -358,7 +355,7 @@ class OrderFunction:
         record["steps"] = invocation.steps
         if "Idempotency-Replayed" in answer.headers:
             record["replayed"] = True
-        record |= metrics(self._environment.stack, invocation.metrics, milliseconds, now)
+        record |= metrics(self._environment.stack, invocation.metrics, now)
         self._write(log_line(record))
 
 

@@ -18,7 +18,7 @@ from ordernotify.aws.waiting import Clock, SystemClock
 from ordernotify.errors import NotOursError, OrderNotifyError
 from ordernotify.executor import Action, Event, Item, Plan, carry_out
 from ordernotify.iam.calls import Allow, Calls
-from ordernotify.resources.alarm import Alarm, watches
+from ordernotify.resources.alarm import Alarm
 from ordernotify.resources.api.access_logs import ApiLogRole
 from ordernotify.resources.api.http_api import HttpApi
 from ordernotify.resources.api.key import ApiKey
@@ -26,23 +26,48 @@ from ordernotify.resources.api.old_api import OldApi
 from ordernotify.resources.api.permission import Permission, PreflightPermission
 from ordernotify.resources.api.rest_api import RestApi
 from ordernotify.resources.api.usage_plan import UsagePlan
-from ordernotify.resources.base import AnyLive, Change, Resource, Verb
+from ordernotify.resources.base import TAGS, AnyLive, Change, Resource, Verb
 from ordernotify.resources.concurrency import Concurrency
 from ordernotify.resources.dead_letters import DeadLetterQueue, RedrivePolicies
+from ordernotify.resources.former import Former
 from ordernotify.resources.function import Function
+from ordernotify.resources.given_role import ExistingRole
 from ordernotify.resources.log_group import ApiLogGroup, ExecutionLogGroup, LogGroup
 from ordernotify.resources.mailbox import Mailboxes
 from ordernotify.resources.queue import OldInbox, VerifyQueues
-from ordernotify.resources.role import ExistingRole, Role
+from ordernotify.resources.role import Role
 from ordernotify.resources.subscriptions import AlarmSubscriptions, Subscriptions
 from ordernotify.resources.table import Table
 from ordernotify.resources.topic import AlarmTopic, Topic
-from ordernotify.settings.model import ApiKind, Settings
-from ordernotify.settings.names import STACK_TAG
+from ordernotify.resources.watches import watches
+from ordernotify.settings.model import NAME_ROWS, ApiKind, Settings
+from ordernotify.settings.names import MANAGED_TAG, STACK_TAG, Names
 
 
-def declare(settings: Settings, cloud: Cloud) -> tuple[Resource[Any], ...]:
-    """List the stack's resources; no call is made."""
+def declare(settings: Settings, cloud: Cloud, former: Iterable[Names] = ()) -> tuple[Resource[Any], ...]:
+    """List the stack's resources; no call is made.
+
+    `former` are names that differ from the described ones in a former name: what has it comes last.
+    """
+    described = _described(settings, cloud)
+    return (*described, *(one for names in former for one in _former(described, names)))
+
+
+def _former(described: Sequence[Resource[Any]], names: Names) -> Iterator[Resource[Any]]:
+    settings, cloud = described[0].settings, described[0].cloud
+    old = next(
+        getattr(names, row.field)
+        for row in NAME_ROWS
+        if getattr(names, row.field) != getattr(settings.names, row.field)
+    )
+    in_use = {(one.key, one.name) for one in described}
+    for one in _described(replace(settings, names=names), cloud):
+        # What is part of the function goes with it.
+        if (one.key, one.name) not in in_use and one.part_of != Function.kind:
+            yield Former(one, old)
+
+
+def _described(settings: Settings, cloud: Cloud) -> tuple[Resource[Any], ...]:
     return (
         Table(settings, cloud),
         Topic(settings, cloud),
@@ -128,6 +153,8 @@ def _plan_one(
 ) -> Item:
     live = found[resource.key]
     if not resource.wanted:
+        if live is not None and isinstance(resource, Former) and resource.stays_when_renamed:
+            return _item(resource, Action.KEEP, live=live, reason="no longer used, stays")
         obsolete = resource.removed_when_unwanted and live is not None and _is_ours(resource, live, found)
         return _item(resource, Action.DELETE if obsolete else Action.NONE, live=live)
     if live is not None:
@@ -140,7 +167,7 @@ def _plan_one(
         return _item(resource, Action.CREATE, reason=resource.notice, refusal=refusal)
     needed = {key: known for key in resource.needs if key not in made_anew and (known := found.get(key))}
     wanted = resource.described(needed)
-    changes = resource.diff(live, needed)
+    changes = resource.diff(live, needed) + (_taken_back(live) if adopt else ())
     if not changes:
         return _item(resource, Action.NONE, live=live)
     action = Action.REPLACE if resource.must_replace(live.state, wanted) else Action.UPDATE
@@ -154,6 +181,27 @@ def _refusal(refuse: Callable[..., None], *states: Any) -> OrderNotifyError | No
     except OrderNotifyError as error:
         return error
     return None
+
+
+def _taken_back(live: AnyLive) -> tuple[Change, ...]:
+    tool = (live.tags or {}).get(MANAGED_TAG)
+    return (Change(TAGS, {MANAGED_TAG: tool}, {MANAGED_TAG: None}),) if tool else ()
+
+
+def managed_by(planned: Plan) -> str:
+    """Name the other tool that manages the stack, as the tags say; empty: none does."""
+    tags = [item.live.tags or {} for item in planned.items if item.live is not None and item.live.owned]
+    return next((found[MANAGED_TAG] for found in tags if MANAGED_TAG in found), "")
+
+
+def check_not_managed_elsewhere(planned: Plan, stack: str) -> None:
+    """Raise NotOursError if another tool manages the stack: two owners would undo each other's changes."""
+    tool = managed_by(planned)
+    if tool:
+        raise NotOursError(
+            f"the stack {stack} is managed by {tool}, as its tag {MANAGED_TAG} says: nothing was changed",
+            f"Change it with {tool}; or make {tool} forget it, then run `ordernotify setup --adopt`.",
+        )
 
 
 def _is_ours(resource: Resource[Any], live: AnyLive, found: Mapping[str, AnyLive | None]) -> bool:
@@ -181,7 +229,7 @@ def _check_ownership(resource: Resource[Any], live: AnyLive, adopt: bool) -> Non
         raise NotOursError(
             f"the {resource.kind} {resource.name} exists and does not belong to the stack {stack}",
             "Choose another --stack or another name; or take it over with --adopt, after reading "
-            "`setup --adopt --dry-run`.",
+            "`ordernotify setup --adopt --dry-run`.",
         )
 
 

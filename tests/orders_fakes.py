@@ -120,9 +120,9 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def running_api() -> Iterator[FakeApi]:
+def running_api(api: FakeApi | None = None) -> Iterator[FakeApi]:
     """Serve a fake API on a free port of this machine."""
-    api = FakeApi()
+    api = api or FakeApi()
     server = _Server(("127.0.0.1", 0), _handler_for(api))
     api.url = f"http://127.0.0.1:{server.server_address[1]}/prod/orders"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})

@@ -208,7 +208,8 @@ def test_production_describes_more_and_every_option_overrides_it() -> None:
     described = production()
     assert (described.tracing, described.execution_logs, described.access_logs) == (True, True, True)
     assert (described.log_retention, described.dead_letters) == (365, True)
-    assert (described.rate, described.burst) == (50, 100)
+    assert (described.rate, described.burst) == (5, 5)
+    assert production(email=[]).rate == 50
     own = production(**{"tracing": False, "log-retention": 30, "rate": 5, "burst": 9, "dead-letters": False})
     assert (own.tracing, own.log_retention, own.rate, own.burst) == (False, 30, 5, 9)
     assert not own.dead_letters

@@ -77,14 +77,64 @@ def test_a_denied_call_names_the_missing_permission_and_the_resource(code: str) 
     assert type(error) is AccessDeniedError
     assert error.message == (
         "could not create the table Orders: your user or role may not call dynamodb:CreateTable on "
-        "arn:aws:dynamodb:us-east-1:123456789012:table/Orders"
+        "arn:aws:dynamodb:us-east-1:123456789012:table/Orders because no policy allows it"
     )
     assert "`ordernotify policy setup`" in error.hint
 
 
 def test_a_denied_call_without_details_names_the_operation() -> None:
     error = translated(client_error("AccessDenied", "Access Denied"))
-    assert error.message.endswith("your user or role may not call CreateTable")
+    assert error.message.endswith("your user or role may not call CreateTable: Access Denied")
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        " with an explicit deny in a service control policy: arn:aws:organizations::1:policy/o-1/p-2",
+        " with an explicit deny in an identity-based policy",
+        " because no service control policy allows the iam:CreateRole action",
+        " because no permissions boundary allows the iam:CreateRole action",
+    ],
+)
+def test_row_33_why_a_call_is_denied_is_kept_and_what_no_policy_mends_is_told(reason: str) -> None:
+    text = f"User: arn:u is not authorized to perform: iam:CreateRole on resource: arn:r{reason}"
+    error = translated(client_error("AccessDenied", text, "CreateRole"))
+    assert error.message.endswith(f"your user or role may not call iam:CreateRole on arn:r{reason}")
+    assert "ask those who administer the account" in error.hint
+    assert "--permissions-boundary, --role-path" in error.hint
+    assert "ordernotify policy" not in error.hint
+
+
+def test_what_a_policy_mends_is_not_said_to_be_forbidden() -> None:
+    text = "User: arn:u is not authorized to perform: iam:GetRole because no identity-based policy allows it"
+    hint = translated(client_error("AccessDenied", text)).hint
+    assert "ordernotify policy" in hint
+    assert "administer" not in hint
+    assert "--role-path" not in hint
+
+
+@pytest.mark.parametrize(
+    ("code", "cause"),
+    [
+        ("UnrecognizedClientException", "a region that is not enabled"),
+        ("InvalidClientTokenId", "a region that is not enabled"),
+        ("OptInRequired", "a region that is not enabled"),
+        ("SignatureDoesNotMatch", "clock is wrong"),
+        ("InvalidSignatureException", "clock is wrong"),
+        ("RequestExpired", "clock is wrong"),
+        ("AuthFailure", "clock is wrong"),
+    ],
+)
+def test_row_33_other_causes_of_refused_credentials_are_named_first(code: str, cause: str) -> None:
+    error = translated(client_error(code, "The security token included in the request is invalid."))
+    assert error.message.endswith(
+        f"AWS refused the credentials ({code}): The security token included in the request is invalid."
+    )
+    assert error.hint.index(cause) < error.hint.index("aws sso login")
+
+
+def test_expired_credentials_have_no_other_cause() -> None:
+    assert translated(client_error("ExpiredToken", "expired")).hint.startswith("Log in")
 
 
 @pytest.mark.parametrize(
@@ -94,7 +144,10 @@ def test_a_denied_call_without_details_names_the_operation() -> None:
 def test_refused_credentials_come_with_the_way_to_log_in(code: str) -> None:
     error = translated(client_error(code, "The security token included in the request is expired"))
     assert type(error) is CredentialsError
-    assert error.message == f"could not create the table Orders: AWS refused the credentials ({code})"
+    assert error.message == (
+        f"could not create the table Orders: AWS refused the credentials ({code}): "
+        "The security token included in the request is expired"
+    )
     assert "aws sso login" in error.hint
 
 

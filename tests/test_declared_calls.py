@@ -13,10 +13,13 @@ from ordernotify import provision
 from ordernotify.aws.session import Cloud
 from ordernotify.cli.policy import operate_calls
 from ordernotify.iam.calls import Allow
+from ordernotify.orders import restore
 from ordernotify.resources.base import AnyLive, Resource, Step, Verb
 from ordernotify.resources.queue import VerifyQueues
 from ordernotify.settings.model import ApiKind, Auth, Settings
 from ordernotify.settings.names import STACK_TAG, Target
+from ordernotify.stack.discovery import naming_calls
+from ordernotify.stack.former import former_calls
 from tests.cli_support import Typed, typed
 from tests.provision_support import (
     ACCOUNT_ID,
@@ -213,6 +216,7 @@ DAILY = [
     "trace order-1",
     f"subscribe you@example.com {QUEUE} && list-subscriptions && unsubscribe you@example.com {QUEUE}",
     "policy operate",
+    "export-stack --format terraform out",
 ]
 
 
@@ -229,6 +233,21 @@ def test_a_command_of_daily_work_calls_only_what_the_policy_for_it_grants(
         done = typed(*command.split())
         assert done.exit_code == 0, done.output
     resources = provision.declare(settings, cloud)
-    granted = names_of((*provision.status_calls(resources), *operate_calls(cloud, settings, [QUEUE])))
+    more = (*former_calls(), *operate_calls(cloud, settings, [QUEUE]))
+    granted = names_of((*provision.status_calls(resources), *more))
     assert called_by(account), "the commands reached the account"
     assert called_by(account) <= granted
+
+
+def test_importing_orders_calls_only_what_its_own_policy_grants(
+    account: Account, cloud: Cloud, typed: Typed
+) -> None:
+    set_up(Settings(), cloud)
+    account.client("dynamodb").put_item(TableName="FileMetadata", Item=ORDER)
+    assert typed("export-orders", "orders.jsonl").exit_code == 0
+    account.forget_calls()
+    done = typed("import-orders", "orders.jsonl")
+    assert done.exit_code == 0, done.output
+    finding = (*former_calls(), *naming_calls(cloud, Settings().names, "/"))
+    assert called_by(account) <= names_of((*finding, *restore.calls(cloud, Settings().names)))
+    assert "dynamodb:PutItem" in called_by(account)

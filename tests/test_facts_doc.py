@@ -13,6 +13,8 @@ ROOT = Path(__file__).parent.parent
 FACTS = (ROOT / "docs" / "aws-facts.md").read_text(encoding="utf-8")
 ROWS = {int(line.split("|")[1]): line for line in FACTS.splitlines() if re.match(r"\| \d+ \|", line)}
 SOURCES = [path for folder in ("ordernotify", "tests") for path in sorted((ROOT / folder).rglob("*.py"))]
+UNPROVED = {22, 23, 26}
+"""The rows without a test yet: none may be added."""
 _CITED = re.compile(r"AWS-FACTS (\d+(?:(?:, | and )\d+)*)")
 _CITED_SECTION = re.compile(r'AWS-FACTS,? "([^"]+)"')
 
@@ -65,6 +67,5 @@ def test_the_tests_that_a_row_names_exist(number: int) -> None:
         assert test in functions, f"row {number} names {proof}"
 
 
-@pytest.mark.parametrize("number", sorted(ROWS))
-def test_a_row_says_by_what_it_is_proved_or_that_it_is_not(number: int) -> None:
-    assert proofs(ROWS[number]) or ROWS[number].rsplit("|", 2)[1].strip() == "–"
+def test_every_row_is_proved() -> None:
+    assert {number for number, row in ROWS.items() if not proofs(row)} <= UNPROVED

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from ordernotify import handler
 from ordernotify.function import log
 from ordernotify.function.aws_client import AwsClient
-from tests.handler_fakes import ENVIRONMENT, Context, Shop, open_shop
+from tests.handler_fakes import ENVIRONMENT, PUBLISH, Context, Shop, open_shop
 
 ORDER = {"customerName": "John Doe", "productName": "Wireless Mouse", "price": 0.1}
 EVENT: dict[str, Any] = {
@@ -84,8 +84,7 @@ def test_the_two_lines_of_an_order(shop: Shop) -> None:
         "body": ORDER,
     }
     assert re.fullmatch(time, response.pop("timestamp"))
-    duration, steps, directive = (response.pop(name) for name in ("durationMs", "steps", "_aws"))
-    assert response.pop("Latency") == duration
+    duration, steps = response.pop("durationMs"), response.pop("steps")
     [order] = shop.aws.orders()
     assert response == {
         "level": "INFO",
@@ -98,33 +97,36 @@ def test_the_two_lines_of_an_order(shop: Shop) -> None:
         "messageId": "m-1",
         "message": "Order received",
         "body": {"orderId": order["orderId"], "message": "Order received"},
-        "stack": "default",
-        "OrdersReceived": 1,
     }
     assert list(steps) == ["validated", "stored", "published", "marked"]
     assert sorted(steps.values()) == list(steps.values())
     assert 0 <= steps["validated"] <= steps["marked"] <= duration
-    assert directive["CloudWatchMetrics"] == [
+
+
+def test_a_notification_that_is_not_out_is_counted_and_a_usual_order_is_not(shop: Shop) -> None:
+    _, sent = send(shop)
+    assert "_aws" not in sent
+    shop.aws.fail(PUBLISH, "denied")
+    _, response = send(shop, headers={"Idempotency-Key": "another"})
+    assert response["NotificationsPending"] == 1
+    assert response["stack"] == "default"
+    assert isinstance(response["_aws"]["Timestamp"], int)
+    assert response["_aws"]["CloudWatchMetrics"] == [
         {
             "Namespace": "ordernotify",
             "Dimensions": [["stack"]],
-            "Metrics": [
-                {"Name": "OrdersReceived", "Unit": "Count"},
-                {"Name": "Latency", "Unit": "Milliseconds"},
-            ],
+            "Metrics": [{"Name": "NotificationsPending", "Unit": "Count"}],
         }
     ]
-    assert isinstance(directive["Timestamp"], int)
 
 
-def test_a_replay_and_a_refusal_have_metrics_and_levels_of_their_own(shop: Shop) -> None:
+def test_a_replay_and_a_refusal_have_levels_of_their_own(shop: Shop) -> None:
     send(shop)
     _, replay = send(shop)
     assert (replay["level"], replay["OrdersReplayed"], replay["replayed"]) == ("INFO", 1, True)
     assert (replay["coldStart"], replay["notification"], replay["messageId"]) == (False, "sent", "m-1")
-    assert "OrdersReceived" not in replay
     _, refusal = send(shop, body="{}")
-    assert (refusal["level"], refusal["OrdersRejected"], refusal["status"]) == ("WARNING", 1, 400)
+    assert (refusal["level"], refusal["status"]) == ("WARNING", 400)
     assert len(refusal["body"]["errors"]) == 2
     assert "orderId" not in refusal
 

@@ -30,7 +30,7 @@ LEVELS = (
     {"provision"},
     {"orders"},
     {"logs"},
-    {"stack", "subscribers", "local", "audit"},
+    {"stack", "subscribers", "local", "export", "audit"},
     {"watch"},
     {"render"},
     {"console"},

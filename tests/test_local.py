@@ -16,6 +16,7 @@ from ordernotify.errors import LocalCloudError, UsageError
 from ordernotify.local import cloud as local
 from ordernotify.local import process as local_process
 from ordernotify.local.process import Host, Record
+from ordernotify.settings.places import state_home
 from tests.e2e.cloud import command_environ, free_port
 from tests.local_support import (
     a_sleeper,
@@ -79,7 +80,7 @@ class TestWhere:
     def test_the_state_is_in_the_platforms_folder(
         self, environ: dict[str, str], platform: str, folder: str
     ) -> None:
-        assert local.state_home(Host(environ=environ, platform=platform)) == Path(folder)
+        assert state_home(environ, platform) == Path(folder)
 
     def test_two_ports_do_not_share_a_folder(self, tmp_path: Path) -> None:
         folders = {

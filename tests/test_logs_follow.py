@@ -197,7 +197,8 @@ def test_an_error_that_waiting_does_not_cure_ends_following() -> None:
         list(follower(fake).follow())
 
     assert raised.value.message == (
-        "could not read the log group /group/function: your user or role may not call FilterLogEvents"
+        "could not read the log group /group/function: your user or role may not call FilterLogEvents: "
+        "AccessDeniedException!"
     )
     assert clock.slept == []
 

@@ -447,6 +447,11 @@ class TestRedriving:
         assert sorted(document.pop("orderIds")) == ["a", "b", "c"]
         assert document == {"pending": 3, "sent": 0, "failed": 0}
 
+    def test_a_dry_run_takes_no_option_that_would_do_nothing(self, run: Run) -> None:
+        result = run("redrive", "--dry-run", "--concurrency", "4")
+        assert result.exit_code == 2
+        assert "--dry-run sends nothing, so --concurrency has no effect" in result.stderr
+
     def test_what_was_pending_is_sent(self, run: Run) -> None:
         result = run("redrive", "--older-than", "0", "--json")
         assert result.exit_code == 0
@@ -469,12 +474,13 @@ class TestRedriving:
 # A child process that types one command at a fake API: Ctrl-C and pipes need a process of their own.
 CHILD = """
 import sys
+from ordernotify.aws.session import local_cloud
 from ordernotify.cli import app, orders, sending
 from ordernotify.cli.access import Access
 from ordernotify.cli.run import Run
 url, *command = sys.argv[1:]
 sending.find_access = lambda run, cloud, key_file: Access(url, None)
-Run.cloud = lambda self: None
+Run.cloud = lambda self: local_cloud("http://127.0.0.1:1")
 app(command)
 """
 

@@ -58,7 +58,7 @@ def put_letter(cloud: Cloud, body: str, **more: Any) -> None:
 
 
 def send(cloud: Cloud) -> list[Redriven]:
-    return list(send_undelivered(cloud, NAMES, Patience(TurnedClock())))
+    return list(send_undelivered(cloud, NAMES, patience=Patience(TurnedClock())))
 
 
 def test_each_order_goes_out_once_more_as_the_handler_wrote_it(cloud: Cloud, inbox: str) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -34,6 +35,9 @@ from tests.provision_support import (
 LOGGED = Settings(access_logs=True, log_retention=7)
 GROUP = "/aws/vendedlogs/apigateway/order-api"
 ROLE = f"arn:aws:iam::{ACCOUNT_ID}:role/{API_LOG_ROLE}"
+ANY_POLICY = json.dumps(
+    {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+)
 NOT_READY = "The role ARN does not have required permissions configured"
 NOT_WRITING = "API Gateway could not successfully write to CloudWatch Logs using the ARN specified"
 
@@ -87,6 +91,24 @@ def test_row_09_the_setting_is_made_where_it_is_unset_and_kept(account: Account,
     tear_down(LOGGED, cloud)
     assert set_role(account) == ROLE
     assert [role["RoleName"] for role in account.client("iam").list_roles()["Roles"]] == [API_LOG_ROLE]
+
+
+def test_the_role_gets_the_boundary_and_the_path_of_the_organization(account: Account, cloud: Cloud) -> None:
+    iam = account.client("iam")
+    limits = iam.create_policy(PolicyName="limits", PolicyDocument=ANY_POLICY)["Policy"]["Arn"]
+    placed = replace(LOGGED, permissions_boundary=limits, role_path="/team/")
+    bring_about(role(cloud, placed))
+    made = iam.get_role(RoleName=API_LOG_ROLE)["Role"]
+    assert made["PermissionsBoundary"]["PermissionsBoundaryArn"] == limits
+    assert set_role(account) == made["Arn"] == f"arn:aws:iam::{ACCOUNT_ID}:role/team/{API_LOG_ROLE}"
+
+
+def test_row_34_a_new_role_that_iam_does_not_know_yet_is_waited_for(account: Account, cloud: Cloud) -> None:
+    account.interfere = refuse("AttachRolePolicy", "NoSuchEntity", times=2, status=404)
+    clock = ManualClock()
+    bring_about(role(cloud), clock)
+    assert set_role(account) == ROLE
+    assert clock.time == 2
 
 
 def test_row_09_a_setting_that_somebody_made_is_left_as_it_is(account: Account, cloud: Cloud) -> None:

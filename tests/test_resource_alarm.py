@@ -7,8 +7,9 @@ import pytest
 from ordernotify import provision
 from ordernotify.aws.session import Cloud
 from ordernotify.errors import NotOursError
-from ordernotify.resources.alarm import Alarm, watches
+from ordernotify.resources.alarm import Alarm
 from ordernotify.resources.base import Resource
+from ordernotify.resources.watches import watches
 from ordernotify.settings.model import Settings
 from tests.provision_support import (
     ACCOUNT_ID,
@@ -181,3 +182,12 @@ def test_an_alarm_that_disappeared_is_made_again(account: Account, cloud: Cloud)
 def test_an_alarm_can_be_deleted_twice(account: Account, cloud: Cloud) -> None:
     bring_about(errors_alarm(cloud))
     assert_deleted_twice(errors_alarm(cloud)[0])
+
+
+def test_the_alarm_of_pending_notifications_never_says_ok(account: Account, cloud: Cloud) -> None:
+    """No new failure is no sign that what is pending was sent."""
+    bring_about(alarms(cloud, alarm_emails=("ops@example.com",)))
+    found = account.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    silent = [alarm["AlarmName"] for alarm in found if not alarm["OKActions"]]
+    assert silent == ["processFileUpload-notifications-pending"]
+    assert all(alarm["AlarmActions"] == [TOPIC] for alarm in found)

@@ -147,3 +147,44 @@ def test_a_statement_that_another_setup_added_meanwhile_is_success(account: Acco
     account.interfere = interfere
     permission.update(live, step(("api", api_live)))
     assert statements(account) == {SID: expected("POST")}
+
+
+def write_by_another_tool(account: Account, api: str = "", **changed: str) -> None:
+    """Put the same statement under an id that another tool chose, for our API or for `api`."""
+    client = account.client("lambda")
+    (ours,) = json.loads(client.get_policy(FunctionName=NAME)["Policy"])["Statement"]
+    source = ours["Condition"]["ArnLike"]["AWS:SourceArn"]
+    if api:
+        source = source.replace(source.split(":")[5].partition("/")[0], api)
+    given = {"Action": ours["Action"], "Principal": ours["Principal"]["Service"], "SourceArn": source}
+    client.remove_permission(FunctionName=NAME, StatementId=SID)
+    client.add_permission(FunctionName=NAME, StatementId="stack-ApiPermission-1", **{**given, **changed})
+
+
+def test_the_same_statement_under_another_id_will_do(account: Account, cloud: Cloud) -> None:
+    set_up(Settings(), cloud)
+    write_by_another_tool(account)
+    resources = provision.declare(Settings(), cloud)
+    assert provision.plan(resources).changes == ()
+    permission = only(resources, "permission")
+    live = permission.find()
+    assert live is not None
+    assert live.state.statement == "stack-ApiPermission-1"
+    permission.delete(live, step())
+    assert permission.find() is None
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"api": "old1234567"}, {"Principal": "sns.amazonaws.com"}, {"Action": "lambda:GetFunction"}],
+    ids=str,
+)
+def test_another_statement_under_another_id_will_not_and_stays(
+    account: Account, cloud: Cloud, other: dict[str, str]
+) -> None:
+    set_up(Settings(), cloud)
+    write_by_another_tool(account, **other)
+    assert planned_actions(provision.plan(provision.declare(Settings(), cloud))).keys() == {"permission"}
+    set_up(Settings(), cloud)
+    assert statements(account).keys() == {SID, "stack-ApiPermission-1"}
+    assert provision.plan(provision.declare(Settings(), cloud)).changes == ()

@@ -9,7 +9,8 @@ from ordernotify import provision
 from ordernotify.aws.session import Cloud
 from ordernotify.errors import NotOursError, OrderNotifyError
 from ordernotify.resources.base import Resource
-from ordernotify.resources.role import ExistingRole, Role
+from ordernotify.resources.given_role import ExistingRole
+from ordernotify.resources.role import Role
 from ordernotify.settings.model import Settings
 from tests.cli_support import Typed, typed
 from tests.provision_support import (

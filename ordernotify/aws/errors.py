@@ -36,26 +36,53 @@ _DENIED = {
     "UnauthorizedOperation",
     "NotAuthorized",
 }
-_BAD_CREDENTIALS = {
-    "ExpiredToken",
-    "ExpiredTokenException",
-    "InvalidClientTokenId",
-    "InvalidSignatureException",
-    "RequestExpired",
-    "SignatureDoesNotMatch",
-    "UnrecognizedClientException",
+_OTHER_CAUSES = {
+    "region": "The same answer comes from a region that is not enabled for the account: "
+    "`aws account list-regions` lists them; --region chooses another one. ",
+    "clock": "The same answer comes when this machine's clock is wrong by more than 5 minutes: set it. ",
 }
+_BAD_CREDENTIALS = {
+    "AuthFailure": ("region", "clock"),
+    "ExpiredToken": (),
+    "ExpiredTokenException": (),
+    "IncompleteSignature": (),
+    "InvalidClientTokenId": ("region",),
+    "InvalidSignatureException": ("clock",),
+    "InvalidToken": ("region",),
+    "OptInRequired": ("region",),
+    "RequestExpired": ("clock",),
+    "RequestTimeTooSkewed": ("clock",),
+    "SignatureDoesNotMatch": ("clock",),
+    "UnrecognizedClientException": ("region",),
+}
+"""Each code with what else than wrong credentials leads to it (AWS-FACTS 33).
+
+https://docs.aws.amazon.com/accounts/latest/reference/manage-acct-regions.html,
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html
+"""
 CREDENTIALS_HINT = (
     "Log in (for example `aws sso login` or `aws configure`), choose a profile with --profile, "
     "or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. Without --aws no account is needed."
 )
 _DENIED_HINT = (
-    "`ordernotify policy setup`, `policy operate` and `policy teardown` print the policies that the commands "
-    "need. When you have the permission, run the same command again; it continues where it stopped."
+    "`ordernotify policy setup`, `ordernotify policy operate` and `ordernotify policy teardown` print the "
+    "policies that the commands need. When you have the permission, run the same command again; it continues "
+    "where it stopped."
 )
+_FORBIDDEN_HINT = (
+    "No policy of your user or role can allow this: ask those who administer the account or organization. "
+    "When it is allowed, run the same command again; it continues where it stopped."
+)
+_ROLE_HINT = " An organization may want a boundary or a path of roles: --permissions-boundary, --role-path."
 _DENIED_ACTION = re.compile(
-    r"not authorized to perform: (?P<action>[\w-]+:\w+)(?: on resource: (?P<resource>\S+))?"
+    r"not authorized to perform: (?P<action>[\w-]+:\w+)(?: on resource: (?P<resource>\S+))?(?P<reason>.*)",
+    re.S,
 )
+_FORBIDDEN = re.compile(r"explicit deny|(?:service|resource) control polic|permissions boundary", re.I)
+"""What no policy of a user makes up for.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
+"""
 
 
 def error_code(error: ClientError) -> str:
@@ -65,7 +92,7 @@ def error_code(error: ClientError) -> str:
 
 def error_text(error: ClientError) -> str:
     """AWS's message for the error; empty if the answer had none."""
-    return error.response.get("Error", {}).get("Message", "")
+    return error.response.get("Error", {}).get("Message") or ""
 
 
 def has_code(error: ClientError, *codes: str, text: str = "") -> bool:
@@ -79,6 +106,11 @@ def is_throttled(error: ClientError) -> bool:
     Decided by the code: LimitExceededException is answered with 429 too and must not be repeated.
     """
     return error_code(error) in _THROTTLED
+
+
+def is_changed_at_once(error: ClientError) -> bool:
+    """Whether IAM refused a change only because it is busy with another one (AWS-FACTS 34)."""
+    return has_code(error, "ConcurrentModification", "ConcurrentModificationException")
 
 
 @contextmanager
@@ -109,16 +141,32 @@ def map_botocore_errors(action: str, kind: str, name: str = "") -> Iterator[None
 def _translate_client_error(what: str, error: ClientError) -> AwsError:
     code, text = error_code(error), error_text(error)
     if code in _BAD_CREDENTIALS:
-        return CredentialsError(f"{what}: AWS refused the credentials ({code})", CREDENTIALS_HINT, code=code)
-    if code in _DENIED:
-        match = _DENIED_ACTION.search(text)
-        action = _iam_action(match["action"], error.operation_name) if match else error.operation_name
-        resource = f" on {match['resource']}" if match and match["resource"] else ""
-        return AccessDeniedError(
-            f"{what}: your user or role may not call {action}{resource}", _DENIED_HINT, code=code
+        reason = f": {text}" if text else ""
+        others = "".join(_OTHER_CAUSES[cause] for cause in _BAD_CREDENTIALS[code])
+        return CredentialsError(
+            f"{what}: AWS refused the credentials ({code}){reason}", others + CREDENTIALS_HINT, code=code
         )
+    if code in _DENIED:
+        return _access_denied(what, error)
     hint = "AWS is asking for slower calls; wait a minute and run the same command again."
     return AwsError(f"{what}: {text or code} ({code})", hint if is_throttled(error) else "", code=code)
+
+
+def _access_denied(what: str, error: ClientError) -> AccessDeniedError:
+    """Name the action and the resource as policies have them, and keep the reason that AWS gives."""
+    text = error_text(error)
+    match = _DENIED_ACTION.search(text)
+    if match is None:
+        said = f": {text}" if text else ""
+        denied = f"{error.operation_name}{said}"
+    else:
+        action = _iam_action(match["action"], error.operation_name)
+        resource = f" on {match['resource']}" if match["resource"] else ""
+        denied = f"{action}{resource}{match['reason']}"
+    hint = _FORBIDDEN_HINT if _FORBIDDEN.search(text) else _DENIED_HINT
+    if error.operation_name in {"CreateRole", "PutRolePolicy", "AttachRolePolicy"}:
+        hint += _ROLE_HINT
+    return AccessDeniedError(f"{what}: your user or role may not call {denied}", hint, code=error_code(error))
 
 
 def _iam_action(told: str, operation: str) -> str:

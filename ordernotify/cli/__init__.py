@@ -57,6 +57,8 @@ def main() -> None:
     """Run the command line; the entry point of the installed command."""
     from ordernotify.cli import (  # noqa: F401 - they register their commands
         audit,
+        cost,
+        export,
         local,
         logs,
         openapi,

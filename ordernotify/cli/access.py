@@ -34,6 +34,8 @@ class Access:
 
     url: str
     sign: Sign | None
+    rate: int | None = None
+    """How many orders a second the API admits, as described (see Settings)."""
 
 
 def find_access(run: Run, cloud: Cloud, names: Names, key_file: Path | None) -> Access:
@@ -43,4 +45,5 @@ def find_access(run: Run, cloud: Cloud, names: Names, key_file: Path | None) -> 
 
     key = given_key(os.environ.get(KEY_VARIABLE), key_file)
     endpoint = find_endpoint(cloud, names, run.stack)
-    return Access(endpoint.url, authorizer(cloud, names, run.stack, endpoint.auth, key=key))
+    sign = authorizer(cloud, names, run.stack, endpoint.auth, key=key)
+    return Access(endpoint.url, sign, endpoint.rate)

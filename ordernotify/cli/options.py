@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -18,6 +18,16 @@ def options_of(rows: Iterable[Setting]) -> Mapping[str, tuple[Any, Any]]:
     return {row.option.replace("-", "_"): (_option(row), row.default or None) for row in rows}
 
 
+def _number_or(word: str) -> Callable[[str], Any]:
+    def parse(text: str) -> int | str:
+        try:
+            return text if text == word else int(text)
+        except ValueError:
+            raise typer.BadParameter(f"{text!r} is neither a whole number nor {word!r}.") from None
+
+    return parse
+
+
 def _option(row: Setting) -> Any:
     flag = f"--{row.option}" + (f"/--no-{row.option}" if row.negative else "")
     return Annotated[
@@ -25,9 +35,10 @@ def _option(row: Setting) -> Any:
         typer.Option(
             flag,
             help=row.help,
-            metavar=None if row.kind is bool else _metavar(row.kind),
+            metavar=None if row.kind is bool else _metavar(row.kind) + (row.word and f"|{row.word}"),
             rich_help_panel=row.panel,
             autocompletion=stacks_here if row.option == "stack" else None,
+            parser=_number_or(row.word) if row.word else None,
             show_default=bool(row.default) or row.negative,
         ),
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
@@ -12,17 +12,15 @@ import typer
 
 from ordernotify.cli import (
     app,
+    redrive,  # noqa: F401 - it registers its command
     sending,  # noqa: F401 - it registers its command
 )
 from ordernotify.cli.run import JsonOption, Run, command
 from ordernotify.errors import EXIT_FAILED, OrderNotifyError, UsageError
 
 if TYPE_CHECKING:
-    from datetime import timedelta
-
     from ordernotify.orders.files import Format
     from ordernotify.orders.query import OrderQuery
-    from ordernotify.orders.redrive import Redriven
 
 TABLE_LIMIT = 50
 
@@ -298,88 +296,3 @@ def _restore(run: Run, opened: BinaryIO, file: str, form: Format, *, json: bool)
         raise
     screen.show_restored(counts, file, json=json)
     return counts
-
-
-@command(app, "redrive")
-def redrive(
-    run: Run,
-    older_than: Annotated[
-        str,
-        typer.Option(
-            "--older-than",
-            help="Only orders of this age. Keep it above the function's timeout, or an order that is being "
-            "worked on is notified twice.",
-            metavar="AGE",
-        ),
-    ] = "1m",
-    concurrency: Annotated[
-        int,
-        typer.Option("--concurrency", help="How many at the same time.", metavar="N", min=1, max=64),
-    ] = 16,
-    undelivered: Annotated[
-        bool,
-        typer.Option(
-            "--undelivered",
-            help="Send those again that a subscriber did not take (`setup --dead-letters`); every subscriber "
-            "gets them.",
-        ),
-    ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the orders and send nothing.")] = False,
-    json: JsonOption = False,
-) -> None:
-    """Send the notifications that are still pending; ends with status 1 if one of them could not be sent.
-
-    It may run twice at once or be killed: every notification goes out at least once.
-
-    Example: ordernotify redrive --older-than 5m
-    """
-    age = _age(older_than)
-    cloud, names = run.open()
-    from ordernotify.orders import redrive as sender
-    from ordernotify.render import orders as screen
-
-    if undelivered:
-        from ordernotify.orders.undelivered import find_undelivered, send_undelivered
-
-        if dry_run:
-            screen.show_undelivered(find_undelivered(cloud, names), json=json)
-            return
-        outcomes = send_undelivered(cloud, names)
-    elif dry_run:
-        screen.show_pending(sender.find_pending(cloud, names, age), json=json)
-        return
-    else:
-        outcomes = sender.redrive(cloud, names, age, concurrency=concurrency)
-    _send_all(outcomes, "undelivered" if undelivered else "pending", json)
-
-
-def _send_all(outcomes: Iterator[Redriven], what: str, json: bool) -> None:
-    """Show what becomes of each notification; ends with 1 if one could not be sent."""
-    from ordernotify.orders.redrive import Fate
-    from ordernotify.render import orders as screen
-    from ordernotify.render.progress import counting
-
-    counts: Counter[str] = Counter()
-    try:
-        with counting("redriven") as tick:
-            for done in outcomes:
-                counts[done.fate] += 1
-                tick(counts.total())
-                if done.fate is Fate.FAILED:
-                    screen.show_failure(done)
-    except (KeyboardInterrupt, OrderNotifyError):
-        if counts:
-            screen.show_redriven(counts, what, json=json)
-        raise
-    screen.show_redriven(counts, what, json=json)
-    if counts[Fate.FAILED]:
-        raise typer.Exit(EXIT_FAILED)
-
-
-def _age(text: str) -> timedelta:
-    from ordernotify.times import parse_duration
-
-    age = parse_duration(text)
-    if age is None:
-        raise UsageError(f"--older-than {text} is not an age", "Give a duration such as 90s, 10m or 2h.")
-    return age

@@ -1,4 +1,4 @@
-"""`url` and `env`: where a stack is, for curl, the AWS command line and boto3."""
+"""`url`, `env` and `list`: where stacks are, for people, curl, the AWS command line and boto3."""
 
 from __future__ import annotations
 
@@ -65,3 +65,21 @@ def _variables(cloud: Cloud, profile: str | None) -> tuple[Mapping[str, str], tu
         "AWS_SECRET_ACCESS_KEY": credentials.secret_key,
         **region,
     }, ("AWS_PROFILE", "AWS_SESSION_TOKEN")
+
+
+@command(app, "list")
+def list_(run: Run, json: JsonOption = False) -> None:
+    """Show the stacks of this account and region: name, kind of API, invoke URL.
+
+    Example: ordernotify list --json
+    """
+    cloud = run.cloud()
+    from ordernotify import render
+    from ordernotify.render.stacks import show_stacks, stack_documents
+    from ordernotify.stack.discovery import list_stacks
+
+    found = list_stacks(cloud)
+    if json:
+        render.json_lines(stack_documents(found))
+    else:
+        show_stacks(found)

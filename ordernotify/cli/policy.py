@@ -1,4 +1,4 @@
-"""`policy setup|operate|teardown|function`: the least IAM policies for people, pipelines and the function."""
+"""`policy setup|operate|import|teardown|function`: the least IAM policies for people and the function."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from ordernotify.aws.session import Cloud
     from ordernotify.iam.calls import Calls
     from ordernotify.iam.policies import Policy
+    from ordernotify.resources.base import Resource
 
 policy_app = typer.Typer(
     name="policy",
-    help="Print the least IAM policy for setup, for daily operation, for teardown, or for the function.",
+    help="Print the least IAM policy for setup, operation, import, teardown, or for the function.",
     no_args_is_help=True,
 )
 app.add_typer(policy_app, rich_help_panel=panel_of("policy"))
@@ -56,13 +57,13 @@ def setup(run: Run) -> None:
     from ordernotify.iam import policies
 
     settings = _described(run, cloud, as_recorded=False)
-    more = (*_finding_calls(cloud, run), *provision.setup_calls(provision.declare(settings, cloud)))
+    more = (*_finding_calls(cloud, run, settings), *provision.setup_calls(_declared(settings, cloud)))
     _show(policies.policy(more, cloud))
 
 
 @command(policy_app, "operate", SETTING_OPTIONS)
 def operate(run: Run, receiver: ReceiverOption = None) -> None:
-    """Print the policy for daily work: every command but `setup` and `teardown`.
+    """Print the policy for daily work: every command but `setup`, `import-orders` and `teardown`.
 
     For a stack that exists, its options are read from the account, as far as they are not given here.
 
@@ -73,8 +74,23 @@ def operate(run: Run, receiver: ReceiverOption = None) -> None:
     from ordernotify.iam import policies
 
     settings = _described(run, cloud)
-    more = (*_finding_calls(cloud, run), *operate_calls(cloud, settings, _receivers(receiver)))
-    _show(policies.policy((*provision.status_calls(provision.declare(settings, cloud)), *more), cloud))
+    more = (*_finding_calls(cloud, run, settings), *operate_calls(cloud, settings, _receivers(receiver)))
+    _show(policies.policy((*provision.status_calls(_declared(settings, cloud)), *more), cloud))
+
+
+@command(policy_app, "import", SETTING_OPTIONS)
+def import_orders(run: Run) -> None:
+    """Print the policy that `import-orders` needs: who has it can write over any order.
+
+    Example: ordernotify policy import --stack dev
+    """
+    cloud = run.cloud()
+    from ordernotify.iam import policies
+    from ordernotify.orders import restore
+
+    settings = _described(run, cloud)
+    more = (*_finding_calls(cloud, run, settings), *restore.calls(cloud, settings.names))
+    _show(policies.policy(more, cloud))
 
 
 @command(policy_app, "teardown", SETTING_OPTIONS)
@@ -92,12 +108,12 @@ def teardown(run: Run, receiver: ReceiverOption = None) -> None:
 
     settings = _described(run, cloud)
     more = (
-        *_finding_calls(cloud, run),
+        *_finding_calls(cloud, run, settings),
         *endpoint.calls(cloud, settings.names),
         *count_calls(cloud, settings.names),
         *delivery.calls(_receivers(receiver)),
     )
-    _show(policies.policy((*provision.teardown_calls(provision.declare(settings, cloud)), *more), cloud))
+    _show(policies.policy((*provision.teardown_calls(_declared(settings, cloud)), *more), cloud))
 
 
 @command(policy_app, "function", SETTING_OPTIONS)
@@ -114,29 +130,33 @@ def function(run: Run) -> None:
 
 def operate_calls(cloud: Cloud, settings: Settings, receivers: Sequence[str]) -> Calls:
     """List what the commands between setup and teardown call, beside what `status` reads of the resources."""
+    from ordernotify import export
     from ordernotify.audit import facts
     from ordernotify.local import inbox
     from ordernotify.logs import events, trace
-    from ordernotify.orders import redrive, restore, signing, undelivered
+    from ordernotify.orders import pace, redrive, signing, undelivered
     from ordernotify.resources.sandbox import SMS_CALLS
     from ordernotify.stack import discovery as endpoint
     from ordernotify.stack import health as overview
     from ordernotify.stack import verify
+    from ordernotify.stack.former import former_tables
     from ordernotify.subscribers import change
     from ordernotify.watch.history import HISTORY_CALLS
 
     names = settings.names
+    tables = (names, *former_tables(cloud, names, settings.stack))
     return (
         *endpoint.calls(cloud, names),
         *signing.calls(cloud, settings),
+        *pace.calls(cloud, names),
         *overview.calls(cloud, names),
-        *redrive.calls(cloud, names),
-        *undelivered.calls(cloud, names),
-        *restore.calls(cloud, names),
+        *(allowed for one in tables for allowed in redrive.calls(cloud, one)),
         *events.calls(cloud, names),
         *trace.calls(cloud, names),
         *verify.calls(cloud, names),
+        *undelivered.calls(cloud, names),
         *facts.calls(cloud, names),
+        *export.export_calls(cloud, settings),
         *change.change_calls(cloud, names, receivers),
         *SMS_CALLS,
         *HISTORY_CALLS,
@@ -157,11 +177,23 @@ def _receivers(given: list[str] | None) -> list[str]:
     return [endpoint.address for endpoint in endpoints]
 
 
-def _finding_calls(cloud: Cloud, run: Run) -> Calls:
+def _finding_calls(cloud: Cloud, run: Run, settings: Settings) -> Calls:
     """List what finding the stack's names calls, whatever they turn out to be."""
-    from ordernotify.stack import discovery
+    from ordernotify.stack import discovery, former
 
-    return discovery.naming_calls(cloud, run.told_names)
+    finding = discovery.naming_calls(cloud, run.told_names, settings.role_path)
+    return (*finding, *former.former_calls())
+
+
+def _declared(settings: Settings, cloud: Cloud) -> tuple[Resource[Any], ...]:
+    from ordernotify import provision
+    from ordernotify.stack.former import find_former
+
+    try:
+        former = find_former(cloud, settings.names, settings.stack).names
+    except AccessDeniedError:
+        former = ()
+    return provision.declare(settings, cloud, former)
 
 
 def _described(run: Run, cloud: Cloud, *, as_recorded: bool = True) -> Settings:

@@ -17,7 +17,13 @@ import typer
 from ordernotify.cli import app as root
 from ordernotify.cli.help import panel_of, tell
 from ordernotify.cli.options import options_of
-from ordernotify.errors import EXIT_FAILED, EXIT_INTERRUPTED, OrderNotifyError, UsageError
+from ordernotify.errors import (
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    OrderNotifyError,
+    StackNotFoundError,
+    UsageError,
+)
 from ordernotify.settings.environment import told_by_environment
 from ordernotify.settings.file import DEFAULT_FILE, told_by_file
 from ordernotify.settings.model import NAME_ROWS, PLACE_ROWS, ROWS, Place, Settings, describe
@@ -145,16 +151,21 @@ class Run:
         Starts the embedded cloud if it is needed and not running.
         """
         from ordernotify import render
-        from ordernotify.aws.session import aws_cloud, local_cloud
 
-        if self.target is Target.LOCAL:
-            from ordernotify.local import cloud as local
-
-            cloud = local_cloud(local.ensure_running(tell=render.note).endpoint, self.region)
-        else:
-            cloud = aws_cloud(self.region, self.profile)
+        cloud = self.reopened()
         render.location(cloud, self.stack)
         return cloud
+
+    def reopened(self) -> Cloud:
+        """Open the place without a word about it."""
+        from ordernotify import render
+        from ordernotify.aws.session import aws_cloud, local_cloud
+
+        if self.target is Target.AWS:
+            return aws_cloud(self.region, self.profile)
+        from ordernotify.local import cloud as local
+
+        return local_cloud(local.ensure_running(tell=render.note).endpoint, self.region)
 
 
 def _run_from(context: typer.Context, config: Path | None, verbose: bool) -> Run:
@@ -163,6 +174,7 @@ def _run_from(context: typer.Context, config: Path | None, verbose: bool) -> Run
         for row in ROWS
         if (name := row.option.replace("-", "_")) in context.params and _is_flag(context, name)
     }
+    _begin_command(context, flags)
     told = Told.by_flags(flags).over(told_by_environment(os.environ)).over(_file(context, config))
     place = Place(**told.read(PLACE_ROWS))
     if place.profile and not place.aws:
@@ -185,6 +197,16 @@ def _run_from(context: typer.Context, config: Path | None, verbose: bool) -> Run
         told=told,
         config=config or DEFAULT_FILE,
     )
+
+
+def _begin_command(context: typer.Context, flags: Mapping[str, Any]) -> None:
+    from ordernotify.render.hints import begin_command
+
+    of_place = {row.option for row in (*PLACE_ROWS, *NAME_ROWS)}
+    place = {option: value for option, value in flags.items() if option in of_place}
+    if _is_flag(context, "config"):
+        place["config"] = context.params["config"]
+    begin_command(place, {option: value for option, value in flags.items() if option not in of_place})
 
 
 def _is_flag(context: typer.Context, name: str) -> bool:
@@ -230,7 +252,15 @@ def command(
             render.configure(quiet=values["quiet"], color=values["color"])
             config, verbose = values["config"], bool(values["verbose"])
             given = {parameter.name: values[parameter.name] for parameter in own}
-            with_errors_shown(verbose, lambda: function(_run_from(context, config, verbose), **given))
+
+            def call() -> None:
+                run = _run_from(context, config, verbose)
+                try:
+                    function(run, **given)
+                except StackNotFoundError as error:
+                    raise _explained(error, run) from error
+
+            with_errors_shown(verbose, call)
 
         keyword_only = inspect.Parameter.KEYWORD_ONLY
         first = inspect.Parameter("context", keyword_only, annotation=typer.Context)
@@ -242,6 +272,18 @@ def command(
         return function
 
     return register
+
+
+def _explained(error: StackNotFoundError, run: Run) -> OrderNotifyError:
+    """Say in one way for all commands that there is no such stack; what a stack lacks stays as told."""
+    from ordernotify.stack.discovery import no_stack, stacks_present
+
+    try:
+        cloud = run.reopened()
+        present = stacks_present(cloud)
+    except OrderNotifyError:
+        return error  # who may not look gets what the command saw
+    return error if run.stack in present else no_stack(run.stack, present)
 
 
 def _is_common(parameter: inspect.Parameter) -> bool:

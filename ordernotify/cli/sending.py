@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -264,13 +264,25 @@ def _send_all(
 ) -> None:
     from ordernotify.aws.waiting import SystemClock
     from ordernotify.orders.bulk import BulkRun
+    from ordernotify.orders.pace import careful_pace, sent_a_second
     from ordernotify.orders.post import OrderClient
 
     clock = SystemClock()
-    access = find_access(run, *run.open(), bulk.api_key_file)
-    client = OrderClient(access.url, connections=bulk.concurrency, sign=access.sign, clock=clock)
+    cloud, names = run.open()
+    access = find_access(run, cloud, names, bulk.api_key_file)
+    careful = careful_pace(cloud, names, sent_a_second(access.rate), clock)
+    client = OrderClient(
+        access.url,
+        connections=bulk.concurrency,
+        sign=access.sign,
+        clock=clock,
+        pace=careful.pace if careful else nullcontext,
+    )
+    from ordernotify.render import note
     from ordernotify.render.progress import sending
 
+    if careful:
+        note(f"At most {careful.most} orders a second: {careful.reason}")
     with _rejects(bulk.rejects) as reject, sending(total, position) as tick:
         sender = BulkRun(
             records, client.send, concurrency=bulk.concurrency, rate=bulk.rate, reject=reject, clock=clock

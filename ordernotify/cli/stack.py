@@ -34,7 +34,11 @@ def setup(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and change nothing.")] = False,
     exit_code: ExitCodeOption = False,
     adopt: Annotated[
-        bool, typer.Option("--adopt", help="Take over resources of these names that belong to no stack.")
+        bool,
+        typer.Option(
+            "--adopt",
+            help="Take over resources of these names that belong to no stack, or take back the stack.",
+        ),
     ] = False,
     save: Annotated[
         bool, typer.Option("--save", help="Write the options given here to the settings file.")
@@ -51,14 +55,17 @@ def setup(
     from ordernotify import provision
     from ordernotify.render import note, plans
     from ordernotify.render.production import show_production
+    from ordernotify.resources.mailboxes import notes_on_mailboxes
     from ordernotify.stack.discovery import with_own_role
-    from ordernotify.stack.report import report
+    from ordernotify.stack.former import with_orders_told
+    from ordernotify.stack.report import mailboxes_after, report
 
     settings = run.settings(with_own_role(cloud, names, run.stack))
-    resources = provision.declare(settings, cloud)
-    planned = provision.plan(resources, adopt=adopt)
-    if settings.production and planned.changes:
-        show_production(settings)
+    resources = _declared(settings, cloud)
+    planned = with_orders_told(cloud, settings.names, provision.plan(resources, adopt=adopt))
+    show_production(settings, planned)
+    if not (adopt or dry_run):
+        provision.check_not_managed_elsewhere(planned, run.stack)
     if dry_run:
         if json:
             plans.show_report_json(report(settings, cloud, planned))
@@ -74,13 +81,28 @@ def setup(
         live = _apply(resources, planned)
     if save:
         _save(run)
-    for line in provision.notes_after(resources, planned):
+    for line in (
+        *provision.notes_after(resources, planned),
+        *notes_on_mailboxes(settings, cloud, mailboxes_after(planned, live)),
+    ):
         note(line)
     result = report(settings, cloud, planned, live)
     if json:
         plans.show_report_json(result)
     else:
         plans.show_setup_result(result, changed=bool(planned.changes))
+
+
+def _declared(settings: Settings, cloud: Cloud) -> tuple[Resource[Any], ...]:
+    """List the stack's resources, those under former names too; says where it could not look for these."""
+    from ordernotify import provision
+    from ordernotify.render import note
+    from ordernotify.stack.former import find_former
+
+    former = find_former(cloud, settings.names, settings.stack)
+    if former.unread:
+        note(former.unread)
+    return provision.declare(settings, cloud, former.names)
 
 
 def _save(run: Run) -> None:
@@ -137,10 +159,12 @@ def status(
     """
     cloud, names = run.open()
     from ordernotify.orders.signing import read_api_key
-    from ordernotify.render import plans
+    from ordernotify.render import note, plans
     from ordernotify.stack.overview import read_overview
 
     found = read_overview(cloud, names, run.stack, run.settings)
+    if found.unread:
+        note(found.unread)
     api_key = read_api_key(cloud, names, run.stack) if show_key else None
     if json:
         plans.show_report_json(found.report, found.health, api_key)
@@ -265,8 +289,9 @@ def teardown(
 
     names = with_own_role(cloud, names, run.stack)
     settings = Settings(run.stack, names, **recorded_settings(cloud, names, run.stack))
-    resources = provision.declare(settings, cloud)
+    resources = _declared(settings, cloud)
     planned = provision.plan_teardown(resources, delete_orders=bool(delete_orders))
+    provision.check_not_managed_elsewhere(planned, run.stack)
     if planned.changes:
         plans.show_plan(planned)
         if not yes and _confirm_teardown(cloud, settings, planned, ask_for_orders=delete_orders is None):

@@ -16,11 +16,8 @@ if TYPE_CHECKING:
 
 METRIC_NAMESPACE = "ordernotify"
 METRIC_DIMENSION = "stack"
-METRIC_ORDERS_RECEIVED = "OrdersReceived"
 METRIC_ORDERS_REPLAYED = "OrdersReplayed"
-METRIC_ORDERS_REJECTED = "OrdersRejected"
 METRIC_NOTIFICATIONS_PENDING = "NotificationsPending"
-METRIC_LATENCY = "Latency"
 
 MASK = "***"
 # Parts of names, compared without case, "-", "_" and spaces.
@@ -155,17 +152,19 @@ def timestamp(seconds: float) -> str:
     return f"{date_and_time}.{milliseconds % 1000:03d}Z"
 
 
-def metrics(stack: str, counted: list[str], milliseconds: float, now: float) -> dict[str, Any]:
-    """Return the fields that make a log line carry metrics: 1 for each name in `counted`, and the latency.
+def metrics(stack: str, counted: list[str], now: float) -> dict[str, Any]:
+    """Return the fields that make a log line count 1 for each metric named; none for none.
 
+    A metric is paid for in the hours in which it gets values: only what is rare, and what AWS does not count
+    by itself, has one.
     Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
     """
+    if not counted:
+        return {}
     described = [{"Name": name, "Unit": "Count"} for name in counted]
-    described.append({"Name": METRIC_LATENCY, "Unit": "Milliseconds"})
     directive = {"Namespace": METRIC_NAMESPACE, "Dimensions": [[METRIC_DIMENSION]], "Metrics": described}
     return {
         "_aws": {"Timestamp": int(now * 1000), "CloudWatchMetrics": [directive]},
         METRIC_DIMENSION: stack,
         **dict.fromkeys(counted, 1),
-        METRIC_LATENCY: milliseconds,
     }

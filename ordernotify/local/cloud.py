@@ -20,6 +20,7 @@ from ordernotify.errors import LocalCloudError, UsageError
 from ordernotify.local import process
 from ordernotify.local.process import Host
 from ordernotify.local.saving import forget_unsaved, unsaved_since
+from ordernotify.settings.places import state_home
 
 DEFAULT_PORT = 4566
 PORT_VARIABLE = "ORDERNOTIFY_LOCAL_PORT"
@@ -125,20 +126,9 @@ def local_port(environ: Mapping[str, str]) -> int:
     return int(text)
 
 
-def state_home(host: Host) -> Path:
-    """The platform's folder for a user's state."""
-    given = Path(host.environ.get("XDG_STATE_HOME", ""))
-    if given.is_absolute():  # a relative one is to be ignored (XDG Base Directory Specification 0.8)
-        return given
-    home = Path(host.environ.get("HOME") or Path.home())
-    return (
-        home / "Library" / "Application Support" if host.platform == "darwin" else home / ".local" / "state"
-    )
-
-
 def _place(host: Host) -> LocalCloud:
     port = local_port(host.environ)
-    folder = state_home(host) / "ordernotify" / f"local-{port}"
+    folder = state_home(host.environ, host.platform) / "ordernotify" / f"local-{port}"
     return LocalCloud(False, f"http://{process.ADDRESS}:{port}", port, folder)
 
 

@@ -24,8 +24,21 @@ from pathlib import Path
 from ordernotify.errors import LocalCloudError
 
 ADDRESS = "127.0.0.1"
-SERVICES = ("apigateway", "dynamodb", "iam", "lambda", "logs", "monitoring", "sns", "sqs", "sts", "tagging")
-"""What the emulator serves: the services that stacks use (MiniStack's names), and no others."""
+SERVICES = (
+    "apigateway",
+    "cloudformation",
+    "dynamodb",
+    "iam",
+    "lambda",
+    "logs",
+    "monitoring",
+    "s3",
+    "sns",
+    "sqs",
+    "sts",
+    "tagging",
+)
+"""What the emulator serves (MiniStack's names): what stacks use, and what an exported one is made with."""
 
 LOCK_SECONDS = 60.0
 GRACE_SECONDS = 4.0

@@ -210,15 +210,20 @@ class BulkRun:
             return True
         try:
             self._pacer.wait()
+            self._send_one(record)
         except CancelledError:
             return False
-        self._send_one(record)
         return True
 
     def _send_one(self, draft: Draft) -> None:
         with self._lock:
             self._in_flight += 1
-        answer = self._send(draft)
+        try:
+            answer = self._send(draft)
+        except CancelledError:  # before anything was sent
+            with self._lock:
+                self._in_flight -= 1
+            raise
         with self._lock:
             self._in_flight -= 1
             self._so_far.add(answer)

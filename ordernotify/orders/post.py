@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -21,6 +22,7 @@ import urllib3
 
 from ordernotify.aws.waiting import Clock, SystemClock
 from ordernotify.errors import CancelledError, OrderNotifyError
+from ordernotify.orders.pace import Pace
 
 CONNECT_TIMEOUT_SECONDS = 5.0
 READ_TIMEOUT_SECONDS = 32.0
@@ -128,12 +130,14 @@ class OrderClient:
         sign: Sign | None = None,
         clock: Clock | None = None,
         retry_seconds: float = RETRY_SECONDS,
+        pace: Pace = nullcontext,
         tell: Callable[[str], None] = lambda _message: None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         """Take the URL; nothing is sent yet.
 
-        `tell` hears why an order is tried again. The clock's sleep raises CancelledError to end the waiting.
+        Each request waits for `pace`, a repeated one too: that may be the one which is published. `tell`
+        hears why an order is tried again. The clock's sleep raises CancelledError to end the waiting.
         Raises OrderNotifyError for a URL that cannot be one.
         """
         parts = urlsplit(url)
@@ -151,6 +155,7 @@ class OrderClient:
         self._sign = sign
         self._clock = clock or SystemClock()
         self._retry_seconds = retry_seconds
+        self._pace = pace
         self._tell = tell
         self._jitter = jitter
         self._settling = _Settling(self._clock)
@@ -162,26 +167,32 @@ class OrderClient:
     def send(self, draft: Draft) -> Answer:
         """Post the order until it is answered for good, and give that answer; never raises for a failure.
 
+        Raises CancelledError when it is called off before the first request.
+
         Repeated are 429, 5xx and lost connections, always with the same key, so that nothing is made twice.
         The pauses double, with full jitter
         (https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/), and are never
         shorter than the API's Retry-After.
         """
-        started, attempts = self._clock.now(), 0
-        while True:
-            attempts += 1
-            outcome = self._attempt(draft)
-            now = self._clock.now()
-            answer, pause = outcome.answer, max(self._pause(attempts), outcome.retry_after)
-            longest = min(outcome.patience, self._retry_seconds)
-            if self._may_repeat(answer) and now - started + pause <= longest:
+        started, attempts, now, answer = 0.0, 0, 0.0, Answer(0, "")
+        try:
+            while True:
+                with self._pace():
+                    started = started or self._clock.now()
+                    attempts += 1
+                    outcome = self._attempt(draft)
+                now = self._clock.now()
+                answer, pause = outcome.answer, max(self._pause(attempts), outcome.retry_after)
+                longest = min(outcome.patience, self._retry_seconds)
+                if not self._may_repeat(answer) or now - started + pause > longest:
+                    break
                 self._tell(answer.message)
-                try:
-                    self._clock.sleep(pause)
-                    continue
-                except CancelledError:
-                    answer = Answer(0, f"interrupted; the last try: {answer.message}", interrupted=True)
-            return replace(answer, attempts=attempts, seconds=now - started)
+                self._clock.sleep(pause)
+        except CancelledError:
+            if not attempts:
+                raise
+            answer = Answer(0, f"interrupted; the last try: {answer.message}", interrupted=True)
+        return replace(answer, attempts=attempts, seconds=now - started)
 
     def _pause(self, attempts: int) -> float:
         longest: float = min(FIRST_PAUSE_SECONDS * 2 ** min(attempts, 10), LONGEST_PAUSE_SECONDS)

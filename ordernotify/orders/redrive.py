@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -27,6 +28,7 @@ from ordernotify.orders.items import (
     read_calls,
     scan_pages,
 )
+from ordernotify.orders.pace import Pace
 from ordernotify.orders.parallel import in_parallel
 from ordernotify.settings.names import TABLE_KEY, Names
 from ordernotify.times import ago, created_at_text
@@ -92,6 +94,7 @@ def redrive(
     older_than: timedelta = OLDER_THAN,
     *,
     concurrency: int = 16,
+    pace: Pace = nullcontext,
     now: datetime | None = None,
     patience: Patience | None = None,
     build_message: BuildMessage = notification,
@@ -102,11 +105,11 @@ def redrive(
     next redrive, and the receiver knows the second copy by its orderId. Two redrives at once both work:
     they go through the orders in different sequences, and each looks once more right before it publishes,
     so that only an order which both hold at the same moment is sent twice. To claim an order first would
-    lose its notification if the claimer died.
+    lose its notification if the claimer died. Each publish waits for `pace`.
 
     Raises StackNotFoundError, AwsError when the table cannot be read; a failed publish is an outcome.
     """
-    sender = Sender(cloud, names, patience or Patience(), build_message)
+    sender = Sender(cloud, names, pace, patience or Patience(), build_message)
     return in_parallel(find_pending(cloud, names, older_than, now=now), sender.send, concurrency=concurrency)
 
 
@@ -116,11 +119,16 @@ class Sender:
 
     cloud: Cloud
     names: Names
+    pace: Pace
     patience: Patience
     build_message: BuildMessage = notification
 
     def send(self, order: Order) -> Redriven:
         """Publish what is still pending, and mark it."""
+        with self.pace():
+            return self._send(order)
+
+    def _send(self, order: Order) -> Redriven:
         order_id = str(order[TABLE_KEY])
         try:
             stored = get_order(self.cloud, self.names, order_id, self.patience)

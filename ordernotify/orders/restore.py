@@ -126,7 +126,8 @@ def _header(record: tuple[int, str] | Broken | None) -> list[str]:
             return names
     raise UsageError(
         "the file is not a CSV file of export-orders",
-        f"Its first line must name the columns, {TABLE_KEY} too. `send-order --file` sends new orders.",
+        f"Its first line must name the columns, {TABLE_KEY} too. "
+        "`ordernotify send-order --file FILE` sends new orders.",
     )
 
 

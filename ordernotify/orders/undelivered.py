@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -16,6 +16,7 @@ from ordernotify.aws.waiting import Patience
 from ordernotify.errors import OrderNotifyError, StackNotFoundError
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.orders.items import get_order
+from ordernotify.orders.pace import Pace
 from ordernotify.orders.redrive import Fate, Redriven, Sender
 from ordernotify.resources.delivery import NO_QUEUE
 from ordernotify.settings.names import Names
@@ -52,7 +53,9 @@ def find_undelivered(cloud: Cloud, names: Names) -> list[str]:
         return list(dict.fromkeys(letter.order_id or UNKNOWN_ORDER for letter in box.letters()))
 
 
-def send_undelivered(cloud: Cloud, names: Names, patience: Patience | None = None) -> Iterator[Redriven]:
+def send_undelivered(
+    cloud: Cloud, names: Names, pace: Pace = nullcontext, patience: Patience | None = None
+) -> Iterator[Redriven]:
     """Publish the order of each dead letter again, then delete the letter, and yield each order's outcome.
 
     SNS does not tell which subscriber a letter was for, so all get the notification again and know it by its
@@ -62,7 +65,7 @@ def send_undelivered(cloud: Cloud, names: Names, patience: Patience | None = Non
 
     Raises StackNotFoundError without the queue, AwsError when it cannot be read.
     """
-    sender = Sender(cloud, names, patience or Patience())
+    sender = Sender(cloud, names, pace, patience or Patience())
     fates: dict[str, Redriven] = {}
     with _Box(cloud, names) as box:
         for letter in box.letters():
@@ -156,7 +159,8 @@ def _send(sender: Sender, order_id: str) -> Redriven:
         order = get_order(sender.cloud, sender.names, order_id, sender.patience)
         if order is None:
             return Redriven(order_id, Fate.GONE)
-        sender.publish(order)
+        with sender.pace():
+            sender.publish(order)
     except OrderNotifyError as error:
         return Redriven(order_id, Fate.FAILED, error.message)
     return Redriven(order_id, Fate.SENT)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
+from ordernotify.render.hints import pasteable
+
 if TYPE_CHECKING:
     from ordernotify.aws.session import Cloud
 
@@ -70,12 +72,12 @@ def error(message: str, hint: str = "") -> None:
     """Print an error and what to do about it."""
     alert.print(Text.assemble(("Error: ", "bold red"), _indented(message)))
     if hint:
-        alert.print(Text.assemble(("Hint: ", "bold"), _indented(hint)))
+        alert.print(Text.assemble(("Hint: ", "bold"), _indented(pasteable(hint))))
 
 
 def note(message: str) -> None:
     """Print something worth knowing."""
-    err.print(Text(_indented(message), "dim"))
+    err.print(Text(_indented(pasteable(message)), "dim"))
 
 
 def traceback() -> None:

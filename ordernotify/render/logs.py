@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from ordernotify.render import clean, json_text, note, one_line, out
+from ordernotify.render.hints import pasteable
 
 if TYPE_CHECKING:
     from ordernotify.logs.events import LogEvent
@@ -203,7 +204,7 @@ def trace_json(trace: Trace) -> dict[str, Any]:
         "requests": list(trace.requests),
         "logLines": trace.lines,
         "missing": list(trace.missing),
-        "hint": trace.hint or None,
+        "hint": pasteable(trace.hint) or None,
         "order": trace.item,
     }
 

@@ -15,6 +15,7 @@ from rich.text import Text
 from ordernotify.executor import Action, Event, Item, Plan, Progress
 from ordernotify.render import clean, err, json_document, note, out
 from ordernotify.render.changes import change_lines, counted_items, kind_word, tag_lines, together
+from ordernotify.render.hints import pasteable
 from ordernotify.settings.model import Auth
 from ordernotify.settings.names import Target
 from ordernotify.stack.health import Health
@@ -210,8 +211,8 @@ def left_to_do(report: Report) -> list[str]:
     if report.target == Target.AWS and report.settings.auth is Auth.NONE:
         lines.append("the API is public: whoever knows the URL can send orders; see --auth and --rate")
     if not report.subscriptions:
-        lines.append("nobody is subscribed yet: `ordernotify setup --email you@example.com`")
-    return lines
+        lines.append("nobody is subscribed yet: `ordernotify subscribe you@example.com`")
+    return [pasteable(line) for line in lines]
 
 
 def show_status(report: Report, health: Health, api_key: str | None = None) -> None:
@@ -224,7 +225,12 @@ def show_status(report: Report, health: Health, api_key: str | None = None) -> N
     for item in report.items:
         sign, style = _SIGNS[item.action]
         mark = ("✓", "green") if item.action is Action.NONE else (sign, style)
-        state = {Action.NONE: "", Action.CREATE: "missing", Action.DELETE: "no longer described"}
+        state = {
+            Action.NONE: "",
+            Action.KEEP: item.reason,
+            Action.CREATE: "missing",
+            Action.DELETE: "no longer described",
+        }
         words = [clean(item.name), state.get(item.action, "differs"), _alarm_word(states.get(item.name, ""))]
         table.add_row(Text(*mark), kind_word(item.kind), Text("  ".join(filter(None, words))))
         for line in change_lines(item.changes):
@@ -259,7 +265,7 @@ def _show_orders(health: Health) -> None:
     least = "" if counted.complete else "at least "
     out.print(f"Orders: {least}{counted.orders}, notifications pending: {least}{counted.pending}")
     if counted.pending:
-        out.print("  `ordernotify redrive` sends what stays pending.")
+        out.print(pasteable("  `ordernotify redrive` sends what stays pending."))
 
 
 def teardown_document(plan: Plan) -> dict[str, Any]:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ordernotify.render import err
-from ordernotify.settings.production import ADDITIONS
+from ordernotify.settings.production import in_effect
 
 if TYPE_CHECKING:
+    from ordernotify.executor import Plan
     from ordernotify.settings.model import Settings
 
 
-def show_production(settings: Settings) -> None:
-    """Print what is described beyond the defaults, as far as nothing else was told."""
+def show_production(settings: Settings, planned: Plan) -> None:
+    """Print what is described beyond the defaults, where it was asked for and something is to be done."""
+    if not (settings.production and planned.changes):
+        return
     err.print("Production adds (prices in USD, us-east-1):")
-    for one in ADDITIONS:
-        if getattr(settings, one.field) == one.value:
-            err.print(f"  {one.what}: {one.cost}")
+    for one in in_effect(settings):
+        err.print(f"  {one.what}: {one.cost}")

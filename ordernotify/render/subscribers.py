@@ -8,6 +8,7 @@ from typing import Any
 from rich.text import Text
 
 from ordernotify.render import err, error, json_lines, one_line, out
+from ordernotify.render.hints import pasteable
 from ordernotify.resources.subscriber import Subscriber, policy_json
 from ordernotify.subscribers import notes
 from ordernotify.subscribers.change import SubscriberAction, SubscriberOutcome
@@ -78,7 +79,7 @@ def show_list(listed: Iterable[Subscriber]) -> None:
     """Print the table on stdout, and what pending means on stderr."""
     rows = list(listed)
     if not rows:
-        out.print("Nobody is subscribed. `ordernotify subscribe ENDPOINT` adds somebody.")
+        out.print(pasteable("Nobody is subscribed. `ordernotify subscribe ENDPOINT` adds somebody."))
         return
     # Not a table of rich's: that breaks an ARN into pieces that nobody can copy.
     width = max(len(one_line(one.endpoint)) for one in rows)

@@ -3,76 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from ordernotify.aws.session import Cloud
 from ordernotify.aws.tags import tag_list
-from ordernotify.function.log import METRIC_NAMESPACE, METRIC_NOTIFICATIONS_PENDING
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.api.base import ApiState
 from ordernotify.resources.base import UNKNOWN, Live, Needed, Resource, Step, Verb, needed_state, tags_of
-from ordernotify.settings.model import ApiKind, Settings
+from ordernotify.resources.watches import API_ID, Watch
+from ordernotify.settings.model import Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch.literals import ComparisonOperatorType, StatisticType
 
 PERIOD_SECONDS = 300
-API_ID = "(id of the API)"
-"""Stands in a watch for the id that AWS chooses."""
-SLOW_SHARE = 0.8
-"""The share of the function's timeout above which an order counts as slow."""
-
-
-@dataclass(frozen=True, slots=True)
-class Watch:
-    """What an alarm watches; the threshold is in the metric's unit and is reached, not passed."""
-
-    what: str
-    namespace: str
-    metric: str
-    dimensions: Mapping[str, str]
-    statistic: StatisticType = "Sum"
-    threshold: float = 1.0
-    needs: tuple[str, ...] = ()
-    """Keys of the resources whose ids the dimensions hold."""
-    wanted: bool = True
-
-
-def watches(settings: Settings) -> tuple[Watch, ...]:
-    """List what the stack's alarms watch."""
-    function = {"FunctionName": settings.names.function}
-    return (
-        Watch("errors", "AWS/Lambda", "Errors", function),
-        Watch("throttles", "AWS/Lambda", "Throttles", function),
-        Watch(
-            "duration", "AWS/Lambda", "Duration", function, "Maximum", settings.timeout * 1000 * SLOW_SHARE
-        ),
-        _api_watch(settings),
-        Watch(
-            "notifications-pending",
-            METRIC_NAMESPACE,
-            METRIC_NOTIFICATIONS_PENDING,
-            {"stack": settings.stack},
-        ),
-        Watch(
-            "undelivered",
-            "AWS/SQS",
-            "ApproximateNumberOfMessagesVisible",
-            {"QueueName": settings.names.dead_letter_queue},
-            "Maximum",
-            wanted=settings.dead_letters,
-        ),
-    )
-
-
-def _api_watch(settings: Settings) -> Watch:
-    """Watch the API's failures; the two kinds of API name the metric and its dimensions differently."""
-    if settings.api is ApiKind.HTTP:
-        dimensions = {"ApiId": API_ID, "Stage": settings.stage}
-        return Watch("api-5xx", "AWS/ApiGateway", "5xx", dimensions, needs=("api",))
-    dimensions = {"ApiName": settings.names.api, "Stage": settings.stage}
-    return Watch("api-5xx", "AWS/ApiGateway", "5XXError", dimensions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +36,7 @@ class MetricAlarmState:
     actions_enabled: bool
     actions: Sequence[str]
     ok_actions: Sequence[str]
+    description: str = field(default="", compare=False)
 
 
 class Alarm(Resource[MetricAlarmState]):
@@ -150,7 +96,7 @@ class Alarm(Resource[MetricAlarmState]):
             missing_data="notBreaching",
             actions_enabled=True,
             actions=self._actions(),
-            ok_actions=self._actions(),
+            ok_actions=self._actions() if self.watch.tells_end else [],
         )
 
     def find(self) -> Live[MetricAlarmState] | None:
@@ -174,6 +120,7 @@ class Alarm(Resource[MetricAlarmState]):
             actions_enabled=alarm.get("ActionsEnabled", False),
             actions=alarm.get("AlarmActions", []),
             ok_actions=alarm.get("OKActions", []),
+            description=alarm.get("AlarmDescription", ""),
         )
         return self.live(state, tags_of(tags))
 

@@ -104,16 +104,18 @@ class Resource(ABC, Generic[State]):
     The verbs raise botocore's errors; their callers translate them.
     """
 
-    kind: ClassVar[str]
+    kind: str
     needs: tuple[str, ...] = ()
     """Keys of the resources that must exist first."""
     deleted_after: tuple[str, ...] = ()
     """Keys of further resources that must be deleted before this one."""
-    part_of: ClassVar[str | None] = None
+    part_of: str | None = None
     """Key of the resource that this one lives in: it is owned and replaced with that one."""
-    removed_when_unwanted: ClassVar[bool] = False
+    removed_when_unwanted: bool = False
     """Setup deletes it when the description no longer has it."""
-    keeps_orders: ClassVar[bool] = False
+    stays_when_renamed: bool = False
+    """Setup leaves it under its former name: it holds what nobody can make again."""
+    keeps_orders: bool = False
     """Deleting it deletes customers' orders."""
     takes_place_of: ClassVar[str | None] = None
     """Key of an unwanted resource that this one is made in place of; the plan shows a replacement."""

@@ -15,8 +15,11 @@ from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.api.base import proxied_on_preflight
 from ordernotify.resources.base import UNKNOWN, Live, Needed, Resource, Step, Verb, needed_state, shown_as
 from ordernotify.resources.function_code import HANDLER, code_sha256, function_zip
-from ordernotify.resources.role import AnyRoleState, GivenRoleState, RoleState
+from ordernotify.resources.given_role import GivenRoleState
+from ordernotify.resources.own_role import own_role_arn
+from ordernotify.resources.role import AnyRoleState, RoleState
 from ordernotify.settings.model import SETTING_TAG_PREFIX
+from ordernotify.settings.names import MANAGED_TAG
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda.literals import ArchitectureType, RuntimeType
@@ -66,6 +69,7 @@ class FunctionState:
     settings: Mapping[str, str]
     """What setup was told, from the tags."""
     status: str = field(default=_ACTIVE, metadata=shown_as("state"))
+    description: str = field(default="", compare=False)
 
     @property
     def configuration(self) -> tuple[object, ...]:
@@ -154,6 +158,7 @@ class Function(Resource[FunctionState]):
             code=configuration.get("CodeSha256", ""),
             settings=_without_prefix(tags),
             status=_status(configuration),
+            description=configuration.get("Description", ""),
         )
         return self.live(state, tags)
 
@@ -212,6 +217,9 @@ class Function(Resource[FunctionState]):
 
     def put_tags(self, live: Live[FunctionState]) -> None:
         self.cloud.lambda_.tag_resource(Resource=self.arn, Tags=self.settings.all_tags)
+        if live.tags and MANAGED_TAG in live.tags:
+            # Only an adoption gets here: it takes the stack back.
+            self.cloud.lambda_.untag_resource(Resource=self.arn, TagKeys=[MANAGED_TAG])
 
     def delete(self, live: Live[FunctionState], step: Step) -> None:
         with ignore_codes("ResourceNotFoundException"):
@@ -219,7 +227,7 @@ class Function(Resource[FunctionState]):
 
     @property
     def _role_arn(self) -> str:
-        own = self.cloud.arn("iam", f"role/{self.settings.names.role}", region=False)
+        own = own_role_arn(self.settings, self.cloud, self.settings.names.role)
         return self.settings.role_arn or own
 
     def _environment(self) -> dict[str, str]:

@@ -12,6 +12,8 @@ from ordernotify.settings.names import Names
 
 NO_TOPIC = ("NotFound", "NotFoundException")
 """The codes with which SNS says that a topic or a subscription does not exist."""
+NEW_TOPIC_SECONDS = 30.0
+"""How long a topic just made may be unknown to the next call (AWS-FACTS 24)."""
 SUBSCRIPTIONS = "*"
 """IAM's resource for calls on one subscription: IAM knows no resource for them.
 

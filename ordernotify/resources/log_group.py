@@ -30,6 +30,7 @@ class LogGroup(Resource[LogGroupState]):
     """A log group with a retention in days."""
 
     kind = "log-group"
+    stays_when_renamed = True
     deleted_after: tuple[str, ...] = ("function",)
 
     @property

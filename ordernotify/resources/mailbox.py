@@ -145,6 +145,7 @@ class Mailboxes(Resource[MailboxesState]):
     """
 
     kind = "inbox"
+    stays_when_renamed = True
     needs: tuple[str, ...] = ("topic", "subscriptions")
     deleted_after: tuple[str, ...] = ("function",)
 

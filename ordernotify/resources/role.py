@@ -8,12 +8,12 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from ordernotify.aws.errors import has_code, ignore_codes, map_botocore_errors
+from ordernotify.aws.errors import has_code, ignore_codes, is_changed_at_once, map_botocore_errors
 from ordernotify.aws.session import Cloud
 from ordernotify.aws.tags import tag_list
-from ordernotify.errors import NotOursError, OrderNotifyError
+from ordernotify.errors import AccessDeniedError, NotOursError, OrderNotifyError
 from ordernotify.iam.calls import Calls, allow
-from ordernotify.iam.function_policy import MARK_STATEMENT, function_policy
+from ordernotify.iam.function_policy import function_policy
 from ordernotify.resources.base import (
     Live,
     Needed,
@@ -23,13 +23,22 @@ from ordernotify.resources.base import (
     json_statements,
     policy_text,
     same_policy_text,
+    shown_as,
     tags_of,
+)
+from ordernotify.resources.own_role import (
+    NO_ROLE,
+    SETTLING_TIMEOUT_SECONDS,
+    call_on_role,
+    only_with_boundary,
+    own_role_arn,
+    place_of_role,
 )
 from ordernotify.settings.names import REGION_TAG, STACK_TAG
 
 POLICY_NAME = "ordernotify"
+_DESCRIPTION = "The role of ordernotify's function"
 _MAX_NAME = 64
-_ABSENT = "NoSuchEntity"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,18 +50,14 @@ class AnyRoleState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoleState(AnyRoleState):
-    """The role's policy documents, as `policy_text` writes them; empty: none."""
+    """The role's policy documents, as `policy_text` writes them, its boundary's ARN and path; empty: none."""
 
     trust: str = ""
     policy: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GivenRoleState(AnyRoleState):
-    """Which actions the person's role lacks, and whether Lambda may assume it."""
-
-    lacks: str = ""
-    trusts_lambda: bool = True
+    boundary: str = field(default="", metadata=shown_as("permissions boundary"))
+    path: str = "/"
+    owned: bool = field(default=True, compare=False)
+    description: str = field(default="", compare=False)
 
 
 def role_name_in_region(cloud: Cloud, stack: str, name: str) -> str:
@@ -69,10 +74,37 @@ def role_name_in_region(cloud: Cloud, stack: str, name: str) -> str:
     return in_region if owner == stack and region != cloud.region else name
 
 
-def role_name_calls(cloud: Cloud, name: str) -> Calls:
-    """What `role_name_in_region` calls."""
-    arns = [cloud.arn("iam", f"role/{one}", region=False) for one in (name, _name_in_region(cloud, name))]
+def role_name_calls(cloud: Cloud, name: str, path: str) -> Calls:
+    """What `role_name_in_region` calls; of a role that does not exist, IAM knows no path."""
+    arns = [
+        cloud.arn("iam", f"role{before}{one}", region=False)
+        for one in (name, _name_in_region(cloud, name))
+        for before in dict.fromkeys(("/", path))
+    ]
     return (allow("iam", "GetRole", "GetRolePolicy", on=arns),)
+
+
+OWN_ROLE_CALLS: Calls = (allow("iam", "ListRoles", "GetRole", "GetRolePolicy", on="*", optional=True),)
+"""What `own_role_names` calls; IAM knows no resource for listing roles."""
+
+
+def own_role_names(cloud: Cloud, stack: str) -> list[str]:
+    """List the roles that the stack has in this region, by what `create` wrote; none where it is denied.
+
+    The Resource Groups Tagging API knows no roles.
+    """
+    try:
+        with map_botocore_errors("list", "roles"):
+            pages = cloud.iam.get_paginator("list_roles").paginate()
+            named = [
+                role["RoleName"]
+                for page in pages
+                for role in page["Roles"]
+                if role.get("Description") == _DESCRIPTION
+            ]
+        return [name for name in named if _belongs_to(cloud, name) == (stack, cloud.region)]
+    except AccessDeniedError:
+        return []
 
 
 def _name_in_region(cloud: Cloud, name: str) -> str:
@@ -85,7 +117,7 @@ def _belongs_to(cloud: Cloud, name: str) -> tuple[str, str]:
         try:
             tags = tags_of(cloud.iam.get_role(RoleName=name)["Role"].get("Tags"))
         except ClientError as error:
-            if has_code(error, _ABSENT):
+            if has_code(error, NO_ROLE):
                 return "", ""
             raise
         region = tags.get(REGION_TAG) or _region_served(_inline_policy(cloud, name)) or cloud.region
@@ -96,7 +128,7 @@ def _inline_policy(cloud: Cloud, name: str) -> str:
     try:
         answer = cloud.iam.get_role_policy(RoleName=name, PolicyName=POLICY_NAME)
     except ClientError as error:
-        if has_code(error, _ABSENT):
+        if has_code(error, NO_ROLE):
             return ""
         raise
     return same_policy_text(answer["PolicyDocument"])
@@ -127,8 +159,7 @@ class Role(Resource[RoleState]):
 
     @property
     def arn(self) -> str:
-        """The role's ARN; IAM has no region."""
-        return self.cloud.arn("iam", f"role/{self.name}", region=False)
+        return own_role_arn(self.settings, self.cloud, self.name)
 
     @property
     def own_tags(self) -> dict[str, str]:
@@ -141,39 +172,78 @@ class Role(Resource[RoleState]):
 
     @property
     def calls(self) -> Mapping[Verb, Calls]:
-        """All calls are on the role; IAM also checks TagRole when CreateRole carries tags."""
-        calls = {
-            Verb.FIND: ("GetRole", "GetRolePolicy"),
-            Verb.CREATE: ("CreateRole", "TagRole", "PutRolePolicy", "UpdateAssumeRolePolicy"),
-            Verb.UPDATE: ("TagRole", "PutRolePolicy", "UpdateAssumeRolePolicy"),
-            Verb.DELETE: (
-                "ListRolePolicies",
-                "DeleteRolePolicy",
-                "ListAttachedRolePolicies",
-                "DetachRolePolicy",
-                "DeleteRole",
-            ),
+        """All calls are on the role; IAM also checks TagRole when CreateRole carries tags.
+
+        With a boundary, what would widen the role's rights is granted only where the role has it. Of a role
+        that does not exist, IAM knows no path.
+        """
+        bounded = only_with_boundary(self.settings)
+        by_name = self.cloud.arn("iam", f"role/{self.name}", region=False)
+        put = ("PutRolePolicy", *(("PutRolePermissionsBoundary",) if bounded else ()))
+        change = (
+            allow("iam", *put, on=self.arn, when=bounded),
+            allow("iam", "TagRole", "UpdateAssumeRolePolicy", on=self.arn),
+        )
+        create = allow("iam", "CreateRole", on=self.arn, when=bounded)
+        delete = allow(
+            "iam",
+            *("ListRolePolicies", "DeleteRolePolicy", "ListAttachedRolePolicies"),
+            *("DetachRolePolicy", "DeleteRole"),
+            on=self.arn,
+        )
+        return {
+            Verb.FIND: (allow("iam", "GetRole", "GetRolePolicy", on={self.arn, by_name}),),
+            Verb.CREATE: (create, *change),
+            Verb.UPDATE: change,
+            Verb.DELETE: (delete,),
         }
-        return {verb: (allow("iam", *names, on=self.arn),) for verb, names in calls.items()}
 
     def described(self, needed: Needed) -> RoleState:
-        """Return the trust policy and the inline policy."""
-        policy = policy_text(function_policy(self.settings, self.cloud))
-        return RoleState(trust=policy_text(self._trust()), policy=policy)
+        """Return the trust policy, the inline policy, the path, and the boundary if one is given."""
+        return RoleState(
+            trust=policy_text(self._trust()),
+            policy=policy_text(function_policy(self.settings, self.cloud)),
+            boundary=self.settings.permissions_boundary or "",
+            path=self.settings.role_path,
+        )
 
     def find(self) -> Live[RoleState] | None:
-        """Read the role, its tags and its inline policy; None for one that the person gave as --role-arn."""
-        if self.settings.role_arn == self.arn:
+        """Read the role, its tags and its inline policy; None for one that the person gave as --role-arn.
+
+        A boundary that somebody else set is no difference where none is described: it only takes rights away.
+        """
+        if self.settings.role_arn and self.settings.role_arn.rpartition("/")[2] == self.name:
             return None
         try:
             role = self.cloud.iam.get_role(RoleName=self.name)["Role"]
         except ClientError as error:
-            if has_code(error, _ABSENT):
+            if has_code(error, NO_ROLE):
                 return None
             raise
-        trust = same_policy_text(role.get("AssumeRolePolicyDocument"))
-        state = RoleState(trust=trust, policy=_inline_policy(self.cloud, self.name), id=role["RoleId"])
-        return self.live(state, tags_of(role.get("Tags")))
+        tags = tags_of(role.get("Tags"))
+        boundary = role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", "")
+        state = RoleState(
+            trust=same_policy_text(role.get("AssumeRolePolicyDocument")),
+            policy=_inline_policy(self.cloud, self.name),
+            boundary=boundary if self.settings.permissions_boundary else "",
+            path=role["Path"],
+            owned=self.owns(tags),
+            id=role["RoleId"],
+            description=role.get("Description", ""),
+        )
+        return Live(role["Arn"], state, self.owns(tags), tags)
+
+    def must_replace(self, found: RoleState, wanted: RoleState) -> bool:
+        """Whether the path differs, which is part of the ARN."""
+        return found.path != wanted.path
+
+    def refuse(self, found: RoleState, wanted: RoleState) -> None:
+        """Refuse to replace a role that was not made by the stack: others may run as it."""
+        if found.path != wanted.path and not found.owned:
+            raise OrderNotifyError(
+                f"the role {self.name} has the path {found.path}, and a role's path cannot be changed",
+                f"Give its path: --role-path {found.path}",
+            )
 
     def create(self, step: Step) -> Live[RoleState]:
         """Create the role with its tag and put its policy."""
@@ -181,8 +251,9 @@ class Role(Resource[RoleState]):
         try:
             role = self.cloud.iam.create_role(
                 RoleName=self.name,
+                **place_of_role(self.settings),
                 AssumeRolePolicyDocument=wanted.trust,
-                Description="The role of ordernotify's function",
+                Description=_DESCRIPTION,
                 Tags=tag_list(self.own_tags),
             )["Role"]
         except ClientError as error:
@@ -195,16 +266,31 @@ class Role(Resource[RoleState]):
                     "Run the same command again: it takes another name if it is the stack's elsewhere.",
                 ) from error
             return self.update(found, step)
-        return self.update(Live(self.arn, RoleState(trust=wanted.trust, id=role["RoleId"])), step)
+        made = replace(wanted, policy="", id=role["RoleId"])
+        return self.update(Live(self.arn, made), step)
 
     def update(self, live: Live[RoleState], step: Step) -> Live[RoleState]:
-        """Put the policies over the old ones; never delete and recreate them (AWS-FACTS 2 and 4)."""
-        found, wanted = live.state, self.described(step.needed)
+        """Put the policies over the old ones; never delete and recreate them (AWS-FACTS 2 and 4).
+
+        The boundary first: the right to put the policy may depend on it.
+        """
+        iam, found, wanted = self.cloud.iam, live.state, self.described(step.needed)
+        name = self.name
+        if wanted.boundary and found.boundary != wanted.boundary:
+            call_on_role(
+                step,
+                lambda: iam.put_role_permissions_boundary(RoleName=name, PermissionsBoundary=wanted.boundary),
+            )
         if found.trust != wanted.trust:
-            self.cloud.iam.update_assume_role_policy(RoleName=self.name, PolicyDocument=wanted.trust)
+            call_on_role(
+                step, lambda: iam.update_assume_role_policy(RoleName=name, PolicyDocument=wanted.trust)
+            )
         if found.policy != wanted.policy:
-            self.cloud.iam.put_role_policy(
-                RoleName=self.name, PolicyName=POLICY_NAME, PolicyDocument=wanted.policy
+            call_on_role(
+                step,
+                lambda: iam.put_role_policy(
+                    RoleName=name, PolicyName=POLICY_NAME, PolicyDocument=wanted.policy
+                ),
             )
         return Live(self.arn, replace(wanted, id=found.id))
 
@@ -212,18 +298,27 @@ class Role(Resource[RoleState]):
         self.cloud.iam.tag_role(RoleName=self.name, Tags=tag_list(self.own_tags))
 
     def delete(self, live: Live[RoleState], step: Step) -> None:
+        step.patience.retry(
+            self._delete,
+            when=is_changed_at_once,
+            waiting_for="another change of the role to end",
+            timeout=SETTLING_TIMEOUT_SECONDS,
+        )
+
+    def _delete(self) -> None:
         """Remove inline and attached policies first, then the role (AWS-FACTS 18)."""
-        with ignore_codes(_ABSENT):
-            for inline in self.cloud.iam.get_paginator("list_role_policies").paginate(RoleName=self.name):
+        iam, name = self.cloud.iam, self.name
+        with ignore_codes(NO_ROLE):
+            for inline in iam.get_paginator("list_role_policies").paginate(RoleName=name):
                 for policy in inline["PolicyNames"]:
-                    with ignore_codes(_ABSENT):  # botocore repeats a call that was cut off
-                        self.cloud.iam.delete_role_policy(RoleName=self.name, PolicyName=policy)
-            attached_pages = self.cloud.iam.get_paginator("list_attached_role_policies")
-            for attached in attached_pages.paginate(RoleName=self.name):
+                    with ignore_codes(NO_ROLE):  # botocore repeats a call that was cut off
+                        iam.delete_role_policy(RoleName=name, PolicyName=policy)
+            attached_pages = iam.get_paginator("list_attached_role_policies")
+            for attached in attached_pages.paginate(RoleName=name):
                 for managed in attached["AttachedPolicies"]:
-                    with ignore_codes(_ABSENT):
-                        self.cloud.iam.detach_role_policy(RoleName=self.name, PolicyArn=managed["PolicyArn"])
-            self.cloud.iam.delete_role(RoleName=self.name)
+                    with ignore_codes(NO_ROLE):
+                        iam.detach_role_policy(RoleName=name, PolicyArn=managed["PolicyArn"])
+            iam.delete_role(RoleName=name)
 
     def _trust(self) -> dict[str, Any]:
         return {
@@ -237,110 +332,3 @@ class Role(Resource[RoleState]):
                 }
             ],
         }
-
-
-class ExistingRole(Resource[GivenRoleState]):
-    """The role of --role-arn: checked for what it lacks, never changed or deleted."""
-
-    kind = "given role"
-    shared = True
-
-    @property
-    def name(self) -> str:
-        """The role's name, without its path."""
-        return self.arn.rpartition("/")[2]
-
-    @property
-    def arn(self) -> str:
-        return self.settings.role_arn or ""
-
-    @property
-    def wanted(self) -> bool:
-        """Only with --role-arn."""
-        return self.settings.role_arn is not None
-
-    @property
-    def calls(self) -> Mapping[Verb, Calls]:
-        """Reading the role, and simulating its policies where the caller may."""
-        if not self.wanted:
-            return {}
-        simulate = allow("iam", "SimulatePrincipalPolicy", on=self.arn, optional=True)
-        return {Verb.FIND: (allow("iam", "GetRole", on=self.arn), simulate)}
-
-    def described(self, needed: Needed) -> GivenRoleState:
-        """Return that it lacks nothing, and that Lambda may assume it."""
-        return GivenRoleState()
-
-    def find(self) -> Live[GivenRoleState] | None:
-        """Read the role and simulate its policies; None if there is none of exactly this ARN.
-
-        Where the caller may not simulate, or an emulator cannot, the policies stay unchecked.
-        """
-        if not self.wanted:
-            return None
-        try:
-            role = self.cloud.iam.get_role(RoleName=self.name)["Role"]
-        except ClientError as error:
-            if has_code(error, _ABSENT):
-                return None
-            raise
-        if role["Arn"] != self.arn:
-            return None
-        trusted = "lambda.amazonaws.com" in same_policy_text(role.get("AssumeRolePolicyDocument"))
-        lacks = ", ".join(self._lacking())
-        return Live(self.arn, GivenRoleState(lacks=lacks, trusts_lambda=trusted, id=role["RoleId"]))
-
-    def refuse_missing(self) -> None:
-        """Refuse a role that is gone, of another account or of another path: only the person may make it."""
-        raise OrderNotifyError(
-            f"the role {self.arn} does not exist",
-            f"Give the ARN of a role in the account {self.cloud.account}, or leave --role-arn away.",
-        )
-
-    def refuse(self, found: GivenRoleState, wanted: GivenRoleState) -> None:
-        """Refuse a role that will not do: only the person may change it."""
-        if found.lacks:
-            raise OrderNotifyError(
-                f"the role {self.name} lacks {found.lacks}",
-                "`ordernotify policy function` prints the policy to add to it; or leave --role-arn away.",
-            )
-        if not found.trusts_lambda:
-            raise OrderNotifyError(
-                f"Lambda may not assume the role {self.name}",
-                "Add the service lambda.amazonaws.com to its trust policy; or leave --role-arn away.",
-            )
-
-    def create(self, step: Step) -> Live[GivenRoleState]:
-        """Never called: the plan refuses a role that does not exist."""
-        raise NotImplementedError(self.kind)
-
-    def update(self, live: Live[GivenRoleState], step: Step) -> Live[GivenRoleState]:
-        """Do nothing: the role is the person's."""
-        return live
-
-    def delete(self, live: Live[GivenRoleState], step: Step) -> None:
-        """Do nothing: the role is the person's."""
-
-    def _lacking(self) -> list[str]:
-        lacking = []
-        for statement in function_policy(self.settings, self.cloud)["Statement"]:
-            if statement["Sid"] == MARK_STATEMENT:
-                continue
-            try:
-                answer = self.cloud.iam.simulate_principal_policy(
-                    PolicySourceArn=self.arn,
-                    ActionNames=statement["Action"],
-                    ResourceArns=[statement["Resource"].replace(":*", ":log-stream:any")],
-                )
-            except ClientError as error:
-                if has_code(
-                    error, "AccessDenied", "AccessDeniedException", "NotImplemented", "InvalidAction"
-                ):
-                    return []
-                raise
-            lacking += [
-                result["EvalActionName"]
-                for result in answer["EvaluationResults"]
-                if result["EvalDecision"] != "allowed"
-            ]
-        return lacking

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 
-from ordernotify.aws.errors import ignore_codes
+from ordernotify.aws.errors import has_code, ignore_codes
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources import delivery
 from ordernotify.resources.base import Change, Live, Needed, Resource, Step, Verb
 from ordernotify.resources.listing import (
+    NEW_TOPIC_SECONDS,
     NO_TOPIC,
     SUBSCRIPTIONS,
     Subscription,
     is_internal,
     list_subscriptions,
 )
+from ordernotify.resources.mailboxes import find_mailboxes
 from ordernotify.resources.sandbox import SMS_CALLS, sms_notices
 from ordernotify.resources.subscriber import redrive_policy
 
@@ -29,12 +32,19 @@ class SubscriptionsState:
 
     subscribers: frozenset[tuple[str, str]] = frozenset()
     pending: int = field(default=0, compare=False)
+    mailboxes: frozenset[str] = field(default=frozenset(), compare=False)
+    """Who gets every notification by email."""
+
+    def mailboxes_with(self, emails: Iterable[str]) -> frozenset[str]:
+        """Return the mailboxes when these addresses are subscribed too."""
+        return self.mailboxes.union(one for one in emails if ("email", one) not in self.subscribers)
 
 
 class Subscriptions(Resource[SubscriptionsState]):
     """The email and SMS subscribers that setup was given; the topic's others stay as they are."""
 
     kind = "subscriptions"
+    stays_when_renamed = True
     needs: tuple[str, ...] = ("topic", "dead-letters")
     part_of = "topic"
     deleted_after: tuple[str, ...] = ("function",)
@@ -57,7 +67,10 @@ class Subscriptions(Resource[SubscriptionsState]):
             *(SMS_CALLS if self._phones else ()),
         )
         return {
-            Verb.FIND: (allow("sns", "ListSubscriptionsByTopic", on=self._topic_arn),),
+            Verb.FIND: (
+                allow("sns", "ListSubscriptionsByTopic", on=self._topic_arn),
+                allow("sns", "GetSubscriptionAttributes", on=SUBSCRIPTIONS),
+            ),
             Verb.CREATE: subscribe,
             Verb.UPDATE: subscribe,
             Verb.DELETE: (allow("sns", "Unsubscribe", on=SUBSCRIPTIONS),),
@@ -83,23 +96,30 @@ class Subscriptions(Resource[SubscriptionsState]):
         if not found:
             return None
         everybody = frozenset((s.protocol, s.endpoint) for s in found)
-        return Live("", SubscriptionsState(everybody, pending=sum(s.arn is None for s in found)))
+        pending = sum(s.arn is None for s in found)
+        return Live("", SubscriptionsState(everybody, pending, self._mailboxes(found)))
+
+    def _mailboxes(self, found: Iterable[Subscription]) -> frozenset[str]:
+        return find_mailboxes(self.cloud, found)
 
     def create(self, step: Step) -> Live[SubscriptionsState]:
         return self.update(Live("", SubscriptionsState()), step)
 
     def update(self, live: Live[SubscriptionsState], step: Step) -> Live[SubscriptionsState]:
         """Subscribe those who are missing; SNS asks them to confirm."""
-        for protocol, endpoint in self._given():
-            if (protocol, endpoint) not in live.state.subscribers:
-                self.cloud.sns.subscribe(
-                    TopicArn=self._topic_arn,
-                    Protocol=protocol,
-                    Endpoint=endpoint,
-                    Attributes=self._attributes,
-                    ReturnSubscriptionArn=True,
+        for one in self._given():
+            if one not in live.state.subscribers:
+                # AWS-FACTS 24: the topic may have been made a moment ago.
+                step.patience.retry(
+                    partial(self._subscribe, *one),
+                    when=lambda error: has_code(error, *NO_TOPIC),
+                    waiting_for=f"the topic {self.name} to be known",
+                    timeout=NEW_TOPIC_SECONDS,
                 )
-        return Live("", replace(live.state, subscribers=live.state.subscribers.union(self._given())))
+        found = live.state
+        mailboxes = found.mailboxes_with(self.settings.emails)
+        everybody = found.subscribers.union(self._given())
+        return Live("", replace(found, subscribers=everybody, mailboxes=mailboxes))
 
     def notes_after(self) -> tuple[str, ...]:
         """Say why phones may get no text messages (AWS-FACTS 14, 32)."""
@@ -144,6 +164,15 @@ class Subscriptions(Resource[SubscriptionsState]):
     def _is_internal(self, one: Subscription) -> bool:
         return is_internal(self.cloud, self.settings.names, one.endpoint)
 
+    def _subscribe(self, protocol: str, endpoint: str) -> None:
+        self.cloud.sns.subscribe(
+            TopicArn=self._topic_arn,
+            Protocol=protocol,
+            Endpoint=endpoint,
+            Attributes=self._attributes,
+            ReturnSubscriptionArn=True,
+        )
+
     def _unsubscribe(self, arn: str) -> None:
         with ignore_codes(*NO_TOPIC):
             self.cloud.sns.unsubscribe(SubscriptionArn=arn)
@@ -153,6 +182,7 @@ class AlarmSubscriptions(Subscriptions):
     """The email addresses that get the alarms."""
 
     kind = "alarm emails"
+    stays_when_renamed = False
     needs: tuple[str, ...] = ("alarm topic",)
     part_of = "alarm topic"
     deleted_after: tuple[str, ...] = ()
@@ -169,3 +199,6 @@ class AlarmSubscriptions(Subscriptions):
     def _attributes(self) -> dict[str, str]:
         """None: the dead letters are notifications of orders."""
         return {}
+
+    def _mailboxes(self, found: Iterable[Subscription]) -> frozenset[str]:
+        return frozenset()  # orders do not go there

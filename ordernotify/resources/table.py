@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from ordernotify.aws.errors import has_code, ignore_codes
 from ordernotify.aws.tags import tag_list
+from ordernotify.aws.waiting import Patience
 from ordernotify.errors import OrderNotifyError
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.base import Live, Needed, Resource, Step, Verb, shown_as, tags_of
@@ -38,7 +39,10 @@ class Table(Resource[TableState]):
 
     kind = "table"
     keeps_orders = True
+    stays_when_renamed = True
     deleted_after: tuple[str, ...] = ("function",)
+    reading = Patience()
+    """How `find` waits for a table that is being made."""
 
     @property
     def name(self) -> str:
@@ -81,13 +85,10 @@ class Table(Resource[TableState]):
 
     def find(self) -> Live[TableState] | None:
         """Read the table, its tags and its backups; a table that is being deleted does not exist."""
-        table = self._describe()
-        if table is None or table["TableStatus"] == "DELETING":
+        found = self._describe_with_tags()
+        if found is None:
             return None
-        tags: dict[str, str] = {}
-        pages = self.cloud.dynamodb.get_paginator("list_tags_of_resource")
-        for page in pages.paginate(ResourceArn=table["TableArn"]):
-            tags.update(tags_of(page["Tags"]))
+        table, tags = found
         types = {item["AttributeName"]: item["AttributeType"] for item in table["AttributeDefinitions"]}
         keys = [f"{item['AttributeName']} ({types[item['AttributeName']]})" for item in table["KeySchema"]]
         state = TableState(
@@ -144,6 +145,36 @@ class Table(Resource[TableState]):
             waiting_for=f"the table {self.name} to be gone",
             timeout=DELETED_TIMEOUT_SECONDS,
         )
+
+    def _describe_with_tags(self) -> tuple[TableDescriptionTypeDef, dict[str, str]] | None:
+        """Read a table and its tags; one that is being made has none yet and is waited for (AWS-FACTS 23)."""
+        found: list[tuple[TableDescriptionTypeDef, dict[str, str]]] = []
+
+        def read() -> bool:
+            table = self._describe()
+            if table is None or table["TableStatus"] == "DELETING":
+                return True
+            tags = None if table["TableStatus"] == "CREATING" else self._tags(table["TableArn"])
+            if tags is not None:
+                found.append((table, tags))
+            return tags is not None
+
+        self.reading.until(
+            read, waiting_for=f"the table {self.name} to be made", timeout=ACTIVE_TIMEOUT_SECONDS
+        )
+        return found[0] if found else None
+
+    def _tags(self, arn: str) -> dict[str, str] | None:
+        """Read the tags; None if DynamoDB does not know the table for this call, or not yet."""
+        tags: dict[str, str] = {}
+        try:
+            for page in self.cloud.dynamodb.get_paginator("list_tags_of_resource").paginate(ResourceArn=arn):
+                tags.update(tags_of(page["Tags"]))
+        except ClientError as error:
+            if has_code(error, "ResourceNotFoundException"):
+                return None
+            raise
+        return tags
 
     def _describe(self) -> TableDescriptionTypeDef | None:
         try:

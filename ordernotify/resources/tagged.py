@@ -27,15 +27,15 @@ class Tagged:
     tags: Mapping[str, str]
 
 
-def find_tagged(cloud: Cloud, stack: str, *types: str) -> list[Tagged]:
-    """Find what carries the stack's tag in this region, of these types or of all.
+def find_tagged(cloud: Cloud, stack: str | None = None, *types: str) -> list[Tagged]:
+    """Find what carries the tag of this stack, or of any, in this region, of these types or of all.
 
     The answer lags: what was deleted a moment ago may still be in it. IAM's roles are never in it.
     """
     pages = cloud.tagging.get_paginator("get_resources").paginate(
-        TagFilters=[{"Key": STACK_TAG, "Values": [stack]}], ResourceTypeFilters=list(types)
+        TagFilters=[{"Key": STACK_TAG, "Values": [stack] if stack else []}], ResourceTypeFilters=list(types)
     )
-    with map_botocore_errors("find", "resources of the stack", stack):
+    with map_botocore_errors("find", "tagged resources"):
         return [
             Tagged(found["ResourceARN"], tags_of(found["Tags"]))
             for page in pages

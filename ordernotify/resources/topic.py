@@ -22,6 +22,7 @@ from ordernotify.resources.base import (
     same_policy_text,
     tags_of,
 )
+from ordernotify.resources.listing import NEW_TOPIC_SECONDS, NO_TOPIC
 from ordernotify.settings.names import Target
 
 
@@ -36,6 +37,7 @@ class Topic(Resource[TopicState]):
     """A Standard topic to which only the account publishes."""
 
     kind = "topic"
+    stays_when_renamed = True
     deleted_after: tuple[str, ...] = ("function",)
 
     @property
@@ -89,7 +91,13 @@ class Topic(Resource[TopicState]):
                     "Choose another --topic-name or --stack.",
                 ) from error
             raise
-        return self.update(Live(self.arn, TopicState()), step)
+        # AWS-FACTS 24: for seconds, the next calls may not know it.
+        return step.patience.retry(
+            lambda: self.update(Live(self.arn, TopicState()), step),
+            when=lambda error: has_code(error, *NO_TOPIC),
+            waiting_for=f"the topic {self.name} to be known",
+            timeout=NEW_TOPIC_SECONDS,
+        )
 
     def update(self, live: Live[TopicState], step: Step) -> Live[TopicState]:
         wanted = self.described(step.needed)
@@ -131,6 +139,7 @@ class AlarmTopic(Topic):
     """The topic for alarms; CloudWatch publishes to it, for this account alone."""
 
     kind = "alarm topic"
+    stays_when_renamed = False
     deleted_after: tuple[str, ...] = ()
     removed_when_unwanted = True
 

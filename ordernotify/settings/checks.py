@@ -19,6 +19,9 @@ _EMAIL_PATTERN = re.compile(r"[^@\s\x00-\x1f]+@[^@\s\x00-\x1f.]+(\.[^@\s\x00-\x1
 _E164_PATTERN = re.compile(r"\+[1-9][0-9]{6,14}")
 _ORIGIN_PATTERN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
 _ROLE_ARN_PATTERN = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+", re.ASCII)
+_BOUNDARY_PATTERN = re.compile(r"arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/[\w+=,.@/-]+", re.ASCII)
+_PATH_PATTERN = re.compile(r"/([\w+=,.@-]+/)*", re.ASCII)
+"""Lambda takes no other characters in a role's ARN; IAM itself takes more."""
 _TAG_PATTERN = re.compile(r"[\w .:/=+@-]+")
 """AWS-FACTS 30: Lambda's pattern is the strictest."""
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -68,6 +71,25 @@ def check_role_arn(arn: str) -> None:
     if not _ROLE_ARN_PATTERN.fullmatch(arn):
         raise UsageError(
             f"{arn!r} is not the ARN of a role", "It looks like arn:aws:iam::123456789012:role/name."
+        )
+
+
+def check_boundary(arn: str) -> None:
+    """Raise UsageError unless this is the ARN of a managed policy, the person's or AWS's."""
+    if not _BOUNDARY_PATTERN.fullmatch(arn):
+        raise UsageError(
+            f"{arn!r} is not the ARN of a managed policy",
+            "It looks like arn:aws:iam::123456789012:policy/name.",
+        )
+
+
+def check_role_path(path: str) -> None:
+    """Raise UsageError unless a role may have this path."""
+    if not _PATH_PATTERN.fullmatch(path):
+        raise UsageError(
+            f"{path!r} cannot be the path of a role",
+            "Begin and end with a slash; between slashes use letters, digits and _ + = , . @ -; "
+            "for example: /team/.",
         )
 
 

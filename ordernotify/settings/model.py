@@ -11,11 +11,13 @@ from ordernotify.settings.checks import (
     MAX_TAG_VALUE,
     between,
     browser_origin,
+    check_boundary,
     check_email,
     check_origin,
     check_phone,
     check_retention,
     check_role_arn,
+    check_role_path,
     check_stage,
     check_tag,
     one_of,
@@ -29,6 +31,8 @@ from ordernotify.settings.told import Told
 SETTING_TAG_PREFIX = "ordernotify:setting:"
 RUNTIMES = ("python3.11", "python3.12", "python3.13", "python3.14")
 ARCHITECTURES = ("x86_64", "arm64")
+NO_LIMIT = "none"
+"""The rate that lifts every throttle, also the one that protects mailboxes."""
 MAX_TAGS = 50
 """What every service allows on one resource."""
 _COMMON = "Common options"
@@ -69,7 +73,7 @@ class Settings:
 
     A field made by `setting` is a setting: its option, variable, key, record, help and line in
     docs/settings.md come from here. Times are in seconds, sizes in MB, retention in days; `rate` is in
-    requests per second.
+    requests per second: 0 is no limit, and None what protects mailboxes.
     """
 
     stack: str = DEFAULT_STACK
@@ -122,8 +126,11 @@ class Settings:
     )
     rate: int | None = setting(
         None,
-        "Requests per second that the API admits; beyond, it answers 429.",
+        f"Requests per second that the API admits, or {NO_LIMIT}; beyond, it answers 429. "
+        "By default 5 where an email subscriber on AWS gets every order: SNS suspends a mailbox that "
+        "gets more than 10 a second.",
         panel=_API,
+        word=NO_LIMIT,
         check=between("rate", 1, 10_000),
         recorded=True,
     )
@@ -139,6 +146,22 @@ class Settings:
         "Run the function as this existing role, which is checked and never changed.",
         panel=_FUNCTION,
         check=check_role_arn,
+        recorded=True,
+    )
+    permissions_boundary: str | None = setting(
+        None,
+        "Give every role that setup makes this boundary: the ARN of a managed policy.",
+        panel=_FUNCTION,
+        option="permissions-boundary",
+        check=check_boundary,
+        recorded=True,
+    )
+    role_path: str = setting(
+        "/",
+        "The path of every role that setup makes; changing it makes the function's role anew.",
+        panel=_FUNCTION,
+        option="role-path",
+        check=check_role_path,
         recorded=True,
     )
     runtime: str = setting(
@@ -220,6 +243,7 @@ class Settings:
         for row in SETTING_ROWS:
             row.check_field(getattr(self, row.field))
         _check_api(self)
+        _check_roles(self)
         _check_tags(self)
 
     @property
@@ -329,9 +353,30 @@ def _check_api(settings: Settings) -> None:
             "api",
             "execution-logs",
         )
-    if (settings.rate is None) != (settings.burst is None):
+    if settings.rate == 0 and settings.burst is not None:
+        raise SettingsError(
+            f"the rate {NO_LIMIT} has no burst",
+            "Leave out --burst, or give a number as rate.",
+            "rate",
+            "burst",
+        )
+    if settings.rate != 0 and (settings.rate is None) != (settings.burst is None):
         raise SettingsError(
             "rate and burst go together", "Give both; for example --rate 50 --burst 100.", "rate", "burst"
+        )
+
+
+def _check_roles(settings: Settings) -> None:
+    makes_one = settings.role_arn is None or (settings.access_logs and settings.api is ApiKind.REST)
+    if not makes_one and (
+        settings.permissions_boundary or settings.role_path != settings_default("role_path")
+    ):
+        raise SettingsError(
+            "setup makes no role that could have a boundary or a path: the function runs as a given one",
+            "Leave away the role's ARN; or the boundary and the path.",
+            "role-arn",
+            "permissions-boundary",
+            "role-path",
         )
 
 

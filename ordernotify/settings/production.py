@@ -30,9 +30,18 @@ ADDITIONS = (
         "dead letters and their alarm (--dead-letters)",
         "0.10 a month, and 0.40 per million requests beyond a million a month",
     ),
-    Addition("rate", 50, "at most 50 requests a second (--rate)", "nothing"),
-    Addition("burst", 100, "at most 100 requests at once (--burst)", "nothing"),
 )
+_THROTTLES = {
+    True: (
+        Addition("rate", 5, "at most 5 requests a second, which a mailbox bears (--rate)", "nothing"),
+        Addition("burst", 5, "at most 5 requests at once (--burst)", "nothing"),
+    ),
+    False: (
+        Addition("rate", 50, "at most 50 requests a second (--rate)", "nothing"),
+        Addition("burst", 100, "at most 100 requests at once (--burst)", "nothing"),
+    ),
+}
+"""By whether there are email subscribers: SNS suspends a mailbox beyond 10 a second (AWS-FACTS 22)."""
 """Prices: https://aws.amazon.com/xray/pricing/, /cloudwatch/pricing/, /sqs/pricing/."""
 _PAIR = {"rate", "burst"}
 
@@ -42,5 +51,12 @@ def additions(told: Mapping[str, Any], *, rest: bool) -> tuple[Addition, ...]:
 
     Rate and burst go together, and only a REST API has execution logs.
     """
+    offered = (*ADDITIONS, *_THROTTLES[bool(told.get("emails"))])
     taken = set(told) | (_PAIR if _PAIR & told.keys() else set()) | (set() if rest else {"execution_logs"})
-    return tuple(one for one in ADDITIONS if one.field not in taken)
+    return tuple(one for one in offered if one.field not in taken)
+
+
+def in_effect(settings: object) -> list[Addition]:
+    """Choose those that these settings have."""
+    offered = (*ADDITIONS, *_THROTTLES[bool(getattr(settings, "emails", ()))])
+    return [one for one in offered if getattr(settings, one.field) == one.value]

@@ -49,6 +49,8 @@ class Setting:
     check: Callable[[Any], None] = _anything
     recorded: bool = False
     """Whether setup keeps it in the account, as a tag of the function."""
+    word: str = ""
+    """What may stand in place of a number; the field is 0 then."""
     negative: bool = False
     """Whether there is a flag `--no-…` too."""
     field: str = ""
@@ -75,21 +77,23 @@ class Setting:
         if self.container is not None:
             for one in value.items() if self.container is dict else value:
                 self.check(one)
-        elif value is not None:
+        elif value is not None and not (self.word and value == 0):
             self.check(value)
 
     def check_type(self, value: object) -> None:
         """Raise UsageError unless a value of the file has the type of this setting."""
         wanted = self._file_type
-        fits = type(value) is wanted
+        fits = type(value) is wanted or (bool(self.word) and value == self.word)
         if fits and isinstance(value, list):
             fits = all(isinstance(one, str) for one in value)
         if not fits:
-            raise UsageError(f"{self.option} must be {_TYPE_NAMES[wanted]}, not {value!r}", "Correct it.")
+            raise UsageError(f"{self.option} must be {self._type_name}, not {value!r}", "Correct it.")
 
     def from_text(self, text: str) -> Any:
         """Read the text of a variable, as the file would hold it; a list is separated by spaces."""
         wanted = self._file_type
+        if self.word and text == self.word:
+            return text
         if wanted is list:
             return text.split()
         if wanted is str:
@@ -98,7 +102,7 @@ class Setting:
             return text.lower() in _TRUE
         if wanted is int and re.fullmatch(r"-?[0-9]+", text):
             return int(text)
-        raise UsageError(f"{text!r} must be {_TYPE_NAMES[wanted]}", "Correct it, or unset the variable.")
+        raise UsageError(f"{text!r} must be {self._type_name}", "Correct it, or unset the variable.")
 
     def to_tag(self, value: Any) -> str:
         """Write the field's value with the characters that every service takes in a tag (AWS-FACTS 30)."""
@@ -118,7 +122,13 @@ class Setting:
             return list
         return str if issubclass(self.kind, str) else self.kind
 
+    @property
+    def _type_name(self) -> str:
+        return _TYPE_NAMES[self._file_type] + (f" or {self.word!r}" if self.word else "")
+
     def _one(self, given: Any) -> Any:
+        if self.word and given == self.word:
+            return 0
         if issubclass(self.kind, StrEnum):
             try:
                 return self.kind(given)

@@ -22,9 +22,20 @@ from ordernotify.resources.api.listing import (
 )
 from ordernotify.resources.listing import list_subscriptions
 from ordernotify.resources.role import role_name_calls, role_name_in_region
-from ordernotify.resources.tagged import FUNCTIONS, TAGGED_CALLS, find_tagged
+from ordernotify.resources.tagged import FUNCTIONS, TAGGED_CALLS, Tagged, find_tagged
 from ordernotify.settings.model import ApiKind, Auth, names_in_tags, settings_default, settings_in_tags
 from ordernotify.settings.names import STACK_TAG, Names
+
+SETUP_HINT = "`ordernotify setup` makes it; --stack, --aws and --region choose another one."
+
+
+@dataclass(frozen=True, slots=True)
+class StackEntry:
+    """A stack of the place; without an API it has neither kind nor URL."""
+
+    stack: str
+    kind: ApiKind | None
+    url: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +47,8 @@ class InvokeEndpoint:
     api_id: str
     kind: ApiKind
     auth: Auth
+    rate: int | None = None
+    """As described, see Settings."""
 
 
 def calls(cloud: Cloud, names: Names) -> Calls:
@@ -49,10 +62,14 @@ def calls(cloud: Cloud, names: Names) -> Calls:
     )
 
 
-def naming_calls(cloud: Cloud, names: Names) -> Calls:
+def naming_calls(cloud: Cloud, names: Names, role_path: str) -> Calls:
     """What finding the stack's names calls, its own role's among them."""
     function = cloud.arn("lambda", f"function:{names.function}")
-    return (allow("lambda", "ListTags", on=function), *TAGGED_CALLS, *role_name_calls(cloud, names.role))
+    return (
+        allow("lambda", "ListTags", on=function),
+        *TAGGED_CALLS,
+        *role_name_calls(cloud, names.role, role_path),
+    )
 
 
 def find_names(cloud: Cloud, names: Names, told: Collection[str], stack: str) -> Names:
@@ -95,15 +112,13 @@ def find_endpoint(cloud: Cloud, names: Names, stack: str) -> InvokeEndpoint:
     with ThreadPoolExecutor(len(ApiKind)) as pool:
         found = [pool.submit(find, kind) for kind in ApiKind]
         recorded = settings_in_tags(_stack_tags(cloud, names, stack))
-        settings = {name: settings_default(name) for name in ("api", "auth", "stage")} | recorded
+        settings = {name: settings_default(name) for name in ("api", "auth", "stage", "rate")} | recorded
         apis = [api for future in found for api in future.result() if api.tags.get(STACK_TAG) == stack]
     for api in sorted(apis, key=lambda api: api.kind is not settings["api"]):
         url = invoke_url(cloud, api.id, settings["stage"])
-        return InvokeEndpoint(url, settings["stage"], api.id, api.kind, settings["auth"])
-    raise StackNotFoundError(
-        f"there is no stack {stack} in account {cloud.account}, region {cloud.region}",
-        "`ordernotify setup` makes it; --stack, --aws and --region choose another one.",
-    )
+        stage, auth, rate = settings["stage"], settings["auth"], settings["rate"]
+        return InvokeEndpoint(url, stage, api.id, api.kind, auth, rate)
+    raise StackNotFoundError(f"the stack {stack} has no API {names.api}", SETUP_HINT)
 
 
 def recorded_settings(cloud: Cloud, names: Names, stack: str) -> dict[str, Any]:
@@ -140,8 +155,43 @@ def _stack_tags(cloud: Cloud, names: Names, stack: str) -> dict[str, str]:
     return tags if tags.get(STACK_TAG) == stack else {}
 
 
+def no_stack(stack: str, present: Collection[str]) -> StackNotFoundError:
+    """Say that there is no such stack, and which there are."""
+    which = f"stacks: {', '.join(sorted(present))}" if present else "there are none"
+    return StackNotFoundError(f"there is no stack {stack} here ({which})", SETUP_HINT)
+
+
 def stacks_present(cloud: Cloud) -> set[str]:
-    """Name the stacks that have an API in this account and region."""
-    with map_botocore_errors("list", "APIs"), ThreadPoolExecutor(len(ApiKind)) as pool:
-        listed = pool.map(lambda kind: list_apis(cloud, kind), ApiKind)
-        return {api.tags[STACK_TAG] for apis in listed for api in apis if STACK_TAG in api.tags}
+    """Name the stacks of which anything carries the tag in this account and region."""
+    return {one.stack for one in list_stacks(cloud)}
+
+
+def list_stacks(cloud: Cloud) -> list[StackEntry]:
+    """List the stacks of this account and region by name; for who may not look, those with an API."""
+    with ThreadPoolExecutor(len(ApiKind) + 1) as pool:
+        listed = [pool.submit(_tagged_apis, cloud, kind) for kind in ApiKind]
+        tagged = pool.submit(_tagged, cloud)
+        apis = {api.tags[STACK_TAG]: api for future in listed for api in future.result()}
+        tags: dict[str, Mapping[str, str]] = {one.tags[STACK_TAG]: {} for one in tagged.result()}
+    tags |= {one.tags[STACK_TAG]: one.tags for one in tagged.result() if ":function:" in one.arn}
+    return [_entry(cloud, stack, apis.get(stack), tags.get(stack)) for stack in sorted(tags | apis)]
+
+
+def _entry(cloud: Cloud, stack: str, api: FoundApi | None, tags: Mapping[str, str] | None) -> StackEntry:
+    if api is None:
+        return StackEntry(stack, None, None)
+    recorded = settings_in_tags(tags or _stack_tags(cloud, Names().for_stack(stack), stack))
+    stage = recorded.get("stage", settings_default("stage"))
+    return StackEntry(stack, api.kind, invoke_url(cloud, api.id, stage))
+
+
+def _tagged(cloud: Cloud) -> list[Tagged]:
+    try:
+        return find_tagged(cloud)
+    except AccessDeniedError:
+        return []
+
+
+def _tagged_apis(cloud: Cloud, kind: ApiKind) -> list[FoundApi]:
+    with map_botocore_errors("list", "APIs"):
+        return [api for api in list_apis(cloud, kind) if STACK_TAG in api.tags]

@@ -15,7 +15,8 @@ from ordernotify.executor import Action
 from ordernotify.orders.items import count_orders
 from ordernotify.settings.model import Settings
 from ordernotify.settings.names import Names
-from ordernotify.stack.discovery import recorded_settings, with_own_role
+from ordernotify.stack.discovery import SETUP_HINT, recorded_settings, with_own_role
+from ordernotify.stack.former import find_former, with_orders_told
 from ordernotify.stack.health import Health, last_errors, read_alarms
 from ordernotify.stack.report import Report, report
 from ordernotify.times import milliseconds
@@ -33,6 +34,8 @@ class Overview:
 
     report: Report
     health: Health
+    unread: str
+    """What could not be looked at."""
 
     @property
     def differs(self) -> bool:
@@ -43,13 +46,12 @@ class Overview:
 def read_overview(cloud: Cloud, names: Names, stack: str, describe: Describe) -> Overview:
     """Read everything about a stack; raises StackNotFoundError if nothing of it exists, AwsError."""
     settings = describe(with_own_role(cloud, names, stack), recorded_settings(cloud, names, stack))
-    planned = provision.compare(provision.declare(settings, cloud))
+    former = find_former(cloud, settings.names, stack)
+    planned = provision.compare(provision.declare(settings, cloud, former.names))
     if all(item.live is None for item in planned.items):
-        raise StackNotFoundError(
-            f"there is no stack {stack} here",
-            "`ordernotify setup` makes it; --stack, --aws and --region choose another one.",
-        )
-    return Overview(report(settings, cloud, planned), read_health(cloud, names))
+        raise StackNotFoundError(f"nothing of the stack {stack} exists", SETUP_HINT)
+    told = report(settings, cloud, with_orders_told(cloud, settings.names, planned))
+    return Overview(told, read_health(cloud, names), former.unread)
 
 
 def read_health(cloud: Cloud, names: Names) -> Health:

@@ -11,6 +11,7 @@ from ordernotify.executor import Action, Item, Plan
 from ordernotify.resources.api.base import ApiState
 from ordernotify.resources.base import AnyLive, needed_state
 from ordernotify.resources.listing import Subscription, is_internal, list_subscriptions
+from ordernotify.resources.subscriptions import Subscriptions
 from ordernotify.settings.model import Settings
 
 
@@ -25,6 +26,13 @@ class Report:
     url: str | None
     items: tuple[Item, ...]
     subscriptions: tuple[Subscription, ...]
+
+
+def mailboxes_after(planned: Plan, applied: Mapping[str, AnyLive]) -> frozenset[str]:
+    """Return who gets every order by email, from the plan and from what `apply` left."""
+    live = {item.key: item.live for item in planned.items} | dict(applied)
+    known = live.get(Subscriptions.kind)
+    return known.state.mailboxes if known else frozenset()
 
 
 def report(

@@ -9,7 +9,9 @@ from ordernotify.aws.session import Cloud
 from ordernotify.resources import delivery
 from ordernotify.resources.delivery import Grant, Receiver
 from ordernotify.resources.listing import Subscription
+from ordernotify.resources.mailboxes import PROTOCOLS, THROTTLED_RATE, suspension
 from ordernotify.resources.subscriber import PENDING_LIFETIME, Subscriber
+from ordernotify.settings.names import Target
 from ordernotify.subscribers.endpoints import NOTIFICATION_ATTRIBUTES, Wanted, unknown_attributes
 
 _LIFETIME = f"{PENDING_LIFETIME.total_seconds() / 3600:.0f} hours"
@@ -33,6 +35,11 @@ def after_subscribe(
         )
     if found.pending:
         yield pending_note(found)
+    if cloud.target is Target.AWS and found.protocol in PROTOCOLS and not found.filter_policy:
+        yield (
+            f"{suspension()}. `ordernotify setup` lets the API admit "
+            f"{THROTTLED_RATE} orders a second for this reason, unless --rate says otherwise"
+        )
     if unknown := unknown_attributes(wanted):
         body = "" if found.protocol in {"email", "sms"} else "; for the order's fields: --filter-scope body"
         yield (

@@ -16,11 +16,8 @@ from ordernotify.aws.session import Cloud
 from ordernotify.errors import UsageError
 from ordernotify.function.log import (
     METRIC_DIMENSION,
-    METRIC_LATENCY,
     METRIC_NAMESPACE,
     METRIC_NOTIFICATIONS_PENDING,
-    METRIC_ORDERS_RECEIVED,
-    METRIC_ORDERS_REJECTED,
     METRIC_ORDERS_REPLAYED,
 )
 from ordernotify.iam.calls import Calls, allow
@@ -104,19 +101,26 @@ def of_answers(answers: Iterable[Served], start: int, step: int, steps: int) -> 
 
 
 def _of_metrics(cloud: Cloud, names: Names, stack: str, start: int, step: int, steps: int) -> History:
+    """Read AWS's own metrics, which are free, and the function's two.
+
+    An order is stored by one PutItem; imports are counted too.
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/metrics-dimensions.html
+    """
     endpoint = find_endpoint(cloud, names, stack)
     own = {METRIC_DIMENSION: stack}
+    stored = {"TableName": names.table, "Operation": "PutItem"}
+    function = {"FunctionName": names.function}
     if endpoint.kind is ApiKind.HTTP:
-        failed = ("AWS/ApiGateway", "5xx", {"ApiId": endpoint.api_id, "Stage": endpoint.stage})
+        rejected, failed, api = "4xx", "5xx", {"ApiId": endpoint.api_id, "Stage": endpoint.stage}
     else:
-        failed = ("AWS/ApiGateway", "5XXError", {"ApiName": names.api, "Stage": endpoint.stage})
+        rejected, failed, api = "4XXError", "5XXError", {"ApiName": names.api, "Stage": endpoint.stage}
     wanted: dict[str, tuple[tuple[str, str, Mapping[str, str]], str]] = {
-        "stored": ((METRIC_NAMESPACE, METRIC_ORDERS_RECEIVED, own), "Sum"),
+        "stored": (("AWS/DynamoDB", "SuccessfulRequestLatency", stored), "SampleCount"),
         "replayed": ((METRIC_NAMESPACE, METRIC_ORDERS_REPLAYED, own), "Sum"),
-        "rejected": ((METRIC_NAMESPACE, METRIC_ORDERS_REJECTED, own), "Sum"),
-        "failed": (failed, "Sum"),
+        "rejected": (("AWS/ApiGateway", rejected, api), "Sum"),
+        "failed": (("AWS/ApiGateway", failed, api), "Sum"),
         "pending": ((METRIC_NAMESPACE, METRIC_NOTIFICATIONS_PENDING, own), "Sum"),
-        **{name: ((METRIC_NAMESPACE, METRIC_LATENCY, own), name) for name in PERCENTILES},
+        **{name: (("AWS/Lambda", "Duration", function), name) for name in PERCENTILES},
     }
     queries = [_query(name, metric, statistic, step) for name, (metric, statistic) in wanted.items()]
     found: dict[str, list[float | None]] = {name: [None] * steps for name in wanted}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -32,7 +33,12 @@ SEEN_WITHOUT_RESOURCE = {
     "sns:TagResource": "does not look for ResourceArn",
 }
 """Actions that MiniStack checks on `*`, where AWS checks the resource; with the reason in its code."""
-CONDITIONS_UNKNOWN = {"iam:AttachRolePolicy": "has no value for iam:PolicyARN"}
+CONDITIONS_UNKNOWN = {
+    "iam:AttachRolePolicy": "has no value for iam:PolicyARN",
+    "iam:CreateRole": "has no value for iam:PermissionsBoundary",
+    "iam:PutRolePermissionsBoundary": "has no value for iam:PermissionsBoundary",
+    "iam:PutRolePolicy": "has no value for iam:PermissionsBoundary",
+}
 """Actions whose condition MiniStack cannot meet; with the reason in its code."""
 TAGGING_OF_LOGS = ("logs:ListTagsForResource", "logs:TagResource")
 
@@ -52,9 +58,11 @@ class Right:
 
     @property
     def seen_on(self) -> str:
-        """The resource as MiniStack computes it; log groups are seen without AWS's `:*`."""
+        """The resource as MiniStack computes it: log groups without AWS's `:*`, roles without their path."""
         if self.action in SEEN_WITHOUT_RESOURCE:
             return "*"
+        if self.service == "iam":
+            return re.sub(r":role/.*/", ":role/", self.resource)
         if self.action.startswith("logs:") and self.action not in TAGGING_OF_LOGS:
             return self.resource.removesuffix(":*")
         return self.resource

@@ -14,6 +14,7 @@ from ordernotify.aws.tags import tag_list
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.api.quota import call_when_free
 from ordernotify.resources.base import Live, Needed, Resource, Step, Verb
+from ordernotify.resources.own_role import call_on_role, only_with_boundary, own_role_arn, place_of_role
 from ordernotify.settings.model import ApiKind
 from ordernotify.settings.names import API_LOG_ROLE, SHARED_TAG
 
@@ -64,19 +65,21 @@ class ApiLogRole(Resource[ApiLogRoleState]):
     @property
     def arn(self) -> str:
         """The ARN of that role."""
-        return self.cloud.arn("iam", f"role/{API_LOG_ROLE}", region=False)
+        return own_role_arn(self.settings, self.cloud, API_LOG_ROLE)
 
     @property
     def calls(self) -> Mapping[Verb, Calls]:
         """Making the role, with AWS's own policy and no other, and passing it to API Gateway."""
         if not self.wanted:
             return {}
-        this_policy = {"ArnEquals": {"iam:PolicyARN": self._policy_arn}}
+        bounded = only_with_boundary(self.settings)
+        this_policy = {**bounded, "ArnEquals": {"iam:PolicyARN": self._policy_arn}}
         to_api_gateway = {"StringEquals": {"iam:PassedToService": "apigateway.amazonaws.com"}}
         return {
             Verb.FIND: (allow("apigateway", "GetAccount"),),
             Verb.CREATE: (
-                allow("iam", "CreateRole", "TagRole", on=self.arn),
+                allow("iam", "CreateRole", on=self.arn, when=bounded),
+                allow("iam", "TagRole", on=self.arn),
                 allow("iam", "AttachRolePolicy", on=self.arn, when=this_policy),
                 allow("iam", "PassRole", on=self.arn, when=to_api_gateway),
                 allow("apigateway", "UpdateAccount"),
@@ -107,10 +110,12 @@ class ApiLogRole(Resource[ApiLogRoleState]):
             iam.create_role(
                 RoleName=API_LOG_ROLE,
                 AssumeRolePolicyDocument=json.dumps(_TRUST),
+                **place_of_role(self.settings),
                 Description="Lets API Gateway write logs, for every API of this account (ordernotify)",
             )
-        iam.tag_role(RoleName=API_LOG_ROLE, Tags=tag_list({**self.settings.tags, SHARED_TAG: "account"}))
-        iam.attach_role_policy(RoleName=API_LOG_ROLE, PolicyArn=self._policy_arn)
+        tags = tag_list({**self.settings.tags, SHARED_TAG: "account"})
+        call_on_role(step, lambda: iam.tag_role(RoleName=API_LOG_ROLE, Tags=tags))
+        call_on_role(step, lambda: iam.attach_role_policy(RoleName=API_LOG_ROLE, PolicyArn=self._policy_arn))
         step.patience.retry(
             lambda: call_when_free(step, self._set),
             when=is_log_role_not_ready,

@@ -16,7 +16,9 @@ from ordernotify.resources.api.listing import (
 from ordernotify.resources.api.log_format import LOG_FORMATS
 from ordernotify.resources.api.namesake import Namesake
 from ordernotify.resources.api.quota import call_when_free
-from ordernotify.resources.base import UNKNOWN, AnyLive, Change, State, Step
+from ordernotify.resources.base import UNKNOWN, AnyLive, Change, Needed, State, Step, needed_state
+from ordernotify.resources.mailboxes import THROTTLED_BURST, THROTTLED_RATE, throttled_by_default
+from ordernotify.resources.subscriptions import SubscriptionsState
 from ordernotify.settings.model import ApiKind, Auth, Settings
 
 METHOD = "POST"
@@ -78,6 +80,7 @@ class ApiState:
     id: str = field(default="", compare=False)
     url: str = field(default="", compare=False)
     """The full address to POST orders to."""
+    description: str = field(default="", compare=False)
 
 
 class AnyApi(Namesake[State, FoundApi]):
@@ -118,7 +121,7 @@ class Api(AnyApi[State]):
     """An API and all that is in it: changed one call at a time (AWS-FACTS 7)."""
 
     kind = "api"
-    needs: tuple[str, ...] = ("api-log-group", "api-log-role")
+    needs: tuple[str, ...] = ("api-log-group", "api-log-role", "subscriptions")
     takes_place_of: ClassVar[str | None] = "old-api"
 
     def replacement(self, old: AnyLive) -> tuple[Change, ...]:
@@ -148,10 +151,15 @@ class Api(AnyApi[State]):
         group = self.cloud.arn("logs", f"log-group:{self.settings.names.api_log_group}")
         return AccessLog(group, LOG_FORMATS[self.api_kind])
 
-    @property
-    def throttle(self) -> Throttle | None:
-        """The described throttle."""
-        return throttle_of(self.settings.rate, self.settings.burst)
+    def throttle(self, needed: Needed) -> Throttle | None:
+        """Return the described throttle; without a rate, the one that protects mailboxes (AWS-FACTS 22)."""
+        if self.settings.rate:
+            return throttle_of(self.settings.rate, self.settings.burst)
+        subscriptions = needed_state(needed, SubscriptionsState) or SubscriptionsState()
+        mailboxes = subscriptions.mailboxes_with(self.settings.emails)
+        if throttled_by_default(self.settings, self.cloud, mailboxes):
+            return Throttle(THROTTLED_RATE, THROTTLED_BURST)
+        return None
 
 
 def proxied_on_preflight(settings: Settings) -> bool:

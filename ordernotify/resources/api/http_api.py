@@ -83,7 +83,7 @@ class HttpApi(DeployingApi):
             cors=self._cors,
             stages=(self.settings.stage,),
             automatic_deployment=True,
-            throttle=self.throttle,
+            throttle=self.throttle(needed),
             access_log=self.access_log,
         )
 
@@ -97,6 +97,7 @@ class HttpApi(DeployingApi):
         return HttpApiState(
             id=entry.id,
             url=self.invoke_url(entry.id),
+            description=entry.description,
             route=route["RouteKey"] if route else None,
             authorization=route.get("AuthorizationType") if route else None,
             integration=_integration_text(integration) if integration else None,

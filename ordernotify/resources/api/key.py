@@ -27,6 +27,7 @@ class ApiKeyState:
     """An API key, and how many the stack has of it."""
 
     id: str = field(default="", compare=False)
+    description: str = field(default="", compare=False)
     enabled: bool = True
     copies: int = 1
 
@@ -45,6 +46,7 @@ def find_api_keys(cloud: Cloud, names: Names) -> list[FoundKey]:
             arn=(arn := _arn(cloud, key["id"])),
             id=key["id"],
             tags=tags_of_now(cloud, arn, key.get("tags", {})),
+            description=key.get("description", ""),
             # An emulator keeps the text by which it was set.
             enabled=str(key.get("enabled")).lower() == "true",
         )
@@ -98,7 +100,7 @@ class ApiKey(Namesake[ApiKeyState, FoundKey]):
 
     def read(self, entry: FoundKey, copies: int) -> ApiKeyState:
         """Take what the listing tells."""
-        return ApiKeyState(id=entry.id, enabled=entry.enabled, copies=copies)
+        return ApiKeyState(id=entry.id, description=entry.description, enabled=entry.enabled, copies=copies)
 
     def create(self, step: Step) -> Live[ApiKeyState]:
         """Create the key with its tags."""

@@ -24,6 +24,7 @@ class Found:
     arn: str
     id: str
     tags: Mapping[str, str]
+    description: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,8 @@ class FoundApi(Found):
     name: str
     created: float
     cors: Mapping[str, Any] | None = None
+    endpoint_types: tuple[str, ...] = ()
+    """A REST API's, in AWS's words."""
 
 
 def list_apis(cloud: Cloud, kind: ApiKind) -> list[FoundApi]:
@@ -50,7 +53,9 @@ def _list_rest_apis(cloud: Cloud) -> list[FoundApi]:
             arn=api_arn(cloud, ApiKind.REST, api["id"]),
             id=api["id"],
             tags=api.get("tags", {}),
+            description=api.get("description", ""),
             kind=ApiKind.REST,
+            endpoint_types=tuple(api.get("endpointConfiguration", {}).get("types", ())),
             name=api["name"],
             created=api["createdDate"].timestamp(),
         )
@@ -66,6 +71,7 @@ def _list_http_apis(cloud: Cloud) -> list[FoundApi]:
             arn=api_arn(cloud, ApiKind.HTTP, api["ApiId"]),
             id=api["ApiId"],
             tags=api.get("Tags", {}),
+            description=api.get("Description", ""),
             kind=ApiKind.HTTP,
             name=api["Name"],
             created=api["CreatedDate"].timestamp(),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 from botocore.exceptions import ClientError
 
@@ -24,6 +24,7 @@ from ordernotify.resources.base import (
 from ordernotify.settings.names import ORDERS_PATH
 
 _PRINCIPAL = "apigateway.amazonaws.com"
+_ACTION = "lambda:InvokeFunction"
 _ABSENT = "ResourceNotFoundException"
 
 
@@ -34,6 +35,8 @@ class PermissionState:
     principal: str
     action: str
     source: str
+    statement: str = field(default="", compare=False)
+    """The id of the statement."""
 
 
 class Permission(Resource[PermissionState]):
@@ -70,27 +73,23 @@ class Permission(Resource[PermissionState]):
 
     def described(self, needed: Needed) -> PermissionState:
         """Return who may do what; a wrong source ARN would answer every request with 500 (AWS-FACTS 5)."""
-        return PermissionState(_PRINCIPAL, "lambda:InvokeFunction", self._source(needed))
+        return PermissionState(_PRINCIPAL, _ACTION, self._source(needed), self.statement_id)
 
     def find(self) -> Live[PermissionState] | None:
-        """Read the function's policy; None if it lacks the statement."""
+        """Read the function's policy; None if it lacks such a statement.
+
+        Another tool may have written the same under an id of its own: CloudFormation always does.
+        """
         try:
             policy = self.cloud.lambda_.get_policy(FunctionName=self._function)["Policy"]
         except ClientError as error:
             if has_code(error, _ABSENT):
                 return None
             raise
-        for statement in json_statements(policy):
-            if statement.get("Sid") == self.statement_id:
-                principal = statement.get("Principal")
-                condition = statement.get("Condition", {})
-                state = PermissionState(
-                    principal=principal.get("Service", "") if isinstance(principal, dict) else str(principal),
-                    action=statement.get("Action", ""),
-                    source=condition.get("ArnLike", {}).get("AWS:SourceArn", ""),
-                )
-                return Live("", state)
-        return None
+        states = [_state_of(statement) for statement in json_statements(policy)]
+        own = [state for state in states if state.statement == self.statement_id]
+        others = [state for state in states if self._is_for_some_api(state)]
+        return Live("", (own or others)[0]) if own or others else None
 
     def create(self, step: Step) -> Live[PermissionState]:
         """Add the statement."""
@@ -107,13 +106,13 @@ class Permission(Resource[PermissionState]):
     def update(self, live: Live[PermissionState], step: Step) -> Live[PermissionState]:
         """Lambda cannot change a statement: remove it and add it again, one call at a time (AWS-FACTS 5)."""
         wanted = self.described(step.needed)
-        self._remove()
+        self._remove(self.statement_id)
         self._add(wanted)
         return Live("", wanted)
 
     def delete(self, live: Live[PermissionState], step: Step) -> None:
         """Remove the statement."""
-        self._remove()
+        self._remove(live.state.statement)
 
     @property
     def _function(self) -> str:
@@ -123,7 +122,15 @@ class Permission(Resource[PermissionState]):
         api = needed_state(needed, ApiState)
         if api is None:
             return UNKNOWN
-        return self.cloud.arn("execute-api", f"{api.id}/{self.settings.stage}/{self.method}/{ORDERS_PATH}")
+        return self._source_of(api.id)
+
+    def _source_of(self, api_id: str) -> str:
+        return self.cloud.arn("execute-api", f"{api_id}/{self.settings.stage}/{self.method}/{ORDERS_PATH}")
+
+    def _is_for_some_api(self, state: PermissionState) -> bool:
+        """Whether it is what is described, for the stack's API or another one."""
+        api_id = state.source.rpartition(":")[2].partition("/")[0]
+        return state == PermissionState(_PRINCIPAL, _ACTION, self._source_of(api_id))
 
     def _add(self, wanted: PermissionState) -> None:
         try:
@@ -140,9 +147,19 @@ class Permission(Resource[PermissionState]):
             if found is None or found.state != wanted:
                 raise
 
-    def _remove(self) -> None:
+    def _remove(self, statement: str) -> None:
         with ignore_codes(_ABSENT):
-            self.cloud.lambda_.remove_permission(FunctionName=self._function, StatementId=self.statement_id)
+            self.cloud.lambda_.remove_permission(FunctionName=self._function, StatementId=statement)
+
+
+def _state_of(statement: Mapping[str, Any]) -> PermissionState:
+    principal = statement.get("Principal")
+    return PermissionState(
+        principal=principal.get("Service", "") if isinstance(principal, dict) else str(principal),
+        action=statement.get("Action", ""),
+        source=statement.get("Condition", {}).get("ArnLike", {}).get("AWS:SourceArn", ""),
+        statement=statement.get("Sid", ""),
+    )
 
 
 class PreflightPermission(Permission):

@@ -71,7 +71,7 @@ class RestApi(DeployedApi):
             preflight=integration if proxied_on_preflight(self.settings) else None,
             gateway_responses=self._gateway_responses,
             stages=(self.settings.stage,),
-            throttle=self.throttle,
+            throttle=self.throttle(needed),
             access_log=self.access_log,
             tracing=self.settings.tracing,
             execution_logs=EXECUTION_LOGS if self.settings.execution_logs else NO_EXECUTION_LOGS,
@@ -89,6 +89,8 @@ class RestApi(DeployedApi):
         return RestApiState(
             id=entry.id,
             url=self.invoke_url(entry.id),
+            description=entry.description,
+            endpoint_types=entry.endpoint_types,
             resource=resource["path"] if method else None,
             authorization=method.get("authorizationType"),
             api_key_required=method.get("apiKeyRequired", False),

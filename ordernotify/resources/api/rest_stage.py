@@ -78,6 +78,7 @@ class RestContents(ApiState):
 class RestApiState(RestContents):
     """A REST API with its deployments and stages."""
 
+    endpoint_types: tuple[str, ...] = field(default=(), compare=False)
     deployed: str | None = None
     """The fingerprint of what the described stage serves."""
     other_deployments: int = 0

@@ -33,6 +33,7 @@ class UsagePlanState:
     """A usage plan: which stage (as `api:stage`) it admits which key to, by their ids."""
 
     id: str = field(default="", compare=False)
+    description: str = field(default="", compare=False)
     stage: str = ""
     key: str = ""
     throttle: Throttle | None = None
@@ -91,6 +92,7 @@ class UsagePlan(Namesake[UsagePlanState, FoundPlan]):
         """Read the plan's keys; the listing tells the rest."""
         return UsagePlanState(
             id=entry.id,
+            description=entry.description,
             stage=" ".join(entry.stages),
             key=" ".join(sorted(self._keys(entry.id))),
             throttle=entry.throttle,
@@ -154,6 +156,7 @@ class UsagePlan(Namesake[UsagePlanState, FoundPlan]):
             arn=arn,
             id=plan["id"],
             tags=tags_of_now(self.cloud, arn, plan.get("tags", {})),
+            description=plan.get("description", ""),
             stages=tuple(f"{entry['apiId']}:{entry['stage']}" for entry in plan.get("apiStages") or ()),
             throttle=Throttle(int(rate), burst or 0) if rate else None,
         )

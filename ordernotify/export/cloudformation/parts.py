@@ -1,0 +1,189 @@
+"""The function, its table, its topics, and what watches them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from ordernotify.export.cloudformation.declared import Declared, attribute, ref, tag_items
+from ordernotify.export.found import FoundResource, FoundStack
+from ordernotify.resources.delivery import queue_policy
+from ordernotify.resources.function import ROLE_ID_TAG
+from ordernotify.resources.mailbox import READER_TAG, RETENTION_SECONDS
+from ordernotify.resources.role import POLICY_NAME
+from ordernotify.resources.subscriber import Subscriber
+from ordernotify.settings.names import MANAGED_TAG, STACK_TAG
+
+NAME = "cloudformation"
+TABLE = "AWS::DynamoDB::Table"
+SUBSCRIPTION = "AWS::SNS::Subscription"
+_ADDRESSES = {("topic", "email"): "Email", ("topic", "sms"): "Phone", ("alarm topic", "email"): "AlarmEmail"}
+"""The parameters that hold addresses begin so, by topic and protocol."""
+
+
+def table(_stack: FoundStack, table: FoundResource) -> Iterator[Declared]:
+    """Write the table of orders."""
+    name, _, kind = table.state.key.partition(" ")
+    properties = {
+        "TableName": table.name,
+        "BillingMode": table.state.billing,
+        "AttributeDefinitions": [{"AttributeName": name, "AttributeType": kind.strip("()")}],
+        "KeySchema": [{"AttributeName": name, "KeyType": "HASH"}],
+        "DeletionProtectionEnabled": table.state.deletion_protection,
+        "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": table.state.recovery},
+        "Tags": tag_items(table.tags),
+    }
+    yield Declared("Orders", TABLE, properties, {"TableName": table.name})
+
+
+def topic(stack: FoundStack, topic: FoundResource) -> Iterator[Declared]:
+    """Write a topic, its policy and everybody whom it tells."""
+    logical_id = _topic_id(topic.key)
+    properties = {"TopicName": topic.name, "Tags": tag_items(topic.tags)}
+    yield Declared(logical_id, "AWS::SNS::Topic", properties, {"TopicArn": topic.arn})
+    yield Declared(
+        f"{logical_id}Policy",
+        "AWS::SNS::TopicPolicy",
+        {"Topics": [ref(logical_id)], "PolicyDocument": json.loads(topic.state.policy)},
+        comment="An attribute of the topic, which cannot be imported: put over the same policy.",
+    )
+    for name, one in named_subscribers(stack, topic.key):
+        listed = (topic.key, one.protocol) in _ADDRESSES
+        yield _subscription(name, logical_id, one, ref(name) if listed else one.endpoint)
+
+
+def _topic_id(key: str) -> str:
+    return "Topic" if key == "topic" else "AlarmTopic"
+
+
+def named_subscribers(stack: FoundStack, topic: str) -> Iterator[tuple[str, Subscriber]]:
+    """Give each subscriber of a topic its name in the template, which is also its parameter's."""
+    numbers: dict[str, int] = {}
+    for one in stack.subscribers[topic]:
+        stem = _ADDRESSES.get((topic, one.protocol), f"{_topic_id(topic)}{one.protocol.title()}")
+        numbers[stem] = numbers.get(stem, 0) + 1
+        yield f"{stem.replace('-', '')}{numbers[stem]}", one
+
+
+def _subscription(name: str, topic: str, one: Subscriber, endpoint: Any) -> Declared:
+    properties: dict[str, Any] = {
+        "TopicArn": ref(topic),
+        "Protocol": one.protocol,
+        "Endpoint": endpoint,
+    }
+    if one.filter_policy:
+        properties |= {"FilterPolicy": one.filter_policy, "FilterPolicyScope": one.scope.aws_name}
+    if one.raw:
+        properties["RawMessageDelivery"] = True
+    return Declared(
+        f"{name}Subscription",
+        SUBSCRIPTION,
+        properties,
+        None if one.pending else {"Arn": one.arn or ""},
+        comment="Not confirmed yet, and so not to be imported: asked anew to confirm." if one.pending else "",
+    )
+
+
+def inbox(stack: FoundStack, _inbox: FoundResource) -> Iterator[Declared]:
+    """Write the mailboxes of a stack on the embedded cloud."""
+    for number, box in enumerate(stack.mailboxes, 1):
+        name = f"Mailbox{number}"
+        properties = {
+            "QueueName": box.name,
+            "MessageRetentionPeriod": RETENTION_SECONDS,
+            "Tags": tag_items({STACK_TAG: stack.settings.stack, READER_TAG: box.reader}),
+        }
+        yield Declared(name, "AWS::SQS::Queue", properties, {"QueueUrl": box.url})
+        yield Declared(
+            f"{name}Policy",
+            "AWS::SQS::QueuePolicy",
+            {
+                "Queues": [ref(name)],
+                "PolicyDocument": json.loads(queue_policy(box.arn, stack.resources["topic"].arn)),
+            },
+            comment="An attribute of the queue, which cannot be imported: put over the same policy.",
+        )
+        yield _subscription(name, "Topic", box.subscription, attribute(name, "Arn"))
+
+
+def role(_stack: FoundStack, role: FoundResource) -> Iterator[Declared]:
+    """Write the role with its policy inside, so that one import has both."""
+    policy = {"PolicyName": POLICY_NAME, "PolicyDocument": json.loads(role.state.policy)}
+    properties = {
+        "RoleName": role.name,
+        "Description": role.state.description,
+        "Path": role.state.path,
+        "PermissionsBoundary": role.state.boundary,
+        "AssumeRolePolicyDocument": json.loads(role.state.trust),
+        "Policies": [policy],
+        "Tags": tag_items(role.tags),
+    }
+    yield Declared("FunctionRole", "AWS::IAM::Role", properties, {"RoleName": role.name})
+
+
+def log_group(_stack: FoundStack, group: FoundResource) -> Iterator[Declared]:
+    """Write the log group of the function or of the API."""
+    properties = {
+        "LogGroupName": group.name,
+        "RetentionInDays": ref("LogRetentionDays"),
+        "Tags": tag_items(group.tags),
+    }
+    logical_id = "FunctionLogs" if group.key == "log-group" else "ApiLogs"
+    yield Declared(logical_id, "AWS::Logs::LogGroup", properties, {"LogGroupName": group.name})
+
+
+def function(stack: FoundStack, function: FoundResource) -> Iterator[Declared]:
+    """Write the function with the mark of its new owner."""
+    state, own_role = function.state, "role" in stack.resources
+    tags: dict[str, Any] = {**function.tags, MANAGED_TAG: NAME}
+    if own_role:
+        tags[ROLE_ID_TAG] = attribute("FunctionRole", "RoleId")
+    properties = {
+        "FunctionName": function.name,
+        "Description": state.description,
+        "Role": attribute("FunctionRole", "Arn") if own_role else state.role,
+        "Runtime": state.runtime,
+        "Handler": state.handler,
+        "Architectures": [state.architecture],
+        "MemorySize": state.memory,
+        "Timeout": state.timeout,
+        "Environment": {"Variables": dict(state.environment)},
+        "Code": {"S3Bucket": ref("CodeBucket"), "S3Key": ref("CodeKey")},
+        "Tags": tag_items(tags),
+    }
+    yield Declared(
+        "Function",
+        "AWS::Lambda::Function",
+        properties,
+        {"FunctionName": function.name},
+        depends_on=["FunctionLogs"],
+        comment="The code is function.zip, in the bucket CodeBucket under CodeKey.",
+    )
+
+
+def alarm(_stack: FoundStack, alarm: FoundResource) -> Iterator[Declared]:
+    """Write an alarm; it names the API that it watches by reference."""
+    state = alarm.state
+    properties = {
+        "AlarmName": alarm.name,
+        "AlarmDescription": state.description,
+        "Namespace": state.namespace,
+        "MetricName": state.metric,
+        "Dimensions": [
+            {"Name": name, "Value": ref("Api") if name == "ApiId" else value}
+            for name, value in state.dimensions.items()
+        ],
+        "Statistic": state.statistic,
+        "Period": state.period,
+        "EvaluationPeriods": state.evaluation_periods,
+        "Threshold": state.threshold,
+        "ComparisonOperator": state.comparison,
+        "TreatMissingData": state.missing_data,
+        "ActionsEnabled": state.actions_enabled,
+        "AlarmActions": list(state.actions),
+        "OKActions": list(state.ok_actions),
+        "Tags": tag_items(alarm.tags),
+    }
+    what = alarm.key.removeprefix("alarm ").title().replace("-", "")
+    yield Declared(f"{what}Alarm", "AWS::CloudWatch::Alarm", properties, {"AlarmName": alarm.name})

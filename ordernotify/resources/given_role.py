@@ -1,0 +1,131 @@
+"""The role of --role-arn: the person's own, read and never changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from botocore.exceptions import ClientError
+
+from ordernotify.aws.errors import has_code
+from ordernotify.errors import OrderNotifyError
+from ordernotify.iam.calls import Calls, allow
+from ordernotify.iam.function_policy import MARK_STATEMENT, function_policy
+from ordernotify.resources.base import Live, Needed, Resource, Step, Verb, same_policy_text
+from ordernotify.resources.own_role import NO_ROLE
+from ordernotify.resources.role import AnyRoleState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivenRoleState(AnyRoleState):
+    """Which actions the person's role lacks, and whether Lambda may assume it."""
+
+    lacks: str = ""
+    trusts_lambda: bool = True
+
+
+class ExistingRole(Resource[GivenRoleState]):
+    """The role of --role-arn: checked for what it lacks, never changed or deleted."""
+
+    kind = "given role"
+    shared = True
+
+    @property
+    def name(self) -> str:
+        """The role's name, without its path."""
+        return self.arn.rpartition("/")[2]
+
+    @property
+    def arn(self) -> str:
+        return self.settings.role_arn or ""
+
+    @property
+    def wanted(self) -> bool:
+        """Only with --role-arn."""
+        return self.settings.role_arn is not None
+
+    @property
+    def calls(self) -> Mapping[Verb, Calls]:
+        """Reading the role, and simulating its policies where the caller may."""
+        if not self.wanted:
+            return {}
+        simulate = allow("iam", "SimulatePrincipalPolicy", on=self.arn, optional=True)
+        return {Verb.FIND: (allow("iam", "GetRole", on=self.arn), simulate)}
+
+    def described(self, needed: Needed) -> GivenRoleState:
+        """Return that it lacks nothing, and that Lambda may assume it."""
+        return GivenRoleState()
+
+    def find(self) -> Live[GivenRoleState] | None:
+        """Read the role and simulate its policies; None if there is none of exactly this ARN.
+
+        Where the caller may not simulate, or an emulator cannot, the policies stay unchecked.
+        """
+        if not self.wanted:
+            return None
+        try:
+            role = self.cloud.iam.get_role(RoleName=self.name)["Role"]
+        except ClientError as error:
+            if has_code(error, NO_ROLE):
+                return None
+            raise
+        if role["Arn"] != self.arn:
+            return None
+        trusted = "lambda.amazonaws.com" in same_policy_text(role.get("AssumeRolePolicyDocument"))
+        lacks = ", ".join(self._lacking())
+        return Live(self.arn, GivenRoleState(lacks=lacks, trusts_lambda=trusted, id=role["RoleId"]))
+
+    def refuse_missing(self) -> None:
+        """Refuse a role that is gone, of another account or of another path: only the person may make it."""
+        raise OrderNotifyError(
+            f"the role {self.arn} does not exist",
+            f"Give the ARN of a role in the account {self.cloud.account}, or leave --role-arn away.",
+        )
+
+    def refuse(self, found: GivenRoleState, wanted: GivenRoleState) -> None:
+        """Refuse a role that will not do: only the person may change it."""
+        if found.lacks:
+            raise OrderNotifyError(
+                f"the role {self.name} lacks {found.lacks}",
+                "`ordernotify policy function` prints the policy to add to it; or leave --role-arn away.",
+            )
+        if not found.trusts_lambda:
+            raise OrderNotifyError(
+                f"Lambda may not assume the role {self.name}",
+                "Add the service lambda.amazonaws.com to its trust policy; or leave --role-arn away.",
+            )
+
+    def create(self, step: Step) -> Live[GivenRoleState]:
+        """Never called: the plan refuses a role that does not exist."""
+        raise NotImplementedError(self.kind)
+
+    def update(self, live: Live[GivenRoleState], step: Step) -> Live[GivenRoleState]:
+        """Do nothing: the role is the person's."""
+        return live
+
+    def delete(self, live: Live[GivenRoleState], step: Step) -> None:
+        """Do nothing: the role is the person's."""
+
+    def _lacking(self) -> list[str]:
+        lacking = []
+        for statement in function_policy(self.settings, self.cloud)["Statement"]:
+            if statement["Sid"] == MARK_STATEMENT:
+                continue
+            try:
+                answer = self.cloud.iam.simulate_principal_policy(
+                    PolicySourceArn=self.arn,
+                    ActionNames=statement["Action"],
+                    ResourceArns=[statement["Resource"].replace(":*", ":log-stream:any")],
+                )
+            except ClientError as error:
+                if has_code(
+                    error, "AccessDenied", "AccessDeniedException", "NotImplemented", "InvalidAction"
+                ):
+                    return []
+                raise
+            lacking += [
+                result["EvalActionName"]
+                for result in answer["EvaluationResults"]
+                if result["EvalDecision"] != "allowed"
+            ]
+        return lacking

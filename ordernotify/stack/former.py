@@ -1,0 +1,129 @@
+"""The names that a stack has beside those that it is described with: from a renaming, done or cut off."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields, replace
+
+from ordernotify.aws.session import Cloud
+from ordernotify.errors import AccessDeniedError, OrderNotifyError
+from ordernotify.executor import Action, Item, Plan
+from ordernotify.iam.calls import Calls
+from ordernotify.orders.items import count_orders
+from ordernotify.resources.api.listing import list_apis, lists_apis
+from ordernotify.resources.role import OWN_ROLE_CALLS, own_role_names
+from ordernotify.resources.table import Table
+from ordernotify.resources.tagged import TAGGED_CALLS, Tagged, find_tagged
+from ordernotify.settings.model import ApiKind
+from ordernotify.settings.names import STACK_TAG, Names, Target
+from ordernotify.stack.discovery import find_names
+from ordernotify.stack.health import ALARMS
+
+_FIELDS = {
+    "table": re.compile(r"dynamodb:[^:]*:[^:]*:table/(?P<name>[^/]+)"),
+    "topic": re.compile(r"sns:[^:]*:[^:]*:(?P<name>[^:]+)(?<!-alarms)"),
+    "function": re.compile(
+        r"lambda:[^:]*:[^:]*:function:(?P<name>[^:]+)"
+        r"|sns:[^:]*:[^:]*:(?P<of_alarms>[^:]+)-alarms"
+        r"|logs:[^:]*:[^:]*:log-group:/aws/lambda/(?P<of_logs>[^:]+)"
+        rf"|cloudwatch:[^:]*:[^:]*:alarm:(?P<of_alarm>.+)-(?:{'|'.join(ALARMS)})"
+    ),
+    "api": re.compile(r"logs:[^:]*:[^:]*:log-group:/aws/vendedlogs/apigateway/(?P<name>[^:]+)"),
+}
+"""How an ARN without `arn:PARTITION:` tells a name of the stack, by field of Names."""
+
+
+@dataclass(frozen=True, slots=True)
+class FormerNames:
+    """Each differs from the names in use in one field, a former name; `unread`: what was not looked at."""
+
+    names: tuple[Names, ...]
+    unread: str = ""
+
+
+def former_calls() -> Calls:
+    """What finding former names calls, beside what finding the names calls."""
+    listings = (allowed for kind in ApiKind for allowed in lists_apis(kind))
+    return (*TAGGED_CALLS, *OWN_ROLE_CALLS, *listings)
+
+
+def find_former(cloud: Cloud, names: Names, stack: str) -> FormerNames:
+    """Find the former names of a stack that is now described with `names`.
+
+    Three looks: what the function has recorded, what carries the stack's tag, and the account's roles.
+    """
+    usual = Names().for_stack(stack)
+    unread = ""
+    with ThreadPoolExecutor(4) as pool:
+        recorded = pool.submit(find_names, cloud, usual, (), stack)
+        tagged = pool.submit(find_tagged, cloud, stack)
+        apis = [pool.submit(list_apis, cloud, kind) for kind in ApiKind]
+        found = {(field.name, getattr(recorded.result(), field.name)) for field in fields(Names)}
+        found |= {
+            ("api", api.name)
+            for future in apis
+            for api in future.result()
+            if api.tags.get(STACK_TAG) == stack
+        }
+        try:
+            found |= set(_named(tagged.result()))
+            if cloud.target is Target.LOCAL:
+                found |= set(_named(_log_groups(cloud, stack)))
+        except AccessDeniedError as error:
+            unread = f"Not looked for under other names: {error.message}"
+    found |= {("role", role) for role in own_role_names(cloud, stack)}
+    return FormerNames(tuple(_other_names(names, found)), unread)
+
+
+def _log_groups(cloud: Cloud, stack: str) -> Iterator[Tagged]:
+    """List the stack's log groups on the embedded cloud, whose tagging API does not know them."""
+    for page in cloud.logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix="/aws/"):
+        for group in page["logGroups"]:
+            arn = group["arn"].removesuffix(":*")
+            tags = cloud.logs.list_tags_for_resource(resourceArn=arn)["tags"]
+            if tags.get(STACK_TAG) == stack:
+                yield Tagged(arn, tags)
+
+
+def former_tables(cloud: Cloud, names: Names, stack: str) -> tuple[Names, ...]:
+    """Find the tables that the stack had before, as its names with that table; none where it is denied."""
+    try:
+        found = set(_named(find_tagged(cloud, stack, "dynamodb:table")))
+    except AccessDeniedError:
+        return ()
+    return tuple(_other_names(names, found))
+
+
+def with_orders_told(cloud: Cloud, names: Names, planned: Plan) -> Plan:
+    """Add to each table that is no longer used how many orders it holds."""
+    return Plan(tuple(_with_orders(cloud, names, item) for item in planned.items))
+
+
+def _with_orders(cloud: Cloud, names: Names, item: Item) -> Item:
+    if item.action is not Action.KEEP or item.kind != Table.kind or item.name == names.table:
+        return item
+    counted = count_orders(cloud, replace(names, table=item.name))
+    if counted is None:
+        return item
+    least, plural = "" if counted.complete else "at least ", "" if counted.orders == 1 else "s"
+    return replace(item, reason=f"{least}{counted.orders} order{plural}, {item.reason}")
+
+
+def _named(tagged: Iterable[Tagged]) -> Iterator[tuple[str, str]]:
+    for one in tagged:
+        resource = one.arn.split(":", 2)[2]
+        for field, pattern in _FIELDS.items():
+            match = pattern.fullmatch(resource)
+            if match:
+                yield field, next(filter(None, match.groups()))
+
+
+def _other_names(names: Names, found: set[tuple[str, str]]) -> Iterator[Names]:
+    for field, name in sorted(found):
+        if name != getattr(names, field):
+            try:
+                yield replace(names, **{field: name})
+            except OrderNotifyError:
+                continue  # no name that setup can have given

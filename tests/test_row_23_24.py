@@ -1,0 +1,111 @@
+"""A table and a topic that were made a moment ago: AWS-FACTS 23 and 24."""
+
+from __future__ import annotations
+
+import pytest
+from botocore.awsrequest import AWSResponse
+
+from ordernotify import provision
+from ordernotify.aws.waiting import Patience
+from ordernotify.executor import Action, Progress
+from ordernotify.resources.table import Table
+from ordernotify.settings.model import Settings
+from tests.account_snapshot import snapshot
+from tests.aws_answers import Call, Send, changed_answer, refusal
+from tests.moto_account import Account
+from tests.provision_support import ManualClock, planned_actions, set_up, tear_down
+
+MADE_AFTER = 4
+"""How often the table is described before it is active."""
+SETTINGS = Settings(emails=("you@example.com",), alarm_emails=("ops@example.com",))
+
+
+class NewTable:
+    """A table that is CREATING for a while and has no tags meanwhile; they come one call later still."""
+
+    def __init__(self) -> None:
+        self.described = 0
+        self.tags_asked = 0
+
+    def __call__(self, call: Call, send: Send) -> AWSResponse:
+        if call.operation == "DescribeTable":
+            self.described += 1
+            if self.described <= MADE_AFTER:
+                return changed_answer(send(), lambda body: body["Table"].update(TableStatus="CREATING"))
+        if call.operation == "ListTagsOfResource":
+            self.tags_asked += 1
+            if self.described <= MADE_AFTER + 1:
+                return refusal(call, "ResourceNotFoundException", "Requested resource not found: ResourcArn")
+        return send()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> ManualClock:
+    clock = ManualClock()
+    monkeypatch.setattr(Table, "reading", Patience(clock))
+    return clock
+
+
+def test_row_23_a_table_that_is_being_made_is_waited_for_before_its_tags_are_read(
+    account: Account, clock: ManualClock
+) -> None:
+    set_up(SETTINGS, account.cloud())
+    account.interfere = new = NewTable()
+    planned = provision.plan(provision.declare(SETTINGS, account.cloud()))
+    assert planned.changes == ()
+    assert new.tags_asked == 2, "never while it is CREATING, and once more when it was not known yet"
+    assert clock.sleeps
+
+
+@pytest.mark.usefixtures("clock")
+def test_row_23_a_teardown_at_that_moment_removes_the_table(account: Account) -> None:
+    set_up(SETTINGS, account.cloud())
+    account.interfere = NewTable()
+    tear_down(SETTINGS, account.cloud())
+    assert snapshot(account.client) == {}
+
+
+@pytest.mark.usefixtures("clock")
+def test_row_23_setup_that_was_cut_off_while_the_table_is_made_goes_on(account: Account) -> None:
+    cloud = account.cloud()
+    resources = provision.declare(SETTINGS, cloud)
+    events = provision.apply(resources, provision.plan(resources), ManualClock())
+    for event in events:
+        if event.item.key == "table" and event.progress is Progress.STARTED:
+            break
+    events.close()
+    account.interfere = NewTable()
+    set_up(SETTINGS, account.cloud())
+    account.interfere = lambda _call, send: send()
+    assert provision.plan(provision.declare(SETTINGS, account.cloud())).changes == ()
+
+
+def test_row_24_a_new_topic_that_is_not_known_yet_is_waited_for(account: Account) -> None:
+    unknown = {"SetTopicAttributes": 3, "Subscribe": 2}
+
+    def interfere(call: Call, send: Send) -> AWSResponse:
+        if unknown.get(call.operation, 0) > 0:
+            unknown[call.operation] -= 1
+            return refusal(call, "NotFound", "Topic does not exist", 404)
+        return send()
+
+    account.interfere = interfere
+    set_up(SETTINGS, account.cloud())
+    assert set(unknown.values()) == {0}
+    account.interfere = lambda _call, send: send()
+    assert provision.plan(provision.declare(SETTINGS, account.cloud())).changes == ()
+
+
+def test_row_24_setup_again_makes_a_topic_that_reads_as_missing_its_own(account: Account) -> None:
+    set_up(SETTINGS, account.cloud())
+
+    def interfere(call: Call, send: Send) -> AWSResponse:
+        reads = call.service == "sns" and call.operation in {"GetTopicAttributes", "ListSubscriptionsByTopic"}
+        return refusal(call, "NotFound", "Topic does not exist", 404) if reads else send()
+
+    account.interfere = interfere
+    planned = provision.plan(provision.declare(SETTINGS, account.cloud()))
+    assert planned_actions(planned)["topic"] is Action.CREATE
+    set_up(SETTINGS, account.cloud())
+    account.interfere = lambda _call, send: send()
+    assert provision.plan(provision.declare(SETTINGS, account.cloud())).changes == ()
