@@ -56,10 +56,10 @@ def test_another_number_is_put(account: Account, cloud: Cloud) -> None:
     assert reserved(account) == 30
 
 
-def test_a_function_that_was_turned_off_by_hand_is_told(account: Account, cloud: Cloud) -> None:
+def test_a_function_that_was_throttled_by_hand_is_told(account: Account, cloud: Cloud) -> None:
     set_up(RESERVED, cloud)
-    account.client("lambda").put_function_concurrency(FunctionName=NAME, ReservedConcurrentExecutions=0)
-    assert changes_planned(declared(cloud), "concurrency") == {"reserved": (0, 20)}
+    account.client("lambda").put_function_concurrency(FunctionName=NAME, ReservedConcurrentExecutions=1)
+    assert changes_planned(declared(cloud), "concurrency") == {"reserved": (1, 20)}
 
 
 def test_what_is_no_longer_described_is_given_back(account: Account, cloud: Cloud) -> None:

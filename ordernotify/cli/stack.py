@@ -54,7 +54,6 @@ def setup(
     cloud, names = run.open()
     from ordernotify import provision
     from ordernotify.render import note, plans
-    from ordernotify.render.production import show_production
     from ordernotify.resources.mailboxes import notes_on_mailboxes
     from ordernotify.stack.discovery import with_own_role
     from ordernotify.stack.former import with_orders_told
@@ -63,7 +62,6 @@ def setup(
     settings = run.settings(with_own_role(cloud, names, run.stack))
     resources = _declared(settings, cloud)
     planned = with_orders_told(cloud, settings.names, provision.plan(resources, adopt=adopt))
-    show_production(settings, planned)
     if not (adopt or dry_run):
         provision.check_not_managed_elsewhere(planned, run.stack)
     if dry_run:
@@ -94,11 +92,17 @@ def setup(
 
 
 def _declared(settings: Settings, cloud: Cloud) -> tuple[Resource[Any], ...]:
-    """List the stack's resources, those under former names too; says where it could not look for these."""
+    """List the stack's resources, those under former names too; says where it could not look for these.
+
+    Says what `--production` adds, too.
+    """
     from ordernotify import provision
     from ordernotify.render import note
+    from ordernotify.render.production import show_production
     from ordernotify.stack.former import find_former
 
+    if settings.production:
+        show_production(settings)
     former = find_former(cloud, settings.names, settings.stack)
     if former.unread:
         note(former.unread)

@@ -103,11 +103,28 @@ def _statements(rights: set[_Right]) -> list[dict[str, Any]]:
     services: dict[str, list[_Right]] = {}
     for right in sorted(least):
         services.setdefault(right.action.partition(":")[0], []).append(right)
-    return [
+    shortest = [
         statement
         for listed in services.values()
         for statement in min(_by_action(listed), _by_resource(listed), key=lambda one: len(json.dumps(one)))
     ]
+    return _merged(shortest)
+
+
+def _merged(statements: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Join the statements of several services on the same resources, such as listings on `*`."""
+    joined: dict[str, dict[str, Any]] = {}
+    for one in statements:
+        key = json.dumps([one["Resource"], one.get("Condition")])
+        known = joined.setdefault(key, one)
+        if known is not one:
+            actions = [*_listed(known["Action"]), *_listed(one["Action"])]
+            joined[key] = {**known, "Action": actions}
+    return list(joined.values())
+
+
+def _listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
 
 
 def _by_action(rights: Sequence[_Right]) -> list[dict[str, Any]]:

@@ -8,14 +8,11 @@ from ordernotify.render import err
 from ordernotify.settings.production import in_effect
 
 if TYPE_CHECKING:
-    from ordernotify.executor import Plan
     from ordernotify.settings.model import Settings
 
 
-def show_production(settings: Settings, planned: Plan) -> None:
-    """Print what is described beyond the defaults, where it was asked for and something is to be done."""
-    if not (settings.production and planned.changes):
-        return
+def show_production(settings: Settings) -> None:
+    """Print what is described beyond the defaults, as far as nothing else was told."""
     err.print("Production adds (prices in USD, us-east-1):")
     for one in in_effect(settings):
         err.print(f"  {one.what}: {one.cost}")

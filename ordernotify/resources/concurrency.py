@@ -51,7 +51,7 @@ class Concurrency(Resource[ConcurrencyState]):
     def calls(self) -> Mapping[Verb, Calls]:
         """Everything is on the function."""
         calls = {
-            Verb.FIND: "GetFunctionConcurrency",
+            Verb.FIND: "GetFunction",
             Verb.CREATE: "PutFunctionConcurrency",
             Verb.UPDATE: "PutFunctionConcurrency",
             Verb.DELETE: "DeleteFunctionConcurrency",
@@ -66,13 +66,13 @@ class Concurrency(Resource[ConcurrencyState]):
     def find(self) -> Live[ConcurrencyState] | None:
         """Read what is reserved; None if nothing is."""
         try:
-            answer = self.cloud.lambda_.get_function_concurrency(FunctionName=self.name)
+            answer = self.cloud.lambda_.get_function(FunctionName=self.name)
         except ClientError as error:
             if has_code(error, _ABSENT):
                 return None
             raise
         # Without a reservation AWS leaves the number out, and emulators say null. 0 turns the function off.
-        reserved: int | None = answer.get("ReservedConcurrentExecutions")
+        reserved: int | None = answer.get("Concurrency", {}).get("ReservedConcurrentExecutions")
         return None if reserved is None else Live("", ConcurrencyState(reserved))
 
     def create(self, step: Step) -> Live[ConcurrencyState]:
