@@ -4,7 +4,7 @@ STAMP := $(VENV)/.installed
 # The longer proofs of `make test-all`; each is the same test as in `make test`, over more cases.
 PROOFS := HYPOTHESIS_PROFILE=thorough ORDERNOTIFY_FAULT_MATRIX=full ORDERNOTIFY_KILL_ROUNDS=10
 
-.PHONY: demo test test-all checkov-env lint docs audit constraints clean
+.PHONY: demo test test-all test-browser checkov-env screenshots lint docs audit constraints clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -20,7 +20,7 @@ lint: $(STAMP)
 	$(VENV)/bin/mypy
 
 test: lint  ## ruff, mypy strict, every test but the long ones, and the coverage floor
-	$(VENV)/bin/pytest -n 2 -m 'not long' --cov --cov-report=term:skip-covered
+	$(VENV)/bin/pytest -n 2 -m 'not long and not browser' --cov --cov-report=term:skip-covered
 
 checkov-env: .venv-checkov/bin/checkov  ## Checkov in an environment of its own: it pins an old boto3
 
@@ -33,6 +33,12 @@ test-all: $(STAMP) checkov-env  ## what `make test` leaves out: long tests, ever
 
 docs: $(STAMP)  ## write the pages that are made from the program
 	$(VENV)/bin/python docs/generate.py
+
+test-browser: $(STAMP)  ## the local page in the system's Chromium; skipped where there is none
+	$(VENV)/bin/pytest -m browser -rs tests/browser
+
+screenshots: $(STAMP)  ## the pictures in docs/images, from a real run in the system's Chromium
+	$(VENV)/bin/python -m tests.browser.screenshots docs/images
 
 audit: $(STAMP)  ## known weaknesses in the dependencies; asks the advisory service of the package index
 	$(VENV)/bin/python -m pip install --quiet pip-audit

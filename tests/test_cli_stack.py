@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from ordernotify import provision
@@ -30,7 +33,11 @@ def test_a_first_setup_asks_nothing(typed: Typed) -> None:
     done = typed("setup")
     assert done.exit_code == 0, done.output
     assert "Change what exists?" not in done.stderr
-    assert done.stdout.startswith("Stack default is ready.\n")
+    assert re.match(r"Stack default is ready \(\d+ resources, \d+\.\d s\)\.\n", done.stdout)
+    # A line for each resource, when it is made; no plan before it.
+    assert "Plan:" not in done.stderr
+    made = [line for line in done.stderr.splitlines() if ", 0." in line or " created, " in line]
+    assert len(made) == int(re.search(r"\((\d+) resources", done.stdout)[1])  # type: ignore[index]
 
 
 @pytest.mark.parametrize(("answer", "status", "changed"), [("n", 1, False), ("", 1, False), ("y", 0, True)])
@@ -68,14 +75,14 @@ def test_without_a_terminal_a_replacement_takes_yes(account: Account, cloud: Clo
     ("answers", "status", "left"),
     [
         (("n",), 1, "everything"),
-        (("", ""), 1, "everything"),
-        (("y", ""), 0, "the table"),
-        (("y", "y"), 0, "the table"),
-        (("y", "Default"), 0, "the table"),
-        (("y", "default"), 0, "nothing"),
+        (("",), 1, "everything"),
+        (("Delete",), 1, "everything"),
+        (("keep",), 0, "the table"),
+        (("export",), 0, "nothing"),
+        (("delete",), 0, "nothing"),
     ],
 )
-def test_the_orders_are_deleted_only_for_the_stacks_name(
+def test_one_question_tells_what_becomes_of_the_orders(
     account: Account,
     cloud: Cloud,
     answered: Answered,
@@ -94,6 +101,9 @@ def test_the_orders_are_deleted_only_for_the_stacks_name(
     assert bool(functions) is (left == "everything")
     if left != "nothing":
         assert dynamodb.scan(TableName=TABLE)["Items"] == [ORDER]
+    exported = Path("orders-default.jsonl")
+    assert exported.exists() is (answers == ("export",))
+    assert not exported.exists() or "order-1" in exported.read_text()
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -11,7 +12,8 @@ import pytest
 
 from ordernotify.aws.session import Cloud
 from ordernotify.orders.items import OrderCount, count_orders
-from ordernotify.stack.health import ALARMS, AlarmState, ErrorLine, last_errors, read_alarms
+from ordernotify.render.plans import _error_text
+from ordernotify.stack.health import ALARMS, AlarmState, ErrorLine, _error_line, last_errors, read_alarms
 from tests.orders_fakes import NAMES, mocked_cloud, put
 
 
@@ -74,3 +76,17 @@ def test_the_last_errors_are_read_oldest_first(cloud: Cloud) -> None:
     )
     found = last_errors(cloud, NAMES, now - 1000)
     assert found == tuple(ErrorLine("", f"m{n}", "o") for n in (2, 3, 4))
+
+
+def test_the_cause_of_an_error_is_told_in_a_line() -> None:
+    failure = {"step": "publish", "code": "NotFound", "message": "Topic does not exist", "attempts": 1}
+    line = _error_line(
+        {
+            "timestamp": "2026-01-01T00:00:00.000Z",
+            "orderId": "c67590bd-1",
+            "error": failure,
+            "message": "Order received",
+        }
+    )
+    assert line.message == "publish failed: Topic does not exist"
+    assert re.fullmatch(r"\d\d:\d\d:\d\d c67590bd publish failed: Topic does not exist", _error_text(line))

@@ -50,7 +50,7 @@ def run(cloud: Cloud, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
 def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeApi]:
     """Let `send-order` find a fake API."""
     with running_api() as api:
-        monkeypatch.setattr(sending, "find_access", lambda _run, _cloud, _key_file: Access(api.url, None))
+        monkeypatch.setattr(sending, "find_access", lambda *_: Access(api.url, None))
         yield api
 
 
@@ -360,7 +360,7 @@ class TestListing:
     def test_a_stack_that_does_not_exist_is_told(self, run: Run) -> None:
         result = run("list-orders", "--stack", "nope")
         assert (result.exit_code, result.stdout) == (1, "")
-        assert "there is no orders' table FileMetadata-nope here" in result.stderr
+        assert "there is no stack nope here" in result.stderr
         assert "ordernotify setup" in result.stderr
 
 
@@ -478,9 +478,10 @@ from ordernotify.aws.session import local_cloud
 from ordernotify.cli import app, orders, sending
 from ordernotify.cli.access import Access
 from ordernotify.cli.run import Run
+from ordernotify.settings.names import Names
 url, *command = sys.argv[1:]
-sending.find_access = lambda run, cloud, key_file: Access(url, None)
-Run.cloud = lambda self: local_cloud("http://127.0.0.1:1")
+sending.find_access = lambda *_: Access(url, None)
+Run.open = lambda self: (local_cloud("http://127.0.0.1:1"), Names())
 app(command)
 """
 
@@ -512,3 +513,19 @@ def test_ctrl_c_ends_with_130_and_a_truthful_summary(api: FakeApi, tmp_path: Pat
     assert summary["accepted"] == summary["sent"] == len(api.orders)
     assert b"Error: interrupted\nHint: Send the same file again" in err
     assert b"Traceback" not in err
+
+
+def test_bulk_shows_the_first_orders_that_were_not_taken(run: Run, api: FakeApi, tmp_path: Path) -> None:
+    (tmp_path / "orders.jsonl").write_text("".join(f"broken {number}\n" for number in range(5)))
+    result = send(run, "--file", "orders.jsonl", "--quiet")
+    assert result.exit_code == 1
+    shown = [line.strip().partition(":")[0] for line in result.stderr.splitlines()]
+    assert shown == ["line 1", "line 2", "line 3"]
+
+
+def test_a_table_has_no_trailing_blanks_when_piped(run: Run, cloud: Cloud) -> None:
+    put(cloud, "a", customerName="A", productName="long product name")
+    put(cloud, "b", customerName="B", productName="x")
+    shown = run("list-orders", "--columns", "customerName,productName").stdout
+    assert shown.splitlines()[1:]
+    assert all(line == line.rstrip() for line in shown.splitlines())

@@ -40,6 +40,7 @@ WITHOUT_RESOURCE = {
     "sqs:ListQueues": "lists",
     "xray:PutTelemetryRecords": "X-Ray has no resources for sending",
     "xray:PutTraceSegments": "X-Ray has no resources for sending",
+    "tag:GetResources": "lists",
     "sns:Unsubscribe": "SNS has no permissions on single subscriptions",
     "sns:GetSubscriptionAttributes": "SNS has no permissions on single subscriptions",
     "sns:SetSubscriptionAttributes": "SNS has no permissions on single subscriptions",

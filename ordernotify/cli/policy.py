@@ -15,7 +15,7 @@ from ordernotify.cli.options import SETTING_OPTIONS
 from ordernotify.cli.run import Run, command
 from ordernotify.errors import AccessDeniedError, UsageError
 from ordernotify.settings.model import Settings
-from ordernotify.settings.names import Target
+from ordernotify.settings.names import Names, Target
 
 if TYPE_CHECKING:
     from ordernotify.aws.session import Cloud
@@ -57,7 +57,8 @@ def setup(run: Run) -> None:
     from ordernotify.iam import policies
 
     settings = _described(run, cloud, as_recorded=False)
-    more = (*_finding_calls(cloud, run, settings), *provision.setup_calls(_declared(settings, cloud)))
+    finding = _finding_calls(cloud, run.told_names, settings.role_path)
+    more = (*finding, *provision.setup_calls(_declared(settings, cloud)))
     _show(policies.policy(more, cloud))
 
 
@@ -74,7 +75,7 @@ def operate(run: Run, receiver: ReceiverOption = None) -> None:
     from ordernotify.iam import policies
 
     settings = _described(run, cloud)
-    more = (*_finding_calls(cloud, run, settings), *operate_calls(cloud, settings, _receivers(receiver)))
+    more = operate_calls(cloud, settings, _receivers(receiver))
     _show(policies.policy((*provision.status_calls(_declared(settings, cloud)), *more), cloud))
 
 
@@ -89,8 +90,8 @@ def import_orders(run: Run) -> None:
     from ordernotify.orders import restore
 
     settings = _described(run, cloud)
-    more = (*_finding_calls(cloud, run, settings), *restore.calls(cloud, settings.names))
-    _show(policies.policy(more, cloud))
+    finding = _finding_calls(cloud, run.told_names, settings.role_path)
+    _show(policies.policy((*finding, *restore.calls(cloud, settings.names)), cloud))
 
 
 @command(policy_app, "teardown", SETTING_OPTIONS)
@@ -108,7 +109,7 @@ def teardown(run: Run, receiver: ReceiverOption = None) -> None:
 
     settings = _described(run, cloud)
     more = (
-        *_finding_calls(cloud, run, settings),
+        *_finding_calls(cloud, run.told_names, settings.role_path),
         *endpoint.calls(cloud, settings.names),
         *count_calls(cloud, settings.names),
         *delivery.calls(_receivers(receiver)),
@@ -146,6 +147,7 @@ def operate_calls(cloud: Cloud, settings: Settings, receivers: Sequence[str]) ->
     names = settings.names
     tables = (names, *former_tables(cloud, names, settings.stack))
     return (
+        *_finding_calls(cloud, names, settings.role_path),
         *endpoint.calls(cloud, names),
         *signing.calls(cloud, settings),
         *pace.calls(cloud, names),
@@ -177,12 +179,11 @@ def _receivers(given: list[str] | None) -> list[str]:
     return [endpoint.address for endpoint in endpoints]
 
 
-def _finding_calls(cloud: Cloud, run: Run, settings: Settings) -> Calls:
+def _finding_calls(cloud: Cloud, names: Names, role_path: str) -> Calls:
     """List what finding the stack's names calls, whatever they turn out to be."""
     from ordernotify.stack import discovery, former
 
-    finding = discovery.naming_calls(cloud, run.told_names, settings.role_path)
-    return (*finding, *former.former_calls())
+    return (*discovery.naming_calls(cloud, names, role_path), *former.former_calls())
 
 
 def _declared(settings: Settings, cloud: Cloud) -> tuple[Resource[Any], ...]:

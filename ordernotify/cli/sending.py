@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ordernotify.orders.bulk import Rejected, Summary
     from ordernotify.orders.source import Record
 
+SHOWN_REJECTS = 3
+"""How many of the orders that were not taken are shown with their reasons."""
 BULK_CONCURRENCY = 8
 """Below the 10 that a new AWS account's functions may run at the same time."""
 
@@ -283,21 +285,29 @@ def _send_all(
 
     if careful:
         note(f"At most {careful.most} orders a second: {careful.reason}")
+    first: list[Rejected] = []
+
+    def refuse(rejected: Rejected) -> None:
+        if len(first) < SHOWN_REJECTS:
+            first.append(rejected)
+        reject(rejected)
+
     with _rejects(bulk.rejects) as reject, sending(total, position) as tick:
         sender = BulkRun(
-            records, client.send, concurrency=bulk.concurrency, rate=bulk.rate, reject=reject, clock=clock
+            records, client.send, concurrency=bulk.concurrency, rate=bulk.rate, reject=refuse, clock=clock
         )
         summary = sender.run(tick)
-    _show(summary, bulk, from_file=position is not None)
+    _show(summary, first, bulk, from_file=position is not None)
 
 
-def _show(summary: Summary, bulk: _Bulk, *, from_file: bool) -> None:
+def _show(summary: Summary, first: Sequence[Rejected], bulk: _Bulk, *, from_file: bool) -> None:
     from ordernotify.render import orders as screen
 
     if bulk.json:
         screen.show_summary_json(summary)
     else:
         screen.show_summary(summary)
+    screen.show_rejects(sorted(first, key=lambda rejected: rejected.line))
     screen.show_summary_notes(summary, from_file=from_file, rejects=bulk.rejects)
     if summary.interrupted:
         raise typer.Exit(EXIT_INTERRUPTED)

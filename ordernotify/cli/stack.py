@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Mapping
 from contextlib import closing, suppress
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -65,18 +69,18 @@ def setup(
     if not (adopt or dry_run):
         provision.check_not_managed_elsewhere(planned, run.stack)
     if dry_run:
-        if json:
-            plans.show_report_json(report(settings, cloud, planned))
-        else:
-            plans.show_plan(planned, to_stdout=True)
+        _show_dry_run(settings, cloud, planned, json=json)
         if exit_code and planned.changes:
             raise typer.Exit(EXIT_DIFFERENCES)
         return
     live: Mapping[str, AnyLive] = {}
+    began = time.monotonic()
     if planned.changes:
-        plans.show_plan(planned)
+        plans.show_what_changes(planned)
         _confirm_changes(planned, yes)
+        began = time.monotonic()
         live = _apply(resources, planned)
+    seconds = time.monotonic() - began
     if save:
         _save(run)
     for line in (
@@ -88,7 +92,17 @@ def setup(
     if json:
         plans.show_report_json(result)
     else:
-        plans.show_setup_result(result, changed=bool(planned.changes))
+        plans.show_setup_result(result, seconds if planned.changes else None)
+
+
+def _show_dry_run(settings: Settings, cloud: Cloud, planned: Plan, *, json: bool) -> None:
+    from ordernotify.render import plans
+    from ordernotify.stack.report import report
+
+    if json:
+        plans.show_report_json(report(settings, cloud, planned))
+    else:
+        plans.show_plan(planned, to_stdout=True)
 
 
 def _declared(settings: Settings, cloud: Cloud) -> tuple[Resource[Any], ...]:
@@ -298,9 +312,16 @@ def teardown(
     provision.check_not_managed_elsewhere(planned, run.stack)
     if planned.changes:
         plans.show_plan(planned)
-        if not yes and _confirm_teardown(cloud, settings, planned, ask_for_orders=delete_orders is None):
+        fate = OrdersFate.KEEP if yes else _ask_teardown(cloud, settings, planned, ask=delete_orders is None)
+        if fate is OrdersFate.DELETE:
             planned = provision.plan_teardown(resources, delete_orders=True)
         _apply(resources, planned)
+        if fate is OrdersFate.EXPORT:
+            # Only now: nobody can store an order any more that the file would not hold.
+            _export(cloud, settings)
+            rest = provision.plan_teardown(resources, delete_orders=True)
+            _apply(resources, rest)
+            planned = replace(rest, items=(*planned.changes, *rest.items))
     if json:
         json_document(plans.teardown_document(planned))
     else:
@@ -308,29 +329,53 @@ def teardown(
     _stop_unused_cloud(cloud)
 
 
-def _confirm_teardown(cloud: Cloud, settings: Settings, planned: Plan, *, ask_for_orders: bool) -> bool:
-    """Ask whether to go on; returns whether the orders are to be deleted after all."""
+class OrdersFate(StrEnum):
+    """What becomes of the orders of a stack that is removed."""
+
+    KEEP = "keep"
+    EXPORT = "export"
+    DELETE = "delete"
+
+
+def _ask_teardown(cloud: Cloud, settings: Settings, planned: Plan, *, ask: bool) -> OrdersFate:
+    """Ask once whether to go on, and (`ask`) what becomes of the orders; any other answer changes nothing."""
     from ordernotify.orders.items import count_orders
     from ordernotify.render import note
 
     if not sys.stdin.isatty():
         raise OrderNotifyError("there is no terminal to ask at", "Read the plan above, then add --yes.")
     counted = count_orders(cloud, settings.names)
-    if not ask_for_orders or counted is None or not any(item.keeps_orders for item in planned.items):
+    if not ask or counted is None or not any(item.keeps_orders for item in planned.items):
         typer.confirm(f"Remove this of the stack {settings.stack}?", abort=True, err=True)
-        return False
+        return OrdersFate.KEEP
     number = f"{counted.orders}" if counted.complete else f"at least {counted.orders}"
     table = settings.names.table
     note(f"The table {table} holds {number} orders, {counted.pending} of them not announced yet.")
-    note("`ordernotify export-orders orders.jsonl` saves them first.")
-    typer.confirm(f"Remove the stack {settings.stack} and keep the table?", abort=True, err=True)
-    answer = typer.prompt(
-        f"Type {settings.stack} to delete the table with all orders too, or press Enter to keep it",
-        default="",
-        show_default=False,
-        err=True,
-    )
-    return bool(answer == settings.stack)
+    note(f"  keep: they stay in the table; export: they go to {_export_file(settings)} and are deleted;")
+    note("  delete: they are deleted; Enter: nothing is removed.")
+    question = f"Remove the stack {settings.stack}, and its orders? [keep/export/delete]"
+    answer = typer.prompt(question, default="", show_default=False, err=True)
+    if answer not in set(OrdersFate):
+        raise typer.Abort
+    return OrdersFate(answer)
+
+
+def _export_file(settings: Settings) -> Path:
+    """Name a file that does not exist yet."""
+    names = (f"orders-{settings.stack}{number}.jsonl" for number in ("", *range(2, 1000)))
+    return next(path for path in map(Path, names) if not path.exists())
+
+
+def _export(cloud: Cloud, settings: Settings) -> None:
+    from ordernotify.orders.export import export_orders
+    from ordernotify.orders.files import Format
+    from ordernotify.render.orders import show_exported
+    from ordernotify.render.progress import counting
+
+    file = str(_export_file(settings))
+    with counting("exporting") as tick:
+        count = export_orders(cloud, settings.names, file, Format.JSONL, progress=tick)
+    show_exported(count, file)
 
 
 def _stop_unused_cloud(cloud: Cloud) -> None:

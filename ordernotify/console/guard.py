@@ -47,7 +47,8 @@ class Guard:
 
     def __init__(self, app: ASGIApp, token: str, port: int) -> None:
         """Take the application, its secret, and the port that it listens on."""
-        self._app = app
+        self.app = app
+        """What is guarded."""
         self._token = token
         self._cookie = f"ordernotify-{port}"
         self._hosts = frozenset(f"{name}:{port}" for name in LOOPBACK)
@@ -56,7 +57,7 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer 403 to strangers, with the security headers on every answer."""
         if scope["type"] == "lifespan":
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
             return
 
         async def send_guarded(message: Message) -> None:
@@ -65,7 +66,7 @@ class Guard:
             await send(message)
 
         answer = self._answer_to(scope) if scope["type"] == "http" else _refused("HTTP only")
-        await (answer or self._app)(scope, receive, send_guarded)
+        await (answer or self.app)(scope, receive, send_guarded)
 
     def _answer_to(self, scope: Scope) -> Response | None:
         """Refuse, or welcome somebody who has the token; None lets the request through."""

@@ -16,7 +16,7 @@ from ordernotify.console.newest import NewestOrders
 from ordernotify.console.site import Site
 from ordernotify.console.templating import render_page
 from ordernotify.console.threads import in_thread
-from ordernotify.errors import OrderNotifyError, StackNotFoundError
+from ordernotify.errors import OrderNotifyError, StackNotFoundError, UsageError
 
 Values = Mapping[str, Any]
 Handler = Callable[[Request], Awaitable[Response]]
@@ -46,17 +46,20 @@ class Desk:
 
     def page(self, request: Request, template: str, values: Values, status: int = 200) -> Response:
         """Render a page inside the frame that all pages have."""
+        return HTMLResponse(render_page(template, {**self.frame(request.url.path), **values}), status)
+
+    def frame(self, path: str) -> Values:
+        """Return what the frame of the page at `path` shows."""
         site = self.site
-        frame = {
+        return {
             "navigation": [page for page in _PAGES if site.is_local or page[0] != "/inbox"],
-            "path": request.url.path,
+            "path": path,
             "stack": site.stack,
             "place": site.place,
             "is_local": site.is_local,
             "writes": site.writes,
             "figures": figures(self.hub.snapshot, site.names),
         }
-        return HTMLResponse(render_page(template, {**frame, **values}), status)
 
 
 def desk(request: Request) -> Desk:
@@ -86,8 +89,9 @@ def reading(template: str, read: Callable[[Desk, Request], Values]) -> Handler:
 def trouble(request: Request, error: OrderNotifyError) -> Response:
     """Show an error as its command would, with what to do about it."""
     absent = isinstance(error, StackNotFoundError)
+    status = 404 if absent else 400 if isinstance(error, UsageError) else 503
     values = {"absent": absent, "message": error.message, "hint": error.hint}
-    return desk(request).page(request, "trouble.html", values, 404 if absent else 503)
+    return desk(request).page(request, "trouble.html", values, status)
 
 
 def is_refresh(request: Request) -> bool:

@@ -7,13 +7,12 @@ import secrets
 import signal
 import socket
 from collections.abc import Callable
-from contextlib import closing
 
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
 from ordernotify.console.app import make_app
-from ordernotify.console.guard import LOOPBACK
+from ordernotify.console.guard import LOOPBACK, Guard
 from ordernotify.console.site import Site
 from ordernotify.errors import OrderNotifyError
 from ordernotify.watch.watcher import Watcher
@@ -30,9 +29,9 @@ def serve_console(site: Site, watcher: Watcher, port: int, ready: Callable[[str]
     listening = _listen(port)
     port = listening.getsockname()[1]
     token = secrets.token_urlsafe(32)
-    with closing(listening):
-        ready(f"http://{LOOPBACK[0]}:{port}/?token={token}")
-        asyncio.run(_serve(make_app(site, watcher, token, port), listening))
+    address = f"http://{LOOPBACK[0]}:{port}/?token={token}"
+    app = make_app(site, watcher, token, port)
+    asyncio.run(_serve(app, listening.detach(), lambda: ready(address)))
 
 
 def _listen(port: int) -> socket.socket:
@@ -50,13 +49,20 @@ def _listen(port: int) -> socket.socket:
     return listening
 
 
-async def _serve(app: object, listening: socket.socket) -> None:
+async def _serve(app: Guard, listening: int, ready: Callable[[], None]) -> None:
     config = Config()
-    config.bind = [f"fd://{listening.fileno()}"]
+    config.bind = [f"fd://{listening}"]
     config.graceful_timeout = GRACE_SECONDS
     config.accesslog = config.errorlog = None
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for one in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(one, stop.set)
-    await serve(app, config, shutdown_trigger=stop.wait)  # type: ignore[arg-type]
+
+    ready()
+
+    async def stopped() -> None:
+        await stop.wait()
+        # Connections without a request are cut; asyncio would tell of each of them.
+        loop.set_exception_handler(lambda _loop, _context: None)
+
+    await serve(app, config, shutdown_trigger=stopped)  # type: ignore[arg-type]

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from ordernotify.render.hints import pasteable
@@ -47,6 +48,17 @@ def configure(*, quiet: bool, color: str) -> None:
     err.quiet = quiet
     for console in (out, err, alert):
         console.use_color(color)
+
+
+def show_table(table: Table) -> None:
+    """Print a table; where no terminal is, without the blanks that fill its last column."""
+    if out.is_terminal:
+        out.print(table, soft_wrap=False)
+        return
+    with out.capture() as captured:
+        out.print(table, soft_wrap=False)
+    for line in captured.get().splitlines():
+        out.print(Text.from_ansi(line.rstrip()))
 
 
 def clean(text: object) -> str:

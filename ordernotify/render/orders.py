@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
-from ordernotify.render import clean, err, error, json_document, json_text, note, out
+from ordernotify.render import alert, clean, error, json_document, json_text, note, one_line, out, show_table
 
 if TYPE_CHECKING:
-    from ordernotify.orders.bulk import Summary
+    from ordernotify.orders.bulk import Rejected, Summary
     from ordernotify.orders.post import Answer
     from ordernotify.orders.redrive import Redriven
     from ordernotify.orders.restore import Restored
@@ -50,7 +50,7 @@ def show_answer(answer: Answer, key: str) -> None:
     answered = f"the API answered {answer.status}: " if answer.status else ""
     error(f"{what}{tries}: {answered}{answer.message}", _advice(answer, key))
     for fault in answer.faults:
-        err.print(f"  {clean(fault.field) or 'the order'}: {clean(fault.message)}")
+        alert.print(f"  {clean(fault.field) or 'the order'}: {clean(fault.message)}")
 
 
 def _advice(answer: Answer, key: str) -> str:
@@ -92,7 +92,7 @@ def show_orders(orders: Iterable[Mapping[str, Any]], columns: Sequence[str] = CO
     for rows in _chunks(iter(orders)):
         count += len(rows)
         # The console does not wrap by itself (long lines of logs must stay whole); a table has to.
-        out.print(_table(rows, columns), soft_wrap=False)
+        show_table(_table(rows, columns))
     return count
 
 
@@ -166,7 +166,7 @@ def show_order(order: Mapping[str, Any]) -> None:
         value = order[field]
         text = clean(value if isinstance(value, str) else json_text(value))
         grid.add_row(Text(" ".join(clean(field).split())), Text(text))
-    out.print(grid, soft_wrap=False)
+    show_table(grid)
 
 
 def show_restored(counts: Mapping[str, int], file: str, *, json: bool) -> None:
@@ -180,7 +180,7 @@ def show_restored(counts: Mapping[str, int], file: str, *, json: bool) -> None:
 
 def show_refused(restored: Restored) -> None:
     """Print a line of the file that was not brought back, and why."""
-    err.print(f"line {restored.line}: {clean(restored.reason)}")
+    alert.print(f"line {restored.line}: {clean(restored.reason)}")
 
 
 def show_exported(count: int, file: str) -> None:
@@ -211,6 +211,13 @@ def show_summary(summary: Summary) -> None:
 
 def _percentiles(summary: Summary) -> tuple[tuple[int, float], ...]:
     return (50, summary.p50), (95, summary.p95), (99, summary.p99)
+
+
+def show_rejects(rejects: Sequence[Rejected]) -> None:
+    """Print some orders that were not taken, each with its line and why."""
+    for rejected in rejects:
+        line = f"line {rejected.line}: " if rejected.line else ""
+        alert.print(Text(f"  {line}{one_line(rejected.reason)}", "red"))
 
 
 def show_summary_notes(summary: Summary, *, from_file: bool, rejects: str) -> None:
@@ -268,7 +275,7 @@ def show_pending(orders: Iterable[Mapping[str, Any]], *, json: bool) -> None:
 
 def show_failure(failure: Redriven) -> None:
     """Print an order whose notification could not be sent, and why."""
-    err.print(f"{clean(failure.order_id)}: {clean(failure.reason)}")
+    alert.print(f"{clean(failure.order_id)}: {clean(failure.reason)}")
 
 
 def show_undelivered(order_ids: Sequence[str], *, json: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from rich.live import Live as LiveDisplay
@@ -13,12 +14,12 @@ from rich.table import Table
 from rich.text import Text
 
 from ordernotify.executor import Action, Event, Item, Plan, Progress
-from ordernotify.render import clean, err, json_document, note, out
+from ordernotify.render import clean, err, json_document, note, one_line, out, show_table
 from ordernotify.render.changes import change_lines, counted_items, kind_word, tag_lines, together
 from ordernotify.render.hints import pasteable
 from ordernotify.settings.model import Auth
 from ordernotify.settings.names import Target
-from ordernotify.stack.health import Health
+from ordernotify.stack.health import ErrorLine, Health
 from ordernotify.stack.report import Report
 from ordernotify.stack.verify import TEST_ORDER
 from ordernotify.subscribers.notes import about_pending
@@ -68,6 +69,16 @@ def show_plan(plan: Plan, *, to_stdout: bool = False) -> None:
     counts = {action: sum(item.action is action for item in plan.items) for action in Action}
     words = [f"{counts[action]} to {action}" for action in Action if counts[action] and action in _DONE]
     console.print(f"Plan: {', '.join(words)}." if words else "No changes.")
+
+
+def show_what_changes(plan: Plan) -> None:
+    """Print what a plan changes of what exists; what it only makes is shown while it is made."""
+    made = [item for item in plan.changes if item.action is Action.CREATE]
+    if len(made) < len(plan.changes):
+        show_plan(plan)
+    for item in made:
+        if item.reason and len(made) == len(plan.changes):
+            note(f"{kind_word(item.kind)} {item.name}: {item.reason}")
 
 
 def show_progress(events: Iterable[Event], plan: Plan, on_done: Callable[[Event], None]) -> None:
@@ -165,17 +176,21 @@ def _health_document(health: Health) -> dict[str, Any]:
     }
 
 
-def show_setup_result(report: Report, *, changed: bool) -> None:
-    """Print the invoke URL, a command that tries it, and what is left for the person."""
-    out.print(f"Stack {report.settings.stack} is {'ready' if changed else 'as described'}.")
+def show_setup_result(report: Report, seconds: float | None) -> None:
+    """Print the invoke URL, a command that tries it, and what to do next.
+
+    `seconds` is how long it took to carry the plan out; None where nothing was to be done.
+    """
+    what = "is as described" if seconds is None else "is ready"
+    number = f"{len(report.items)} resources"
+    took = "nothing to change" if seconds is None else f"{seconds:.1f} s"
+    out.print(f"Stack {report.settings.stack} {what} ({number}, {took}).")
     out.print(Text.assemble(("Invoke URL: ", "bold"), report.url or "(none)"))
     out.print(Text("Try it:", "bold"))
     out.print(f"  {curl_line(report.url or '', report.settings.auth, report.region)}")
-    todo = left_to_do(report)
-    if todo:
-        out.print(Text("Left to do:", "bold"))
-        for line in todo:
-            out.print(f"  - {line}")
+    out.print(Text("Next:", "bold"))
+    for line in [*left_to_do(report), "`ordernotify verify` proves the whole way on one order"]:
+        out.print(f"  - {line}")
 
 
 _CREDENTIALS = {
@@ -191,7 +206,7 @@ _CREDENTIALS = {
 
 def curl_line(url: str, auth: Auth, region: str, order: str = EXAMPLE_ORDER, key: str = "") -> str:
     """Write a curl command that posts an order (JSON) and can be pasted into a POSIX shell."""
-    words = ["curl", "-i", "-X", "POST", "-H", "Content-Type: application/json"]
+    words = ["curl", "-i", "-H", "Content-Type: application/json"]
     words += ["-H", f"Idempotency-Key: {key}"] if key else []
     words += ["-d", order, url]
     return shlex.join(words) + _CREDENTIALS[auth].format(region=region)
@@ -235,7 +250,7 @@ def show_status(report: Report, health: Health, api_key: str | None = None) -> N
         table.add_row(Text(*mark), kind_word(item.kind), Text("  ".join(filter(None, words))))
         for line in change_lines(item.changes):
             table.add_row("", "", Text(line, style))
-    out.print(table)
+    show_table(table)
     for line in tag_lines(report.items):
         out.print(Text(f"~ {line}", "yellow"))
     out.print(Text.assemble(("Invoke URL: ", "bold"), report.url or "(none)"))
@@ -249,9 +264,23 @@ def show_status(report: Report, health: Health, api_key: str | None = None) -> N
         note(line)
     _show_orders(health)
     for error in health.errors:
+        out.print(Text(_error_text(error), "red"))
+    differing = [item for item in report.items if item.action not in {Action.NONE, Action.KEEP}]
+    if differing:
+        one = len(differing) == 1
         out.print(
-            Text(f"Error at {error.timestamp}: {clean(error.message)} {error.order_id}".rstrip(), "red")
+            f"{len(differing)} {'difference' if one else 'differences'}; "
+            f"`ordernotify setup` mends {'it' if one else 'them'}."
         )
+
+
+def _error_text(error: ErrorLine) -> str:
+    """Write `01:07:23 c67590bd publish failed: Topic does not exist`, the time in the local zone."""
+    try:
+        when = datetime.fromisoformat(error.timestamp).astimezone().strftime("%H:%M:%S")
+    except ValueError:
+        when = error.timestamp
+    return " ".join(filter(None, (when, clean(error.order_id[:8]), one_line(error.message))))
 
 
 def _alarm_word(state: str) -> str:

@@ -77,5 +77,9 @@ def last_errors(cloud: Cloud, names: Names, since_ms: int, most: int = 3) -> tup
 
 
 def _error_line(fields: Mapping[str, Any]) -> ErrorLine:
-    text = str(fields.get("message") or fields.get("error") or "")
+    cause = fields.get("error")
+    if isinstance(cause, Mapping) and cause.get("message"):
+        text = f"{cause.get('step', 'call')} failed: {cause['message']}"
+    else:
+        text = str(fields.get("message") or cause or "")
     return ErrorLine(str(fields.get("timestamp", "")), text, str(fields.get("orderId") or ""))

@@ -72,7 +72,7 @@ async function later() {
     // The stream says that the page is cut off.
   }
   const slow = parts.some((part) => "slow" in part.dataset) ? SLOW_PAUSE_MS : SHORTEST_PAUSE_MS;
-  setTimeout(() => { running = false; later(); }, Math.max(slow, 2 * (performance.now() - began)));
+  setTimeout(() => { running = false; later(); }, Math.max(slow, performance.now() - began));
 }
 function swap(html, ids) {
   const page = new DOMParser().parseFromString(html, "text/html");
@@ -213,20 +213,34 @@ async function travel(move) {
   hit("subscribers", false);
 }
 
-function listen() {
-  const stream = new EventSource("/events");
-  stream.onmessage = (event) => {
-    const message = JSON.parse(event.data);
-    if (message.state.texts) showState(message.state);
-    refresh(message.news);
-    message.moves.forEach((move, at) => setTimeout(travel, at * 90, move));
-  };
-  stream.onerror = () => beat("lost", "cut off; trying again");
-  addEventListener("pagehide", () => stream.close());
+// A browser allows six connections to one server: one tab holds the stream and tells the others.
+const channel = new BroadcastChannel("ordernotify");
+let last = null;
+function take(message) {
+  if (message.state?.texts) { last = message.state; showState(message.state); }
+  if (message.lost) return beat("lost", "cut off; trying again");
+  refresh(message.news);
+  message.moves.forEach((move, at) => setTimeout(travel, at * 90, move));
 }
+function tell(message) {
+  take(message);
+  channel.postMessage(message);
+}
+function holdStream() {
+  const stream = new EventSource("/events");
+  stream.onmessage = (event) => tell(JSON.parse(event.data));
+  stream.onerror = () => { last = null; tell({ lost: true }); };
+  addEventListener("pagehide", () => stream.close());
+  channel.onmessage = ({ data }) => {
+    if (data.hello && last) channel.postMessage({ state: last, news: [], moves: [] });
+  };
+  return new Promise(() => {}); // until this tab is closed; then the next one takes over
+}
+channel.onmessage = ({ data }) => { if (!data.hello) take(data); };
+channel.postMessage({ hello: true });
 
 localTimes(document);
 for (const tail of find("[data-tail]")) tail.scrollTop = tail.scrollHeight;
 drawWires();
 addEventListener("resize", drawWires);
-listen();
+navigator.locks.request("ordernotify", holdStream);

@@ -1,0 +1,51 @@
+"""A stack on an embedded cloud, its page served by the installed command, and a browser that opens it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.e2e.cloud import free_port, run_command, running_cloud
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+_QUIET = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
+)
+
+
+@contextmanager
+def served_page(folder: Path) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """Set a stack up and serve its page; yields its address, and the environment of commands."""
+    with running_cloud(folder) as cloud:
+        people = ("--email", "jane@example.com", "--phone", "+4915112345678")
+        run_command("setup", *people, environ=cloud.environ)
+        command = [sys.executable, "-m", "ordernotify", "console", "--no-open", "--port", str(free_port())]
+        with subprocess.Popen(
+            command, env=cloud.environ, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        ) as process:
+            assert process.stdout is not None
+            try:
+                yield process.stdout.readline().strip(), cloud.environ
+            finally:
+                process.terminate()
+                process.wait(10)
+
+
+@contextmanager
+def browser() -> Iterator[Browser]:
+    """Start Chromium without a window."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=list(_QUIET))
+        yield started
+        started.close()

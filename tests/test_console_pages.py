@@ -1,0 +1,248 @@
+"""Every page in every state: no stack, an empty one, orders, alarms, a cloud that is gone and comes back."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import tracemalloc
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ordernotify.console.hub import HISTORY_LINES, Hub
+from ordernotify.console.loglines import line_words
+from ordernotify.console.pages import Desk
+from ordernotify.console.templating import render_page
+from ordernotify.local.inbox import Delivery
+from ordernotify.logs.events import LogEvent
+from ordernotify.watch.watcher import NEWEST_ORDERS, Look, Snapshot
+from tests.console_support import NAMES, Console, log_lines, make_stack, put_answer, put_order
+from tests.provision_support import Account
+
+PAGES = ("/", "/send", "/orders", "/logs", "/plots", "/status")
+READING = ("/send", "/orders", "/plots", "/status")
+
+
+@pytest.fixture
+def console(account: Account) -> Console:
+    make_stack(account.cloud())
+    return Console(account.cloud())
+
+
+def test_without_a_stack_every_page_says_so(account: Account) -> None:
+    console = Console(account.cloud())
+    console.look()
+    assert console.ask("/").status_code == 200
+    assert "there is no topic file-upload-notification" in console.ask("/").text
+    for path in ("/send", "/orders", "/status"):
+        answer = console.ask(path)
+        assert answer.status_code == 404
+        assert "ordernotify setup" in answer.text
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_an_empty_stack_has_every_page(console: Console, path: str) -> None:
+    console.look()
+    answer = console.ask(path)
+    assert answer.status_code == 200
+    assert "<h1>" in answer.text
+    assert "data-trouble role" in answer.text
+
+
+def test_an_order_is_in_the_table_the_log_and_on_its_own_page(console: Console) -> None:
+    put_order(console.cloud, "order-number-one", customerName="Ana Müller")
+    put_answer(console.cloud, "order-number-one")
+    console.look()
+    assert console.desk.hub.snapshot.rates.per_minute == 1
+    for path in ("/", "/orders"):
+        assert "Ana Müller" in console.ask(path).text
+    assert "order-number-one" in console.ask("/logs").text
+    page = console.ask("/orders/order-number-one").text
+    for step in ("validated", "stored", "published", "marked"):
+        assert f'<th scope="row">{step}</th>' in page
+    assert "10.0 ms" in page
+    assert "New order order-nu" in page
+
+
+def test_a_pending_order_and_an_alarm_are_seen(console: Console) -> None:
+    put_order(console.cloud, "pending-one", notification="pending")
+    console.cloud.cloudwatch.set_alarm_state(
+        AlarmName=NAMES.alarm("errors"), StateValue="ALARM", StateReason="it is a test"
+    )
+    console.look()
+    page = console.ask("/").text
+    assert 'data-part="function" data-alarm="alarm"' in page
+    assert '<b data-live="pending">1</b>' in page
+    assert "in alarm" in console.ask("/status").text
+    assert "redrive" in console.ask("/orders/pending-one").text
+
+
+def test_the_search_finds_by_customer_product_state_and_id(console: Console) -> None:
+    put_order(console.cloud, "one", customerName="Ana", productName="Lamp", notification="sent")
+    put_order(console.cloud, "two", customerName="Ben", productName="Desk", notification="pending")
+    for query, found, other in (
+        ("customer=an", "Ana", "Ben"),
+        ("product=desk", "Ben", "Ana"),
+        ("state=pending", "Ben", "Ana"),
+        ("id=one", "Ana", "Ben"),
+        ("customer=nobody", "No order matches", "Ana"),
+    ):
+        page = console.ask(f"/orders?{query}").text
+        assert found in page
+        assert other not in page
+
+
+def test_an_open_page_gets_new_orders_without_reading_the_table_again(
+    console: Console, account: Account
+) -> None:
+    console.ask("/orders")
+    console.look()
+    console.ask("/orders", headers={"X-Refresh": "1"})
+    put_order(console.cloud, "new-order")
+    put_answer(console.cloud, "new-order")
+    console.look()
+    account.forget_calls()
+    assert "new-orde" in console.ask("/orders", headers={"X-Refresh": "1"}).text
+    assert [call.operation for call in account.calls if call.operation == "Scan"] == []
+
+
+def test_log_lines_are_filtered_on_the_page_as_by_the_command(console: Console) -> None:
+    log_lines(
+        console.cloud,
+        {"level": "INFO", "event": "request", "requestId": "a", "message": "plain"},
+        {"level": "ERROR", "event": "response", "requestId": "b", "message": "broken"},
+    )
+    console.look()
+    both = console.ask("/logs").text
+    assert "plain" in both
+    assert "broken" in both
+    assert "plain" not in console.ask("/logs?level=errors").text
+    assert "broken" not in console.ask("/logs?filter=PLAIN").text
+    assert "plain" not in console.ask("/logs?source=api").text
+
+
+def test_a_cloud_that_is_gone_is_told_and_found_again(console: Console) -> None:
+    console.look()
+    console.reached.why = "the embedded cloud is gone"
+    console.look()
+    assert "the embedded cloud is gone" in console.ask("/").text
+    for path in READING:
+        answer = console.ask(path)
+        assert answer.status_code == 503
+        assert "The embedded cloud is gone" in answer.text
+        assert "data-recover" in answer.text
+    console.reached.why = ""
+    console.look()
+    assert "the embedded cloud is gone" not in console.ask("/").text
+    assert all(console.ask(path).status_code == 200 for path in PAGES)
+
+
+def test_lines_that_came_while_the_cloud_was_away_are_not_lost(console: Console) -> None:
+    put_answer(console.cloud, "before")
+    console.look()
+    console.reached.why = "gone"
+    console.look()
+    put_answer(console.cloud, "meanwhile")
+    console.reached.why = ""
+    console.look()
+    ids = [(line.fields or {}).get("orderId") for line in console.desk.hub.lines]
+    assert [one for one in ids if one] == ["before", "meanwhile"]
+
+
+def test_on_aws_the_page_sends_nothing_unless_told(console: Console) -> None:
+    assert "read-only" in console.ask("/send").text
+    answer = console.ask("/send", "POST", data={"customer": "a", "product": "b", "key": "k"})
+    assert answer.status_code == 403
+    assert "--write" in answer.text
+
+
+def test_a_form_that_cannot_be_sent_says_what_is_wrong(account: Account) -> None:
+    make_stack(account.cloud())
+    console = Console(account.cloud(), writes=True)
+    order = {"customer": "a", "product": "b", "quantity": "many", "fields": "", "key": "k"}
+    page = console.ask("/send", "POST", data=order).text
+    assert "the quantity is not a whole number" in page
+    page = console.ask("/send", "POST", data={**order, "quantity": "1", "fields": "nothing"}).text
+    assert "a further field is not NAME=VALUE" in page
+    page = console.ask("/send", "POST", data={**order, "quantity": "1", "key": "with space"}).text
+    assert "cannot be an idempotency key" in html.unescape(page)
+
+
+HOSTILE = st.text(
+    st.sampled_from([*"<>&\"'/=x ", "\x00", "\x1b", "\u202e", "\u2066", "\u200f", "\ud800", "\x85", "é"]),
+    max_size=30,
+) | st.sampled_from(
+    ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "{{7*7}}", "</pre><b>", "&lt;"]
+)
+_BAD = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+@given(customer=HOSTILE, product=HOSTILE)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_text_of_a_customer_gets_into_a_page_unescaped(
+    account: Account, customer: str, product: str
+) -> None:
+    desk = Console(account.cloud()).desk
+    plain = _pages(desk, "plain", "plain")
+    for page, harmless in zip(_pages(desk, customer, product), plain, strict=True):
+        assert not _BAD.search(page)
+        assert len(_TAG.findall(page)) == len(_TAG.findall(harmless))
+        assert len(_ATTRIBUTE.findall(page)) == len(_ATTRIBUTE.findall(harmless))
+        # What is in a mail's frame is escaped once more.
+        assert [_tags_in_frame(one) for one in _FRAME.findall(page)] == [
+            _tags_in_frame(one) for one in _FRAME.findall(harmless)
+        ]
+
+
+_TAG = re.compile(r"<[^<>]*>")
+_ATTRIBUTE = re.compile(r"""[\w-]+="[^"]*\"""")
+_FRAME = re.compile(r"""srcdoc="([^"]*)\"""")
+
+
+def _tags_in_frame(escaped: str) -> int:
+    return len(_TAG.findall(html.unescape(escaped)))
+
+
+def _pages(desk: Desk, customer: str, product: str) -> list[str]:
+    order = {"FileName": "id", "customerName": customer, "productName": product, "notification": "sent"}
+    search = {"customer": customer, "product": product, "id": "", "state": ""}
+    values = {"orders": [order], "search": search, "searching": True}
+    mails = [
+        Delivery("jane@example.com", protocol, f"{customer} x", f"{product} x\n{customer}", "id", "", "m")
+        for protocol in ("email", "sms", "sqs")
+    ]
+    inbox = {"deliveries": mails, "readers": [], "to": "", "height": len}
+    line = LogEvent("function", "s", 0, 0, json.dumps({"event": customer, "message": product}), "e")
+    asked = dict.fromkeys(("filter", "order"), customer) | {"level": "", "source": ""}
+    return [
+        render_page("orders.html", {**desk.frame("/orders"), **values}),
+        render_page("inbox.html", {**desk.frame("/inbox"), **inbox}),
+        render_page("logs.html", {**desk.frame("/logs"), "lines": [line_words(line)], "asked": asked}),
+    ]
+
+
+def test_an_hour_of_events_keeps_memory_flat() -> None:
+    hub = Hub(lambda _snapshot: {"texts": {}})
+
+    def minute(number: int) -> None:
+        for second in range(60):
+            at = (number * 60 + second) * 1000
+            lines = [
+                LogEvent("function", "s", at, at, f"line {at} {one} {'x' * 200}", f"{at}-{one}")
+                for one in range(5)
+            ]
+            hub.take(Look(Snapshot(present=True), lines))
+
+    for number in range(10):
+        minute(number)
+    tracemalloc.start()
+    before, _ = tracemalloc.get_traced_memory()
+    for number in range(10, 60):
+        minute(number)
+    after, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(hub.lines) == HISTORY_LINES
+    assert after - before < HISTORY_LINES * 1500, "what was forgotten is still held"
+    assert NEWEST_ORDERS <= 100
