@@ -77,7 +77,7 @@ class LogGroup(Resource[LogGroupState]):
         """Create the group with its tag, then set its retention."""
         arn = self.arn_with(step.needed)
         try:
-            self._retry(step, lambda: self._create(_name_in(arn)))
+            self._retry(step, lambda: self._create(log_group_name(arn)))
         except ClientError as error:
             # AWS-FACTS 21: a call that was cut off has made it already, or somebody else has.
             found = self.find() if has_code(error, "ResourceAlreadyExistsException") else None
@@ -90,7 +90,7 @@ class LogGroup(Resource[LogGroupState]):
         self._retry(
             step,
             lambda: self.cloud.logs.put_retention_policy(
-                logGroupName=_name_in(live.arn), retentionInDays=wanted.retention
+                logGroupName=log_group_name(live.arn), retentionInDays=wanted.retention
             ),
         )
         return Live(live.arn, wanted)
@@ -100,7 +100,7 @@ class LogGroup(Resource[LogGroupState]):
 
     def delete(self, live: Live[LogGroupState], step: Step) -> None:
         """Delete the group, and look again: a late line can bring it back (AWS-FACTS 11)."""
-        name = _name_in(live.arn)
+        name = log_group_name(live.arn)
         self._delete(name, step)
         step.patience.clock.sleep(LATE_LINES_SECONDS)
         if any(found == name for found, _ in self._groups(name)):
@@ -208,5 +208,6 @@ class ExecutionLogGroup(LogGroup):
         return self.cloud.arn("logs", f"log-group:{EXECUTION_LOGS_PREFIX}{api_id}/{self.settings.stage}")
 
 
-def _name_in(arn: str) -> str:
+def log_group_name(arn: str) -> str:
+    """Return the name in the ARN of a log group."""
     return arn.partition(":log-group:")[2]
