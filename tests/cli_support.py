@@ -13,10 +13,10 @@ from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 from ordernotify import provision
-from ordernotify.cli import app, export, logs, orders, place, policy, stack, subscribers
+from ordernotify.cli import app, export, logs, orders, place, policy, stack, subscribers, watching
 from tests.provision_support import Account, ManualClock
 
-_REGISTERED = (export, logs, orders, place, policy, stack, subscribers)
+_REGISTERED = (export, logs, orders, place, policy, stack, subscribers, watching)
 _ACCOUNT = ("--aws", "--region", "us-east-1")
 Typed = Callable[..., Result]
 Answered = Callable[..., int]

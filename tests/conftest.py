@@ -9,6 +9,7 @@ import pytest
 from hypothesis import settings
 
 from ordernotify.aws.session import Cloud
+from ordernotify.render.hints import begin_command
 from ordernotify.settings.names import Target
 from tests.provision_support import Account, ManualClock, quick_retries
 
@@ -58,3 +59,9 @@ def local_cloud(account: Account) -> Cloud:
 def manual_clock() -> ManualClock:
     """A clock whose sleep advances its time and takes none."""
     return ManualClock()
+
+
+@pytest.fixture(autouse=True)
+def no_command_before() -> None:
+    """Forget the options of a command that another test ran in this process: hints would carry them."""
+    begin_command({}, {})

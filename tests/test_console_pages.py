@@ -8,6 +8,7 @@ import re
 import tracemalloc
 
 import pytest
+from botocore.awsrequest import AWSResponse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -19,7 +20,7 @@ from ordernotify.local.inbox import Delivery
 from ordernotify.logs.events import LogEvent
 from ordernotify.watch.watcher import NEWEST_ORDERS, Look, Snapshot
 from tests.console_support import NAMES, Console, log_lines, make_stack, put_answer, put_order
-from tests.provision_support import Account
+from tests.provision_support import Account, Call, Send, pass_through, refusal
 
 PAGES = ("/", "/send", "/orders", "/logs", "/plots", "/status")
 READING = ("/send", "/orders", "/plots", "/status")
@@ -139,16 +140,28 @@ def test_a_cloud_that_is_gone_is_told_and_found_again(console: Console) -> None:
     assert all(console.ask(path).status_code == 200 for path in PAGES)
 
 
-def test_lines_that_came_while_the_cloud_was_away_are_not_lost(console: Console) -> None:
-    put_answer(console.cloud, "before")
-    console.look()
-    console.reached.why = "gone"
+def test_a_look_that_breaks_off_loses_no_lines(account: Account) -> None:
+    make_stack(account.cloud())
+    console = Console(account.cloud())
     console.look()
     put_answer(console.cloud, "meanwhile")
-    console.reached.why = ""
+    broken: list[Call] = []
+
+    def break_the_second_group(call: Call, apply: Send) -> AWSResponse:
+        # The function's lines are read already when the API's cannot be.
+        if call.operation == "FilterLogEvents" and call.name == NAMES.api_log_group:
+            broken.append(call)
+            return refusal(call, "InvalidParameterException", "it is a test", 400)
+        return apply()
+
+    account.interfere = break_the_second_group
+    console.look()
+    assert broken
+    assert "it is a test" in console.desk.hub.snapshot.trouble
+    account.interfere = pass_through
     console.look()
     ids = [(line.fields or {}).get("orderId") for line in console.desk.hub.lines]
-    assert [one for one in ids if one] == ["before", "meanwhile"]
+    assert [one for one in ids if one] == ["meanwhile"]
 
 
 def test_on_aws_the_page_sends_nothing_unless_told(console: Console) -> None:

@@ -154,7 +154,10 @@ def test_without_a_stack_setup_is_advised(cloud: Cloud) -> None:
     result = run("logs")
 
     assert result.exit_code == 1
-    assert "Error: the stack default has no log group\nHint: Run `ordernotify setup` first." in result.stderr
+    assert (
+        "Error: there is no stack default here (there are none)\nHint: `ordernotify setup --aws` makes it"
+        in result.stderr
+    )
 
 
 @pytest.mark.parametrize(
@@ -183,7 +186,7 @@ def test_without_access_logs_the_api_has_no_lines_and_that_is_said(cloud: Cloud)
     assert (result.exit_code, result.stdout) == (1, "")
     assert (
         "Error: the stack default has no access logs of its API\n"
-        "Hint: `ordernotify setup --access-logs` turns them on." in result.stderr
+        "Hint: `ordernotify setup --access-logs --aws` turns them on." in result.stderr
     )
 
 
@@ -215,7 +218,9 @@ def test_following_an_api_without_access_logs_says_so(cloud: Cloud, monkeypatch:
 
     result = run("logs", "-f", "--source", "api")
 
-    assert "the API has no access logs. `ordernotify setup --access-logs` turns them on." in result.stderr
+    assert (
+        "the API has no access logs. `ordernotify setup --access-logs --aws` turns them on." in result.stderr
+    )
 
 
 def test_a_followed_order_is_chosen_while_following(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:

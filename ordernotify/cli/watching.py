@@ -121,11 +121,17 @@ def _open_browser(address: str) -> None:
 def top(
     run: Run,
     once: Annotated[bool, typer.Option("--once", help="Show one look and end.")] = False,
+    span: Annotated[
+        str | None,
+        typer.Option(
+            "--span", metavar="SPAN", help="With the history of this time: 1h, 24h or 7d.", show_default=False
+        ),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Watch counts, rates, the newest orders and the alarms in the terminal until Ctrl-C.
 
-    Without a terminal, and with --json, it shows one look and ends.
+    Without a terminal, and with --json or --span, it shows one look and ends.
 
     Example: ordernotify top
     """
@@ -133,14 +139,17 @@ def top(
     from ordernotify.render import top as screen
 
     watcher = _watcher(run, cloud.impatient() if run.target is Target.LOCAL else cloud, names)
-    if json or once or not sys.stdout.isatty():
+    if json or once or span or not sys.stdout.isatty():
+        from ordernotify.watch.history import read_history
+
+        history = read_history(cloud, names, run.stack, span) if span else None
         look = watcher.look()
         if look.snapshot.trouble:
             raise OrderNotifyError(look.snapshot.trouble, "`ordernotify status` tells more.")
         if json:
-            screen.show_json(look.snapshot)
+            screen.show_json(look.snapshot, history)
         else:
-            screen.show_once(look.snapshot, run.stack)
+            screen.show_once(look.snapshot, run.stack, history)
         return
     with suppress(KeyboardInterrupt):
         screen.show_live(watcher, run.stack)

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ordernotify.render import clean, json_document, out
+from ordernotify.watch.history import PERCENTILES, History
 from ordernotify.watch.served import KINDS
 from ordernotify.watch.watcher import Snapshot, Watcher
 
@@ -27,9 +28,38 @@ def show_live(watcher: Watcher, stack: str) -> None:
             time.sleep(watcher.pace.lines)
 
 
-def show_once(snapshot: Snapshot, stack: str) -> None:
-    """Print one look."""
+def show_once(snapshot: Snapshot, stack: str, history: History | None = None) -> None:
+    """Print one look, and a history where it is given."""
     out.print(screen_of(snapshot, stack))
+    if history:
+        out.print(Text())
+        out.print(_history(history))
+
+
+def _history(history: History) -> Table:
+    """The steps of a history in which something happened."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for heading in ("From", *KINDS, "pending", *PERCENTILES):
+        table.add_column(heading, no_wrap=True)
+    for at, moment in enumerate(history.times()):
+        counts = [history.kinds[kind][at] for kind in KINDS] + [history.pending[at]]
+        if any(counts):
+            times = [history.latency[name][at] for name in PERCENTILES]
+            shown = [_UNKNOWN if value is None else f"{value:.0f} ms" for value in times]
+            table.add_row(moment.astimezone().strftime("%m-%d %H:%M"), *(f"{n:g}" for n in counts), *shown)
+    return table
+
+
+def _history_document(history: History) -> list[dict[str, Any]]:
+    return [
+        {
+            "from": moment.isoformat().replace("+00:00", "Z"),
+            "answers": {kind: history.kinds[kind][at] for kind in KINDS},
+            "leftPending": history.pending[at],
+            "latencyMs": {name: history.latency[name][at] for name in PERCENTILES},
+        }
+        for at, moment in enumerate(history.times())
+    ]
 
 
 def screen_of(snapshot: Snapshot, stack: str) -> RenderableType:
@@ -79,7 +109,7 @@ def _newest(snapshot: Snapshot) -> Table:
     return table
 
 
-def show_json(snapshot: Snapshot) -> None:
+def show_json(snapshot: Snapshot, history: History | None = None) -> None:
     """Print a snapshot as one JSON document."""
     counted, rates = snapshot.counted, snapshot.rates
     kinds = rates.kinds or {}
@@ -97,4 +127,6 @@ def show_json(snapshot: Snapshot) -> None:
         ],
         "newest": list(snapshot.newest),
     }
+    if history:
+        document["history"] = _history_document(history)
     json_document(document)

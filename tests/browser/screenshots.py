@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
 from tests.browser.page import CHROMIUM, browser, served_page
@@ -16,34 +17,42 @@ ORDERS = (
     ("José Álvarez", "Headphones"),
     ("John Doe", "Wireless Mouse"),
 )
-SHOTS = {"overview": "", "order": "", "inbox": "inbox", "plots": "plots"}
-WIDE, NARROW = {"width": 1280, "height": 860}, {"width": 375, "height": 812}
+WIDE, NARROW = (1280, 860), (375, 812)
+PICTURES = (
+    ("overview", "", "light", WIDE),
+    ("overview", "", "dark", WIDE),
+    ("overview-narrow", "", "dark", NARROW),
+    ("order", "", "light", WIDE),
+    ("inbox", "inbox", "light", WIDE),
+)
+"""Name, page, colour scheme, and size in pixels."""
+SETTLE_MS = 1500
 
 
 def main(folder: Path) -> None:
-    """Write `console-PAGE-light.png` and `-dark.png`, and one narrow picture, into the folder."""
+    """Write `console-NAME-SCHEME.png` for each picture into the folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (
-        tempfile.TemporaryDirectory() as state,
-        served_page(Path(state)) as (address, environ),
-        browser() as b,
-    ):
+    with ExitStack() as open_now:
+        state = open_now.enter_context(tempfile.TemporaryDirectory())
+        address, environ = open_now.enter_context(served_page(Path(state)))
+        chromium = open_now.enter_context(browser())
         for customer, product in ORDERS * 2:
             run_command("send-order", "--customer", customer, "--product", product, environ=environ)
-        home = address.partition("?")[0]
-        for scheme in ("light", "dark"):
-            for size, names in ((WIDE, SHOTS), (NARROW, {"overview-narrow": ""})):
-                context = b.new_context(viewport=size, color_scheme=scheme, locale="en-GB", timezone_id="UTC")  # type: ignore[arg-type]
-                page = context.new_page()
-                page.goto(address)
-                page.wait_for_url(home)
-                for name, path in names.items():
-                    page.goto(home + path)
-                    if name == "order":
-                        page.locator("table a.id").first.click()
-                    page.wait_for_timeout(1500)
-                    page.screenshot(path=folder / f"console-{name}-{scheme}.png")
-                context.close()
+        for name, path, scheme, (width, height) in PICTURES:
+            page = chromium.new_page(
+                viewport={"width": width, "height": height},
+                color_scheme="dark" if scheme == "dark" else "light",
+                locale="en-GB",
+                timezone_id="UTC",
+            )
+            home = address.partition("?")[0]
+            page.goto(address)
+            page.wait_for_url(home)
+            page.goto(home + path)
+            if name == "order":
+                page.locator("table a.id").first.click()
+            page.wait_for_timeout(SETTLE_MS)
+            page.screenshot(path=folder / f"console-{name}-{scheme}.png")
 
 
 if __name__ == "__main__":
