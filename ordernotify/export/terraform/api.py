@@ -109,6 +109,7 @@ def _rest_stage(stack: FoundStack, api: FoundResource) -> Iterator[Block]:
         depends_on=[*(f"aws_api_gateway_integration.{method}" for method in methods), *responses],
         lifecycle={"create_before_destroy": True},
     )
+    traced: dict[str, Any] = {"xray_tracing_enabled": True} if state.tracing else {}
     yield importable(
         "aws_api_gateway_stage",
         "orders",
@@ -116,7 +117,7 @@ def _rest_stage(stack: FoundStack, api: FoundResource) -> Iterator[Block]:
         rest_api_id=rest,
         stage_name=name,
         deployment_id=value("aws_api_gateway_deployment.orders.id"),
-        **({"xray_tracing_enabled": True} if state.tracing else {}),
+        **traced,
         **_access_log(state.access_log),
     )
     yield from _method_settings(stack, state)
