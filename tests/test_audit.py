@@ -14,7 +14,7 @@ from ordernotify.audit.facts import gather
 from ordernotify.aws.session import Cloud
 from ordernotify.cli import audit as _commands  # noqa: F401 - it registers its command
 from ordernotify.errors import UsageError
-from ordernotify.settings.model import ApiKind, Auth, Settings, describe
+from ordernotify.settings.model import SETTING_ROWS, ApiKind, Auth, Settings, describe
 from ordernotify.settings.names import Names, Target
 from ordernotify.settings.told import Told
 from tests.cli_support import Typed, typed
@@ -56,6 +56,16 @@ DEFAULT_FAILS = {
 
 def failing(found: dict[str, Verdict]) -> set[str]:
     return {control for control, verdict in found.items() if verdict is Verdict.FAILED}
+
+
+def test_what_mends_a_control_is_an_option_of_setup() -> None:
+    options = {one.option: one for one in SETTING_ROWS}
+    mending = [control.option.removeprefix("--").split(" ") for control in CONTROLS if control.option]
+    assert mending
+    for option, *value in mending:
+        row = options[option]
+        given = row.kind(value[0]) if value else True
+        row.value([given] if row.container else given)
 
 
 def test_a_default_stack_fails_what_the_options_mend(cloud: Cloud) -> None:
