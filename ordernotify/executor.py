@@ -52,6 +52,8 @@ class Plan:
     """What `apply` will do; the items are in the order of the declaration."""
 
     items: tuple[Item, ...]
+    stays: tuple[str, ...] = ()
+    """A sentence for everything that is not described and that setup leaves all the same."""
 
     @property
     def changes(self) -> tuple[Item, ...]:

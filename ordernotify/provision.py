@@ -36,6 +36,7 @@ from ordernotify.resources.log_group import ApiLogGroup, ExecutionLogGroup, LogG
 from ordernotify.resources.mailbox import Mailboxes
 from ordernotify.resources.queue import OldInbox, VerifyQueues
 from ordernotify.resources.role import Role
+from ordernotify.resources.staying import staying_tags
 from ordernotify.resources.subscriptions import AlarmSubscriptions, Subscriptions
 from ordernotify.resources.table import Table
 from ordernotify.resources.topic import AlarmTopic, Topic
@@ -139,7 +140,18 @@ def compare(resources: Sequence[Resource[Any]], *, adopt: bool = False) -> Plan:
     items: dict[str, Item] = {}
     for resource in _in_order(resources):
         items[resource.key] = _plan_one(resource, found, items, adopt)
-    return Plan(tuple(items[resource.key] for resource in resources if resource.key in items))
+    planned = tuple(items[resource.key] for resource in resources if resource.key in items)
+    return Plan(planned, tuple(_staying(resources, planned)))
+
+
+def _staying(resources: Sequence[Resource[Any]], planned: Iterable[Item]) -> Iterator[str]:
+    gone = {Action.DELETE, Action.REPLACE}
+    left = {one.key: one.live for one in planned if one.live and one.live.owned and one.action not in gone}
+    if resources:
+        yield from staying_tags(resources[0].settings, left.values())
+    for resource in resources:
+        if resource.wanted and resource.key in left:
+            yield from resource.staying(left[resource.key])
 
 
 def _in_order(resources: Sequence[Resource[Any]]) -> list[Resource[Any]]:
@@ -296,6 +308,7 @@ def _has_rival(resource: Resource[Any], live: AnyLive) -> bool:
 
 def notes_after(resources: Iterable[Resource[Any]], planned: Plan) -> Iterator[str]:
     """Yield what the person should know now that this plan was carried out."""
+    yield from planned.stays
     made = {item.key for item in planned.changes if item.action is not Action.DELETE}
     for resource in resources:
         if resource.key in made:

@@ -14,12 +14,29 @@ from typer.testing import CliRunner, Result
 
 from ordernotify import provision
 from ordernotify.cli import app, export, logs, orders, place, policy, stack, subscribers, watching
+from ordernotify.function.api_event import NO_BODY
+from ordernotify.orders.post import Answer, Draft
+from ordernotify.stack import answers
 from tests.provision_support import Account, ManualClock
 
 _REGISTERED = (export, logs, orders, place, policy, stack, subscribers, watching)
 _ACCOUNT = ("--aws", "--region", "us-east-1")
 Typed = Callable[..., Result]
 Answered = Callable[..., int]
+
+
+class AnswersAtOnce:
+    """In place of the client that setup asks with: the account in memory runs no functions."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        """Take what a client takes."""
+
+    def send(self, _draft: Draft) -> Answer:
+        """Answer as the function answers an empty body."""
+        return Answer(400, NO_BODY)
+
+    def close(self) -> None:
+        """Do nothing: there is no connection."""
 
 
 @pytest.fixture
@@ -29,6 +46,7 @@ def typed(account: Account, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.setattr("ordernotify.aws.session.aws_cloud", lambda *_: account.cloud())
     monkeypatch.setattr(provision, "SystemClock", ManualClock)
+    monkeypatch.setattr(answers, "OrderClient", AnswersAtOnce)
     return lambda *words: CliRunner().invoke(app, [*words, *_ACCOUNT])
 
 

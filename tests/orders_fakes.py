@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -120,11 +121,13 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def running_api(api: FakeApi | None = None) -> Iterator[FakeApi]:
+def running_api(api: FakeApi | None = None, tls: ssl.SSLContext | None = None) -> Iterator[FakeApi]:
     """Serve a fake API on a free port of this machine."""
     api = api or FakeApi()
     server = _Server(("127.0.0.1", 0), _handler_for(api))
-    api.url = f"http://127.0.0.1:{server.server_address[1]}/prod/orders"
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    api.url = f"http{'s' if tls else ''}://127.0.0.1:{server.server_address[1]}/prod/orders"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:

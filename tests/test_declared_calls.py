@@ -13,14 +13,15 @@ from ordernotify import provision
 from ordernotify.aws.session import Cloud
 from ordernotify.cli.policy import operate_calls
 from ordernotify.iam.calls import Allow
-from ordernotify.orders import restore
+from ordernotify.orders import restore, signing
 from ordernotify.resources.base import AnyLive, Resource, Step, Verb
 from ordernotify.resources.queue import VerifyQueues
 from ordernotify.settings.model import ApiKind, Auth, Settings
 from ordernotify.settings.names import STACK_TAG, Target
+from ordernotify.stack import answers
 from ordernotify.stack.discovery import naming_calls
 from ordernotify.stack.former import former_calls
-from tests.cli_support import Typed, typed
+from tests.cli_support import AnswersAtOnce, Typed, typed
 from tests.provision_support import (
     ACCOUNT_ID,
     Account,
@@ -237,6 +238,31 @@ def test_a_command_of_daily_work_calls_only_what_the_policy_for_it_grants(
     granted = names_of((*provision.status_calls(resources), *more))
     assert called_by(account), "the commands reached the account"
     assert called_by(account) <= granted
+
+
+@pytest.mark.parametrize("auth", list(Auth))
+def test_setup_calls_only_what_its_policy_grants(
+    account: Account, cloud: Cloud, typed: Typed, monkeypatch: pytest.MonkeyPatch, auth: Auth
+) -> None:
+    """All of the command: finding, making, and asking at the URL with the stack's own credential."""
+    signed: list[Mapping[str, str]] = []
+
+    class Client(AnswersAtOnce):
+        def __init__(self, url: str, *, sign: signing.Sign | None, **_: object) -> None:
+            signed.append(sign("POST", url, {}, b"") if sign else {})
+
+    monkeypatch.setattr(answers, "OrderClient", Client)
+    done = typed("setup", "--auth", auth)
+    assert done.exit_code == 0, done.output
+    settings = Settings(auth=auth)
+    finding = (*former_calls(), *naming_calls(cloud, settings.names, "/"))
+    making = provision.setup_calls(provision.declare(settings, cloud))
+    granted = names_of((*finding, *making, *signing.calls(cloud, settings)))
+    assert called_by(account) <= granted
+    assert ("apigateway:GetApiKey" in called_by(account)) is (auth is Auth.API_KEY)
+    header = {Auth.NONE: "", Auth.API_KEY: "x-api-key", Auth.IAM: "Authorization"}[auth]
+    assert all(not header or header in headers for headers in signed)
+    assert len(signed) == answers.IN_A_ROW
 
 
 def test_importing_orders_calls_only_what_its_own_policy_grants(

@@ -6,15 +6,29 @@ import json
 import re
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from ordernotify.aws.session import Cloud
 from ordernotify.orders.items import OrderCount, count_orders
+from ordernotify.render import plans
 from ordernotify.render.plans import _error_text
-from ordernotify.stack.health import ALARMS, AlarmState, ErrorLine, _error_line, last_errors, read_alarms
+from ordernotify.stack.health import (
+    ALARMS,
+    MOST_ERROR_PAGES,
+    MOST_ERROR_SECONDS,
+    AlarmState,
+    ErrorLine,
+    LastErrors,
+    _error_line,
+    last_errors,
+    read_alarms,
+)
 from tests.orders_fakes import NAMES, mocked_cloud, put
+from tests.provision_support import ManualClock
 
 
 @pytest.fixture
@@ -62,20 +76,86 @@ def test_a_count_that_ends_early_is_a_lower_bound_and_without_a_table_there_is_n
     assert count_orders(cloud, NAMES) is None
 
 
-def test_the_last_errors_are_read_oldest_first(cloud: Cloud) -> None:
-    assert last_errors(cloud, NAMES, 0) == ()
+def write_lines(cloud: Cloud, *lines: tuple[int, str]) -> None:
+    """Log lines at times in ms."""
     cloud.logs.create_log_group(logGroupName=NAMES.log_group)
     cloud.logs.create_log_stream(logGroupName=NAMES.log_group, logStreamName="s")
+    events: Any = [{"timestamp": at, "message": line} for at, line in sorted(lines)]
+    cloud.logs.put_log_events(logGroupName=NAMES.log_group, logStreamName="s", logEvents=events)
+
+
+def error(message: str) -> str:
+    return json.dumps({"level": "ERROR", "message": message, "orderId": "o"})
+
+
+def test_the_last_errors_are_read_oldest_first(cloud: Cloud) -> None:
     now = int(time.time() * 1000)
-    lines = ["no JSON", json.dumps({"level": "INFO"}), "[1]"]
-    lines += [json.dumps({"level": "ERROR", "message": f"m{n}", "orderId": "o"}) for n in range(5)]
-    cloud.logs.put_log_events(
-        logGroupName=NAMES.log_group,
-        logStreamName="s",
-        logEvents=[{"timestamp": now + n, "message": line} for n, line in enumerate(lines)],
-    )
-    found = last_errors(cloud, NAMES, now - 1000)
-    assert found == tuple(ErrorLine("", f"m{n}", "o") for n in (2, 3, 4))
+    assert last_errors(cloud, NAMES, now) == LastErrors()
+    lines = ["no JSON", json.dumps({"level": "INFO"}), "[1]", *(error(f"m{n}") for n in range(5))]
+    write_lines(cloud, *((now + n, line) for n, line in enumerate(lines)))
+    found = last_errors(cloud, NAMES, now)
+    assert found == LastErrors(tuple(ErrorLine("", f"m{n}", "o") for n in (2, 3, 4)), complete=True)
+
+
+def test_errors_of_a_day_are_found_each_once(cloud: Cloud) -> None:
+    now, minute = int(time.time() * 1000), 60_000
+    ages = {"too old": 1441, "a day": 1439, "edge": 15}
+    write_lines(cloud, *((now - age * minute, error(name)) for name, age in ages.items()))
+    found = last_errors(cloud, NAMES, now)
+    assert [line.message for line in found.lines] == ["a day", "edge"]
+    assert found.complete
+
+
+@dataclass
+class EndlessLogs:
+    """Answers with one page after the other, each after so many seconds, and notes what it is asked."""
+
+    clock: ManualClock
+    takes: float = 0.0
+    events: tuple[dict[str, Any], ...] = ()
+    ends: bool = False
+    asked: list[dict[str, Any]] = field(default_factory=list)
+
+    def filter_log_events(self, **request: Any) -> dict[str, Any]:
+        assert len(self.asked) < 1000, "this has no end"
+        self.asked.append(request)
+        self.clock.sleep(self.takes)
+        return {"events": list(self.events)} | ({} if self.ends else {"nextToken": str(len(self.asked))})
+
+    def last_errors(self) -> LastErrors:
+        cloud = cast("Cloud", SimpleNamespace(logs=self))
+        return last_errors(cloud, NAMES, 10**12, clock=self.clock)
+
+
+def test_pages_without_end_are_given_up_and_what_was_found_is_told() -> None:
+    event = {"timestamp": 5, "message": error("m"), "logStreamName": "s", "eventId": "1"}
+    logs = EndlessLogs(ManualClock(), events=(event,))
+    assert logs.last_errors() == LastErrors((ErrorLine("", "m", "o"),) * 3, complete=False)
+    assert len(logs.asked) == MOST_ERROR_PAGES
+
+
+def test_slow_pages_are_given_up_after_seconds() -> None:
+    logs = EndlessLogs(ManualClock(), takes=MOST_ERROR_SECONDS / 2)
+    assert logs.last_errors() == LastErrors((), complete=False)
+    assert len(logs.asked) == 2
+
+
+def test_older_logs_are_not_read_once_there_are_enough_errors() -> None:
+    event = {"timestamp": 5, "message": error("m"), "logStreamName": "s"}
+    logs = EndlessLogs(ManualClock(), events=(event,) * 3, ends=True)
+    assert logs.last_errors().complete
+    assert len(logs.asked) == 1
+
+
+@pytest.mark.parametrize(("found", "number"), [((), "none"), ((ErrorLine("t", "m", "o"),), "1")])
+def test_status_says_that_it_did_not_read_all(
+    found: tuple[ErrorLine, ...], number: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plans._show_errors(LastErrors(found, complete=False))
+    shown = capsys.readouterr().out
+    assert f"Errors: {number} so far; `ordernotify logs --errors --since 24h" in shown
+    plans._show_errors(LastErrors(found))
+    assert "so far" not in capsys.readouterr().out
 
 
 def test_the_cause_of_an_error_is_told_in_a_line() -> None:

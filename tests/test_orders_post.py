@@ -15,7 +15,7 @@ import pytest
 
 from ordernotify.aws.waiting import SystemClock
 from ordernotify.errors import OrderNotifyError
-from ordernotify.orders import post
+from ordernotify.orders import connections, post
 from ordernotify.orders.post import Answer, Draft, Fault, OrderClient
 from tests.orders_fakes import FakeApi, Reply, Script, TurnedClock, running_api
 
@@ -239,7 +239,7 @@ def endless(head: bytes, piece: bytes, pause: float) -> Iterator[str]:
 
 @pytest.mark.parametrize("head", [b"", b"HTTP/1.1 201 Created\r\nContent-Length: 999999\r\n\r\n"])
 def test_an_answer_that_drips_is_given_up(head: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(post, "READ_TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr(connections, "READ_TIMEOUT_SECONDS", 0.3)
     with endless(head, b"x", 0.05) as url:
         started = time.monotonic()
         answer = OrderClient(url, retry_seconds=0).send(Draft(b"{}", "k"))

@@ -25,7 +25,7 @@ from ordernotify.iam.calls import (
     Allow,
     allow,
 )
-from ordernotify.orders import restore
+from ordernotify.orders import restore, signing
 from ordernotify.resources.base import Resource, Verb
 from ordernotify.settings.model import ApiKind, Auth, Settings
 from ordernotify.settings.names import Names
@@ -93,7 +93,8 @@ VARIANTS = [
 
 
 def setup_policy(settings: Settings, cloud: Cloud) -> policies.Policy:
-    return policies.policy(provision.setup_calls(provision.declare(settings, cloud)), cloud)
+    asking = signing.calls(cloud, settings)
+    return policies.policy((*provision.setup_calls(provision.declare(settings, cloud)), *asking), cloud)
 
 
 def operate_policy(settings: Settings, cloud: Cloud) -> policies.Policy:
@@ -506,6 +507,21 @@ def test_what_is_left_out_is_said(run: Run) -> None:
     assert "Left out, because nothing fails without: " in run("setup", "--phone", "+14155550100").stderr
     assert "sns:GetSMSSandboxAccountStatus" in run("setup", "--phone", "+14155550100").stderr
     assert "sns:GetSMSSandboxAccountStatus" not in run("setup").stderr
+
+
+@pytest.mark.parametrize(
+    ("auth", "right"),
+    [
+        ("api-key", ("apigateway:GET", "arn:aws:apigateway:us-east-1::/apikeys/*")),
+        (
+            "iam",
+            ("execute-api:Invoke", f"arn:aws:execute-api:us-east-1:{ACCOUNT_ID}:*/prod/POST/orders"),
+        ),
+    ],
+)
+def test_who_sets_up_may_ask_at_the_url(run: Run, auth: str, right: tuple[str, str]) -> None:
+    assert right in printed(run("setup", "--auth", auth))
+    assert right not in printed(run("setup"))
 
 
 @pytest.mark.parametrize("which", ["setup", "operate"])

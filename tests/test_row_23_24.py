@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from botocore.awsrequest import AWSResponse
 
 from ordernotify import provision
+from ordernotify.aws.session import Cloud
 from ordernotify.aws.waiting import Patience
+from ordernotify.errors import AwsError, StackNotFoundError
 from ordernotify.executor import Action, Progress
+from ordernotify.orders.items import get_order
+from ordernotify.orders.query import OrderQuery, get_orders, list_orders
+from ordernotify.orders.redrive import find_pending
 from ordernotify.resources.table import Table
 from ordernotify.settings.model import Settings
+from ordernotify.settings.names import Names
 from tests.account_snapshot import snapshot
 from tests.aws_answers import Call, Send, changed_answer, refusal
 from tests.moto_account import Account
@@ -78,6 +86,44 @@ def test_row_23_setup_that_was_cut_off_while_the_table_is_made_goes_on(account: 
     set_up(SETTINGS, account.cloud())
     account.interfere = lambda _call, send: send()
     assert provision.plan(provision.declare(SETTINGS, account.cloud())).changes == ()
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda cloud: list(list_orders(cloud, Names(), OrderQuery())),
+        lambda cloud: get_orders(cloud, Names(), ["0b8f7a52-3c1d-4e5f-8a9b-1c2d3e4f5a6b"]),
+        lambda cloud: list(find_pending(cloud, Names())),
+    ],
+    ids=["list-orders", "get-order", "redrive"],
+)
+def test_row_23_order_commands_say_that_the_table_is_being_made(
+    account: Account, read: Callable[[Cloud], object]
+) -> None:
+    set_up(SETTINGS, account.cloud())
+    new = NewTable()
+
+    def interfere(call: Call, send: Send) -> AWSResponse:
+        if call.operation in ("Scan", "BatchGetItem", "GetItem"):
+            return refusal(call, "ResourceNotFoundException", "Requested resource not found")
+        return new(call, send)
+
+    account.interfere = interfere
+    with pytest.raises(AwsError) as refused:
+        read(account.cloud())
+    assert refused.value.message == "the orders' table FileMetadata is still being made"
+    assert refused.value.hint == "Try again in a moment."
+
+
+def test_who_may_not_describe_the_table_is_told_that_there_is_none(account: Account) -> None:
+    def interfere(call: Call, send: Send) -> AWSResponse:
+        if call.operation == "DescribeTable":
+            return refusal(call, "AccessDeniedException", "not authorized")
+        return send()
+
+    account.interfere = interfere
+    with pytest.raises(StackNotFoundError, match="there is no orders' table"):
+        get_order(account.cloud(), Names(), "0b8f7a52")
 
 
 def test_row_24_a_new_topic_that_is_not_known_yet_is_waited_for(account: Account) -> None:

@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Any, cast
 import boto3
 import botocore.session
 from botocore.config import Config
+from botocore.httpsession import ProxyConfiguration, get_cert_path
+from botocore.utils import get_environ_proxies
 
 from ordernotify import times
+from ordernotify.aws.road import DIRECT, Road
 from ordernotify.errors import (
     AwsError,
     CredentialsError,
@@ -73,8 +76,13 @@ class Cloud:
         target: Target = Target.AWS,
         endpoint: str | None = None,
         attempts: int = MAX_ATTEMPTS,
+        ca_bundle: str | None = None,
     ) -> None:
-        """Take the session as it is; no call is made until a client or the location is asked for."""
+        """Take the session as it is; no call is made until a client or the location is asked for.
+
+        `ca_bundle` is the file of trusted authorities that the session was told of.
+        """
+        self._ca_bundle = ca_bundle
         self._attempts = attempts
         self.target = target
         self.endpoint = endpoint
@@ -114,7 +122,7 @@ class Cloud:
 
     def impatient(self) -> Cloud:
         """The same place for somebody who looks again by himself: a call is tried twice at most."""
-        return Cloud(self._session, self.target, self.endpoint, attempts=IMPATIENT_ATTEMPTS)
+        return Cloud(self._session, self.target, self.endpoint, IMPATIENT_ATTEMPTS, self._ca_bundle)
 
     def arn(self, service: str, resource: str, *, region: bool = True) -> str:
         """Compute an ARN from the account, the region and the resource part; IAM's have no region."""
@@ -123,6 +131,19 @@ class Cloud:
     def endpoint_for(self, service: str) -> str:
         """The URL that calls to `service` go to, as botocore resolved it."""
         return cast(str, self._client(service).meta.endpoint_url)
+
+    def road_to(self, url: str) -> Road:
+        """Find the road that botocore's own calls to this URL take (AWS-FACTS 26).
+
+        The proxy and NO_PROXY come from the environment. Trusted are the authorities of AWS_CA_BUNDLE, of the
+        profile's `ca_bundle`, of REQUESTS_CA_BUNDLE, or botocore's own. The embedded cloud is reached
+        directly.
+        """
+        if self.target is Target.LOCAL:
+            return DIRECT
+        proxies = ProxyConfiguration(get_environ_proxies(url))
+        trusted = self._ca_bundle or os.environ.get("REQUESTS_CA_BUNDLE") or get_cert_path(True)
+        return Road(proxies.proxy_url_for(url), trusted)
 
     def _client(self, service: str) -> Any:
         # boto3 sessions are not thread-safe while they make clients; the clients themselves are.
@@ -231,7 +252,8 @@ def aws_cloud(region: str | None = None, profile: str | None = None) -> Cloud:
     with map_botocore_errors("open", "session"):
         # botocore reads AWS_DEFAULT_REGION only; the AWS command line and Lambda also know AWS_REGION.
         region = region or os.environ.get("AWS_REGION")
-        session = boto3.Session(region_name=region, profile_name=profile)
+        core = botocore.session.Session()
+        session = boto3.Session(region_name=region, profile_name=profile, botocore_session=core)
         if not session.region_name:
             raise AwsError(
                 "no AWS region is set",
@@ -239,4 +261,4 @@ def aws_cloud(region: str | None = None, profile: str | None = None) -> Cloud:
             )
         if session.get_credentials() is None:
             raise CredentialsError("there are no AWS credentials", CREDENTIALS_HINT, code="NoCredentials")
-        return Cloud(session, Target.AWS)
+        return Cloud(session, Target.AWS, ca_bundle=core.get_config_variable("ca_bundle"))

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ordernotify.aws.road import DIRECT, Road
 from ordernotify.cli.run import Run
 from ordernotify.settings.names import Names
 
 if TYPE_CHECKING:
     from ordernotify.aws.session import Cloud
     from ordernotify.orders.signing import Sign
+    from ordernotify.settings.model import Settings
+    from ordernotify.stack.answers import Answering
 
 KeyFileOption = Annotated[
     Path | None,
@@ -36,6 +39,7 @@ class Access:
     sign: Sign | None
     rate: int | None = None
     """How many orders a second the API admits, as described (see Settings)."""
+    road: Road = DIRECT
 
 
 def find_access(run: Run, cloud: Cloud, names: Names, key_file: Path | None) -> Access:
@@ -46,4 +50,25 @@ def find_access(run: Run, cloud: Cloud, names: Names, key_file: Path | None) -> 
     key = given_key(os.environ.get(KEY_VARIABLE), key_file)
     endpoint = find_endpoint(cloud, names, run.stack)
     sign = authorizer(cloud, names, run.stack, endpoint.auth, key=key)
-    return Access(endpoint.url, sign, endpoint.rate)
+    return Access(endpoint.url, sign, endpoint.rate, cloud.road_to(endpoint.url))
+
+
+def wait_for_url(settings: Settings, cloud: Cloud, url: str) -> Answering:
+    """Ask at the URL until the function answers there, as it may not at once (AWS-FACTS 4)."""
+    from ordernotify.aws.waiting import Patience, SystemClock
+    from ordernotify.orders.signing import authorizer
+    from ordernotify.render import note
+    from ordernotify.render.progress import waiting
+    from ordernotify.stack import answers
+
+    ask = answers.asking(
+        url,
+        lambda: authorizer(cloud, settings.names, settings.stack, settings.auth),
+        cloud.road_to(url),
+    )
+    with waiting() as tell:
+        patience = Patience(SystemClock(), tell)
+        seen = answers.wait_until_it_answers(ask, patience, answers.longest_wait(cloud))
+    if seen.answers:
+        note(f"The URL answers, after {seen.seconds:.1f} s.")
+    return seen

@@ -55,10 +55,12 @@ def setup(run: Run) -> None:
     cloud = run.cloud()
     from ordernotify import provision
     from ordernotify.iam import policies
+    from ordernotify.orders import signing
 
     settings = _described(run, cloud, as_recorded=False)
     finding = _finding_calls(cloud, run.told_names, settings.role_path)
-    more = (*finding, *provision.setup_calls(_declared(settings, cloud)))
+    asking = signing.calls(cloud, settings)  # setup ends when the URL answers
+    more = (*finding, *provision.setup_calls(_declared(settings, cloud)), *asking)
     _show(policies.policy(more, cloud))
 
 

@@ -208,7 +208,10 @@ def _send_one(run: Run, body: bytes, given_key: str | None, api_key_file: Path |
     from ordernotify.render import orders as screen
 
     client = OrderClient(
-        access.url, sign=access.sign, tell=lambda reason: render.note(f"{reason}; trying again")
+        access.url,
+        road=access.road,
+        sign=access.sign,
+        tell=lambda reason: render.note(f"{reason}; trying again"),
     )
     try:
         answer = client.send(Draft(body, key))
@@ -275,6 +278,7 @@ def _send_all(
     careful = careful_pace(cloud, names, sent_a_second(access.rate), clock)
     client = OrderClient(
         access.url,
+        road=access.road,
         connections=bulk.concurrency,
         sign=access.sign,
         clock=clock,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ordernotify.cli import app
-from ordernotify.cli.access import KeyFileOption, find_access
+from ordernotify.cli.access import KeyFileOption, find_access, wait_for_url
 from ordernotify.cli.options import SETTING_OPTIONS
 from ordernotify.cli.run import JsonOption, Run, command
 from ordernotify.errors import EXIT_DIFFERENCES, EXIT_FAILED, OrderNotifyError, UsageError
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ordernotify.aws.session import Cloud
     from ordernotify.executor import Event, Plan
     from ordernotify.resources.base import AnyLive, Resource
+    from ordernotify.stack.report import Report
 
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; for scripts.")]
 ExitCodeOption = Annotated[
@@ -51,6 +52,8 @@ def setup(
     json: JsonOption = False,
 ) -> None:
     """Make or update the stack so that it is as described; a second run changes nothing.
+
+    It ends when the function answers at the invoke URL, or after 60 s, and says which.
 
     Example: ordernotify setup --email you@example.com
     """
@@ -89,17 +92,30 @@ def setup(
     ):
         note(line)
     result = report(settings, cloud, planned, live)
+    _end_setup(cloud, result, seconds if planned.changes else None, json=json)
+
+
+def _end_setup(cloud: Cloud, result: Report, seconds: float | None, *, json: bool) -> None:
+    """Wait for the URL and print the result; `seconds` is what the changes took, None if there were none."""
+    from ordernotify.render import plans
+
+    url = result.url if seconds is not None else None
+    seen = wait_for_url(result.settings, cloud, url) if url else None
     if json:
-        plans.show_report_json(result)
+        plans.show_report_json(result, answers=seen.answers if seen else None)
     else:
-        plans.show_setup_result(result, seconds if planned.changes else None)
+        plans.show_setup_result(result, seconds)
+    if seen and not seen.answers:
+        plans.show_unanswered(seen, result.settings.auth, as_json=json)
 
 
 def _show_dry_run(settings: Settings, cloud: Cloud, planned: Plan, *, json: bool) -> None:
-    from ordernotify.render import plans
+    from ordernotify.render import note, plans
     from ordernotify.stack.report import report
 
     if json:
+        for line in planned.stays:
+            note(line)
         plans.show_report_json(report(settings, cloud, planned))
     else:
         plans.show_plan(planned, to_stdout=True)
@@ -205,7 +221,7 @@ def verify(run: Run, api_key_file: KeyFileOption = None, json: JsonOption = Fals
     from ordernotify.stack import verify as procedure
 
     access = find_access(run, cloud, names, api_key_file)
-    client = OrderClient(access.url, sign=access.sign)
+    client = OrderClient(access.url, road=access.road, sign=access.sign)
 
     def send(order: Mapping[str, Any]) -> Answer:
         return client.send(Draft(json_text(order).encode(), random_key()))

@@ -86,7 +86,7 @@ def _open_client(run: Run, cloud: Cloud, names: Names, api_key_file: Path | None
     from ordernotify.orders.post import OrderClient
 
     access = find_access(run, cloud, names, api_key_file)
-    return OrderClient(access.url, sign=access.sign)
+    return OrderClient(access.url, road=access.road, sign=access.sign)
 
 
 def _watcher(run: Run, cloud: Cloud, names: Names) -> Watcher:

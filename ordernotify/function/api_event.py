@@ -8,6 +8,8 @@ from ordernotify.function.exact_json import NOT_JSON
 from ordernotify.function.log import masked
 from ordernotify.function.order import Refusal, fault, has_names
 
+NO_BODY = "The request has no body; an order is expected"
+
 TYPE_CHECKING = False  # `typing` is not imported at run time
 if TYPE_CHECKING:
     from typing import Any
@@ -59,7 +61,7 @@ def order_text(event: Any) -> str:
     if isinstance(body, dict):  # a console test; made text again, so that all orders are read in one way
         return _event_json(body)
     if body is None or body == "":
-        raise Refusal(400, "The request has no body; an order is expected")
+        raise Refusal(400, NO_BODY)
     if not isinstance(body, str):
         raise Refusal(400, "The body must be text")
     return _decode_base64(body) if event.get("isBase64Encoded") is True else body

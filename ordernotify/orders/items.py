@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from botocore.exceptions import ClientError
 
 from ordernotify.aws.errors import ignore_codes, is_throttled, map_botocore_errors
 from ordernotify.aws.session import Cloud
@@ -87,18 +89,33 @@ def mark_calls(cloud: Cloud, names: Names) -> Calls:
 
 
 @contextmanager
-def _table(names: Names, action: str = "read") -> Iterator[None]:
-    """Translate errors of the table; raises StackNotFoundError if there is none."""
+def _table(cloud: Cloud, names: Names, action: str = "read") -> Iterator[None]:
+    """Translate errors of the table; raises StackNotFoundError if there is none.
+
+    DynamoDB answers the same for one that is being made, which is told apart (AWS-FACTS 23).
+    """
     try:
         with map_botocore_errors(action, "table", names.table):
             yield
     except AwsError as error:
         if error.code == "ResourceNotFoundException":
+            if _is_being_made(cloud, names):
+                raise AwsError(
+                    f"the orders' table {names.table} is still being made",
+                    "Try again in a moment.",
+                    code=error.code,
+                ) from error
             raise StackNotFoundError(
                 f"there is no orders' table {names.table} here",
                 "`ordernotify setup` makes it; --stack, --aws and --region choose another one.",
             ) from error
         raise
+
+
+def _is_being_made(cloud: Cloud, names: Names) -> bool:
+    with suppress(ClientError):  # who may not look is told that there is none
+        return cloud.dynamodb.describe_table(TableName=names.table)["Table"]["TableStatus"] == "CREATING"
+    return False
 
 
 def patiently(patience: Patience, call: Callable[[], Result]) -> Result:
@@ -124,7 +141,7 @@ def get_order(cloud: Cloud, names: Names, order_id: str, patience: Patience | No
         )
         return plain_order(answer["Item"]) if answer.get("Item") else None
 
-    with _table(names):
+    with _table(cloud, names):
         return patiently(patience, read) if patience else read()
 
 
@@ -134,7 +151,7 @@ def mark_sent(cloud: Cloud, names: Names, order_id: str, message_id: str, patien
     An order that was marked by another one or deleted meanwhile is left alone.
     Raises StackNotFoundError, AwsError.
     """
-    with _table(names, "update"), ignore_codes("ConditionalCheckFailedException"):
+    with _table(cloud, names, "update"), ignore_codes("ConditionalCheckFailedException"):
         patiently(
             patience,
             lambda: cloud.dynamodb.update_item(
@@ -157,7 +174,7 @@ def put_new(cloud: Cloud, names: Names, item: Attributes, patience: Patience) ->
     Raises StackNotFoundError, AwsError.
     """
     try:
-        with _table(names, "write"):
+        with _table(cloud, names, "write"):
             patiently(
                 patience,
                 lambda: cloud.dynamodb.put_item(
@@ -195,7 +212,7 @@ def choose_segments(cloud: Cloud, names: Names) -> int:
     One segment keeps about one core busy with parsing, so that more would not help. DynamoDB's figure is
     up to six hours old, and zero for a new table; then one segment reads it all, only slower.
     """
-    with _table(names):
+    with _table(cloud, names):
         size = cloud.dynamodb.describe_table(TableName=names.table)["Table"].get("TableSizeBytes", 0)
     return max(1, min(size // SEGMENT_BYTES, MAX_SEGMENTS))
 
@@ -239,7 +256,7 @@ def _pages(cloud: Cloud, names: Names, request: ScanInputTypeDef) -> Iterator[Pa
 def _answers(cloud: Cloud, names: Names, request: ScanInputTypeDef) -> Iterator[ScanOutputTypeDef]:
     """Yield every answer of the scan; what the caller changes in `request` counts from the next one on."""
     while True:
-        with _table(names):
+        with _table(cloud, names):
             answer = cloud.dynamodb.scan(**request)
         yield answer
         if not answer.get("LastEvaluatedKey"):
@@ -281,7 +298,7 @@ def _read_batch(cloud: Cloud, names: Names, ids: Sequence[str], clock: Clock) ->
     keys: Sequence[Mapping[str, Any]] = [{TABLE_KEY: {"S": order_id}} for order_id in ids]
     deadline, pause = clock.now() + _BATCH_PATIENCE_SECONDS, 0.05
     while keys:
-        with _table(names):
+        with _table(cloud, names):
             answer = cloud.dynamodb.batch_get_item(
                 RequestItems={names.table: {"Keys": keys, "ConsistentRead": True}}
             )

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import http.client
-import io
 import json
 import math
 import random
-import socket
 import threading
-import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
@@ -20,13 +16,12 @@ from urllib.parse import urlsplit
 
 import urllib3
 
+from ordernotify.aws.road import DIRECT, Road
 from ordernotify.aws.waiting import Clock, SystemClock
 from ordernotify.errors import CancelledError, OrderNotifyError
+from ordernotify.orders.connections import open_pools, why_refused, why_unanswered
 from ordernotify.orders.pace import Pace
 
-CONNECT_TIMEOUT_SECONDS = 5.0
-READ_TIMEOUT_SECONDS = 32.0
-"""How long the whole answer may take: API Gateway answers after 29 s at the latest."""
 RETRY_SECONDS = 60.0
 """How long an order is tried, from its first request."""
 UNREACHABLE_SECONDS = 10.0
@@ -126,6 +121,7 @@ class OrderClient:
         self,
         url: str,
         *,
+        road: Road = DIRECT,
         connections: int = 1,
         sign: Sign | None = None,
         clock: Clock | None = None,
@@ -146,12 +142,8 @@ class OrderClient:
                 f"{url!r} is not the URL of an order API", "`ordernotify status` shows it."
             )
         self._url = url
-        self._path = parts.path + (f"?{parts.query}" if parts.query else "")
-        timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT_SECONDS, read=READ_TIMEOUT_SECONDS)
-        self._pool = urllib3.connection_from_url(
-            url, maxsize=connections, block=True, timeout=timeout, retries=False
-        )
-        self._pool.ConnectionCls = _timed(self._pool.ConnectionCls)
+        self._host = parts.hostname
+        self._pools = open_pools(road, connections)
         self._sign = sign
         self._clock = clock or SystemClock()
         self._retry_seconds = retry_seconds
@@ -162,7 +154,7 @@ class OrderClient:
 
     def close(self) -> None:
         """Close the connections."""
-        self._pool.close()
+        self._pools.clear()
 
     def send(self, draft: Draft) -> Answer:
         """Post the order until it is answered for good, and give that answer; never raises for a failure.
@@ -210,60 +202,24 @@ class OrderClient:
         if self._sign:
             headers = self._sign("POST", self._url, headers, draft.body)
         try:
-            response = self._pool.urlopen(
-                "POST", self._path, body=draft.body, headers=headers, preload_content=False
+            response = self._pools.urlopen(
+                "POST",
+                self._url,
+                redirect=False,
+                body=draft.body,
+                headers=headers,
+                preload_content=False,
             )
             answer = replace(_read(response), headers=dict(response.headers))
             return _Attempt(answer, _retry_after(response.headers.get("Retry-After", "")))
         except urllib3.exceptions.NewConnectionError:
-            message = f"no connection to {self._pool.host}:{self._pool.port} is possible"
+            message = f"no connection to {urlsplit(self._url).netloc} is possible"
+            return _Attempt(Answer(0, message), patience=UNREACHABLE_SECONDS)
+        except urllib3.exceptions.ProxyError as error:
+            message = f"the proxy gives no connection to {self._host}: {why_refused(error)}"
             return _Attempt(Answer(0, message), patience=UNREACHABLE_SECONDS)
         except urllib3.exceptions.HTTPError as error:
-            return _Attempt(Answer(0, f"no answer from {self._pool.host}: {_reason(error)}"))
-
-
-class _TimedStream(io.RawIOBase):
-    """What comes from a socket, until a deadline: the socket's own timeout begins anew with each byte."""
-
-    def __init__(self, sock: socket.socket, raw: io.RawIOBase) -> None:
-        super().__init__()
-        self._sock, self._raw = sock, raw
-        self._deadline = time.monotonic() + READ_TIMEOUT_SECONDS
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        left = self._deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError("the answer takes too long")
-        self._sock.settimeout(left)
-        return self._raw.readinto(buffer)
-
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
-
-
-class _TimedResponse(http.client.HTTPResponse):
-    """An answer that must be complete, head and body, within READ_TIMEOUT_SECONDS."""
-
-    def __init__(self, sock: socket.socket, *arguments: Any, **more: Any) -> None:
-        super().__init__(sock, *arguments, **more)
-        self.fp = io.BufferedReader(_TimedStream(sock, self.fp.detach()))
-
-
-def _timed(connection: type[Any]) -> type[Any]:
-    return type(f"Timed{connection.__name__}", (connection,), {"response_class": _TimedResponse})
-
-
-def _reason(error: urllib3.exceptions.HTTPError) -> str:
-    # urllib3's own words name its classes, which says nothing to a person.
-    if isinstance(error, urllib3.exceptions.TimeoutError):
-        return f"it was not complete within {READ_TIMEOUT_SECONDS:.0f} s"
-    if isinstance(error, urllib3.exceptions.SSLError):
-        return f"the certificate or TLS is not right: {error}"
-    return "the connection was lost"
+            return _Attempt(Answer(0, f"no answer from {self._host}: {why_unanswered(error)}"))
 
 
 def _read(response: urllib3.BaseHTTPResponse) -> Answer:

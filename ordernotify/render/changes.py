@@ -37,6 +37,8 @@ def change_lines(changes: Iterable[Change]) -> list[str]:
 def _lines(change: Change) -> list[str]:
     if change.after is True and change.before is None:
         return [f"+ {clean(change.label)}"]
+    if change.before is True and change.after is None:
+        return [f"- {clean(change.label)}"]
     return [f"{change.label}: {part}" for part in _parts(change)]
 
 

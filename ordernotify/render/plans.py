@@ -14,12 +14,13 @@ from rich.table import Table
 from rich.text import Text
 
 from ordernotify.executor import Action, Event, Item, Plan, Progress
-from ordernotify.render import clean, err, json_document, note, one_line, out, show_table
+from ordernotify.render import alert, clean, err, json_document, note, one_line, out, show_table
 from ordernotify.render.changes import change_lines, counted_items, kind_word, tag_lines, together
 from ordernotify.render.hints import pasteable
 from ordernotify.settings.model import Auth
 from ordernotify.settings.names import Target
-from ordernotify.stack.health import ErrorLine, Health
+from ordernotify.stack.answers import Answering, what_to_check
+from ordernotify.stack.health import ErrorLine, Health, LastErrors
 from ordernotify.stack.report import Report
 from ordernotify.stack.verify import TEST_ORDER
 from ordernotify.subscribers.notes import about_pending
@@ -43,7 +44,7 @@ EXAMPLE_ORDER = json.dumps(TEST_ORDER)
 
 
 def plan_lines(plan: Plan) -> list[Text]:
-    """A line per item that changes or is kept, and a line per difference."""
+    """A line per item that changes or is kept, a line per difference, and a line for what stays."""
     lines = []
     for differences, items in together(item for item in plan.items if item.action is not Action.NONE):
         sign, style = _SIGNS[items[0].action]
@@ -54,7 +55,8 @@ def plan_lines(plan: Plan) -> list[Text]:
         reason = f"  ({items[0].reason})" if items[0].reason else ""
         lines.append(Text(f"{sign} {_title(items[0])}{reason}", style))
         lines += [Text(f"    {line}", style) for line in differences]
-    return lines + [Text(f"~ {line}", "yellow") for line in tag_lines(plan.items)]
+    lines += [Text(f"~ {line}", "yellow") for line in tag_lines(plan.items)]
+    return lines + [Text(f"= {clean(line)}", "dim") for line in plan.stays]
 
 
 def _title(item: Item) -> str:
@@ -153,9 +155,16 @@ def report_document(report: Report) -> dict[str, Any]:
     }
 
 
-def show_report_json(report: Report, health: Health | None = None, api_key: str | None = None) -> None:
-    """Print the result of `setup`, or with its health that of `status`, as JSON; the key only where given."""
+def show_report_json(
+    report: Report, health: Health | None = None, api_key: str | None = None, answers: bool | None = None
+) -> None:
+    """Print the result of `setup`, or with its health that of `status`, as JSON; the key only where given.
+
+    `answers` tells whether the URL answers, where that was asked.
+    """
     document = report_document(report)
+    if answers is not None:
+        document["answers"] = answers
     if health:
         document |= _health_document(health)
     if api_key:
@@ -171,8 +180,10 @@ def _health_document(health: Health) -> dict[str, Any]:
         "pendingNotifications": counted and counted.pending,
         "countsComplete": counted is not None and counted.complete,
         "errors": [
-            {"timestamp": e.timestamp, "message": e.message, "orderId": e.order_id} for e in health.errors
+            {"timestamp": e.timestamp, "message": e.message, "orderId": e.order_id}
+            for e in health.errors.lines
         ],
+        "errorsComplete": health.errors.complete,
     }
 
 
@@ -191,6 +202,19 @@ def show_setup_result(report: Report, seconds: float | None) -> None:
     out.print(Text("Next:", "bold"))
     for line in [*left_to_do(report), "`ordernotify verify` proves the whole way on one order"]:
         out.print(f"  - {line}")
+
+
+def show_unanswered(seen: Answering, auth: Auth, *, as_json: bool) -> None:
+    """Print what was seen at a URL where the function does not answer yet, and what to check."""
+    # Beside a JSON document it goes to stderr, where --quiet must not silence it.
+    console = alert if as_json else out
+    status = f"{seen.last.status} " if seen.last.status else ""
+    after = f"after {seen.seconds:.0f} s the last answer was"
+    console.print(
+        f"The function does not answer at the URL yet: {after} {one_line(status + seen.last.message)}"
+    )
+    console.print(pasteable(f"  {what_to_check(seen, auth)}"))
+    console.print(pasteable("  The stack is complete, and may need longer: `ordernotify verify` tries it."))
 
 
 _CREDENTIALS = {
@@ -263,8 +287,7 @@ def show_status(report: Report, health: Health, api_key: str | None = None) -> N
     for line in about_pending(report.subscriptions):
         note(line)
     _show_orders(health)
-    for error in health.errors:
-        out.print(Text(_error_text(error), "red"))
+    _show_errors(health.errors)
     differing = [item for item in report.items if item.action not in {Action.NONE, Action.KEEP}]
     if differing:
         one = len(differing) == 1
@@ -295,6 +318,14 @@ def _show_orders(health: Health) -> None:
     out.print(f"Orders: {least}{counted.orders}, notifications pending: {least}{counted.pending}")
     if counted.pending:
         out.print(pasteable("  `ordernotify redrive` sends what stays pending."))
+
+
+def _show_errors(errors: LastErrors) -> None:
+    for error in errors.lines:
+        out.print(Text(_error_text(error), "red"))
+    if not errors.complete:
+        found = f"{len(errors.lines) or 'none'} so far"
+        out.print(pasteable(f"Errors: {found}; `ordernotify logs --errors --since 24h` reads all logs."))
 
 
 def teardown_document(plan: Plan) -> dict[str, Any]:

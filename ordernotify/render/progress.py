@@ -17,7 +17,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from ordernotify.render import err
+from ordernotify.render import err, note
 
 if TYPE_CHECKING:
     from ordernotify.orders.bulk import Summary
@@ -66,3 +66,23 @@ def counting(verb: str) -> Iterator[Callable[[int], None]]:
             progress.update(task, description=f"{verb} {count}")
 
         yield tick
+
+
+@contextmanager
+def waiting() -> Iterator[Callable[[str], None]]:
+    """Show what is waited for, each time it is told: in one live line, or once where nobody watches."""
+    status = err.status("")
+    told: list[str] = []
+
+    def tell(message: str) -> None:
+        if err.is_terminal:
+            status.update(message)
+            status.start()
+        elif not told:
+            note(message)
+        told.append(message)
+
+    try:
+        yield tell
+    finally:
+        status.stop()

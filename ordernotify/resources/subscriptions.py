@@ -28,10 +28,10 @@ PARALLEL_CALLS = 8
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionsState:
-    """The subscribers as (protocol, endpoint); `pending`: how many have not confirmed yet."""
+    """The subscribers as (protocol, endpoint); `pending`: those who have not confirmed yet."""
 
     subscribers: frozenset[tuple[str, str]] = frozenset()
-    pending: int = field(default=0, compare=False)
+    pending: frozenset[tuple[str, str]] = field(default=frozenset(), compare=False)
     mailboxes: frozenset[str] = field(default=frozenset(), compare=False)
     """Who gets every notification by email."""
 
@@ -96,7 +96,7 @@ class Subscriptions(Resource[SubscriptionsState]):
         if not found:
             return None
         everybody = frozenset((s.protocol, s.endpoint) for s in found)
-        pending = sum(s.arn is None for s in found)
+        pending = frozenset((s.protocol, s.endpoint) for s in found if s.arn is None)
         return Live("", SubscriptionsState(everybody, pending, self._mailboxes(found)))
 
     def _mailboxes(self, found: Iterable[Subscription]) -> frozenset[str]:
@@ -127,7 +127,7 @@ class Subscriptions(Resource[SubscriptionsState]):
 
     def removal_notice(self, live: Live[SubscriptionsState]) -> str:
         """Say that AWS keeps who has not confirmed yet (AWS-FACTS 13)."""
-        pending = live.state.pending
+        pending = len(live.state.pending)
         return f"{pending} not confirmed: expires within 3 days by itself" if pending else ""
 
     def delete(self, live: Live[SubscriptionsState], step: Step) -> None:
@@ -179,7 +179,7 @@ class Subscriptions(Resource[SubscriptionsState]):
 
 
 class AlarmSubscriptions(Subscriptions):
-    """The email addresses that get the alarms."""
+    """The email addresses that get the alarms; subscribers of other protocols stay as they are."""
 
     kind = "alarm emails"
     stays_when_renamed = False
@@ -199,6 +199,42 @@ class AlarmSubscriptions(Subscriptions):
     def _attributes(self) -> dict[str, str]:
         """None: the dead letters are notifications of orders."""
         return {}
+
+    @property
+    def calls(self) -> Mapping[Verb, Calls]:
+        """Those of the topic's subscribers, and Unsubscribe for addresses that are not given any more."""
+        calls = super().calls
+        return {**calls, Verb.UPDATE: (*calls[Verb.UPDATE], *calls[Verb.DELETE])}
+
+    def diff(self, live: Live[SubscriptionsState], needed: Needed) -> tuple[Change, ...]:
+        """Return who is missing, and the confirmed addresses that are not given any more."""
+        dropped = sorted(self._dropped(live) - live.state.pending)
+        gone = (Change(f"{protocol} {endpoint}", True, None) for protocol, endpoint in dropped)
+        return (*super().diff(live, needed), *gone)
+
+    def staying(self, live: Live[SubscriptionsState]) -> tuple[str, ...]:
+        """Name the addresses not given any more that have not confirmed (AWS-FACTS 13)."""
+        return tuple(
+            f"The alarm subscriber {address} is not described and stays, as it has not confirmed: SNS drops "
+            "it after 48 hours, and the next setup removes it if it confirms before."
+            for _, address in sorted(self._dropped(live) & live.state.pending)
+        )
+
+    def update(self, live: Live[SubscriptionsState], step: Step) -> Live[SubscriptionsState]:
+        """Subscribe who is missing, and unsubscribe who is not given any more and has confirmed."""
+        updated = super().update(live, step)
+        dropped = self._dropped(live) - live.state.pending
+        if not dropped:
+            return updated
+        for one in list_subscriptions(self.cloud, self._topic_arn):
+            if one.arn and (one.protocol, one.endpoint) in dropped:
+                self._unsubscribe(one.arn)
+        left = replace(updated.state, subscribers=updated.state.subscribers - dropped)
+        return replace(updated, state=left)
+
+    def _dropped(self, live: Live[SubscriptionsState]) -> frozenset[tuple[str, str]]:
+        emails = {one for one in live.state.subscribers if one[0] == "email"}
+        return frozenset(emails.difference(self._given()))
 
     def _mailboxes(self, found: Iterable[Subscription]) -> frozenset[str]:
         return frozenset()  # orders do not go there

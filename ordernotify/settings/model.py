@@ -94,7 +94,7 @@ class Settings:
     )
     alarm_emails: tuple[str, ...] = setting(
         (),
-        "Tell this address of alarms; repeatable.",
+        "Tell this address of alarms; repeatable. `setup` unsubscribes whom it is not given any more.",
         panel=_SUBSCRIBERS,
         option="alarm-email",
         check=check_email,
@@ -230,7 +230,7 @@ class Settings:
     )
     tags: Mapping[str, str] = setting(
         dict,
-        "Tag everything with key=value; repeatable.",
+        "Tag everything with key=value; repeatable. One that is not given any more stays; the plan names it.",
         panel="Names",
         option="tag",
         read=tag_pair,

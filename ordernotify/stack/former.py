@@ -98,7 +98,7 @@ def former_tables(cloud: Cloud, names: Names, stack: str) -> tuple[Names, ...]:
 
 def with_orders_told(cloud: Cloud, names: Names, planned: Plan) -> Plan:
     """Add to each table that is no longer used how many orders it holds."""
-    return Plan(tuple(_with_orders(cloud, names, item) for item in planned.items))
+    return replace(planned, items=tuple(_with_orders(cloud, names, item) for item in planned.items))
 
 
 def _with_orders(cloud: Cloud, names: Names, item: Item) -> Item:

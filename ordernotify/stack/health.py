@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from ordernotify.aws.errors import map_botocore_errors
 from ordernotify.aws.session import Cloud
+from ordernotify.aws.waiting import Clock, SystemClock
 from ordernotify.iam.calls import Calls, allow
-from ordernotify.logs.reader import function_calls, function_events
+from ordernotify.logs.events import LogEvent
+from ordernotify.logs.reader import BackOff, GroupMissingError, GroupReader, function_calls
 from ordernotify.orders.items import OrderCount, count_calls
 from ordernotify.settings.names import Names
 
 ALARMS = ("errors", "throttles", "duration", "api-5xx", "notifications-pending")
 """What a stack's alarms watch: other stacks' alarms begin with the same letters."""
+ERROR_AGES = (timedelta(minutes=15), timedelta(hours=2), timedelta(hours=24))
+"""How far back errors are looked for: from the newest on, and further only until there are enough."""
+MOST_ERROR_PAGES = 10
+"""FilterLogEvents may answer with any number of empty pages; one that looks at a busy day has thousands."""
+MOST_ERROR_SECONDS = 5.0
+"""No further page is asked for after this time."""
 ERROR_PATTERN = '{ $.level = "ERROR" }'
 
 
@@ -38,12 +47,20 @@ class ErrorLine:
 
 
 @dataclass(frozen=True, slots=True)
+class LastErrors:
+    """The last errors, oldest first; unless `complete`, those found before the reading was ended."""
+
+    lines: tuple[ErrorLine, ...] = ()
+    complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Health:
     """How a stack is doing; `orders` is None if there is no table."""
 
     alarms: tuple[AlarmState, ...]
     orders: OrderCount | None
-    errors: tuple[ErrorLine, ...]
+    errors: LastErrors
 
 
 def calls(cloud: Cloud, names: Names) -> Calls:
@@ -69,11 +86,39 @@ def read_alarms(cloud: Cloud, names: Names) -> tuple[AlarmState, ...]:
     return tuple(sorted((a for a in found if a.name in known), key=lambda alarm: alarm.name))
 
 
-def last_errors(cloud: Cloud, names: Names, since_ms: int, most: int = 3) -> tuple[ErrorLine, ...]:
-    """Return the last errors that the function logged since then (ms since 1970), oldest first."""
-    lines = (event.fields for event in function_events(cloud, names, since_ms, ERROR_PATTERN))
-    errors = (_error_line(fields) for fields in lines if fields and fields.get("level") == "ERROR")
-    return tuple(deque(errors, maxlen=most))
+def last_errors(
+    cloud: Cloud, names: Names, now_ms: int, most: int = 3, clock: Clock | None = None
+) -> LastErrors:
+    """Return the last errors that the function logged in ERROR_AGES before now (ms since 1970).
+
+    Ends after MOST_ERROR_PAGES or MOST_ERROR_SECONDS with what was found. Raises AwsError.
+    """
+    clock = clock or SystemClock()
+    deadline, left = clock.now() + MOST_ERROR_SECONDS, MOST_ERROR_PAGES
+    reader = GroupReader(cloud.logs, "function", names.log_group, BackOff(clock))
+    found: list[LogEvent] = []
+    end = None
+    with suppress(GroupMissingError):
+        for age in ERROR_AGES:
+            start = max(0, now_ms - age // timedelta(milliseconds=1))
+            for page in reader.pages(start, end, ERROR_PATTERN):
+                found += [event for event in page.events if _is_error(event)]
+                left -= 1
+                if not left or clock.now() >= deadline:
+                    return LastErrors(_newest(found, most), complete=False)
+            if len(found) >= most:
+                break
+            end = start - 1
+    return LastErrors(_newest(found, most))
+
+
+def _is_error(event: LogEvent) -> bool:
+    return (event.fields or {}).get("level") == "ERROR"
+
+
+def _newest(events: list[LogEvent], most: int) -> tuple[ErrorLine, ...]:
+    newest = sorted(events, key=lambda event: event.sort_key)[-most:]
+    return tuple(_error_line(event.fields or {}) for event in newest)
 
 
 def _error_line(fields: Mapping[str, Any]) -> ErrorLine:

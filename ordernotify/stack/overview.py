@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from ordernotify import provision
@@ -20,9 +19,6 @@ from ordernotify.stack.former import find_former, with_orders_told
 from ordernotify.stack.health import Health, last_errors, read_alarms
 from ordernotify.stack.report import Report, report
 from ordernotify.times import milliseconds
-
-LAST_ERRORS = timedelta(hours=24)
-"""How far back errors are looked for."""
 
 Describe = Callable[[Names, Mapping[str, Any]], Settings]
 """Describes the stack from its names and from what its last `setup` was told."""
@@ -56,9 +52,9 @@ def read_overview(cloud: Cloud, names: Names, stack: str, describe: Describe) ->
 
 def read_health(cloud: Cloud, names: Names) -> Health:
     """Read how a stack is doing, side by side."""
-    since = milliseconds(cloud.now() - LAST_ERRORS)
+    now = milliseconds(cloud.now())
     with ThreadPoolExecutor(3) as pool:
         alarms = pool.submit(read_alarms, cloud, names)
         orders = pool.submit(count_orders, cloud, names)
-        errors = pool.submit(last_errors, cloud, names, since)
+        errors = pool.submit(last_errors, cloud, names, now)
         return Health(alarms.result(), orders.result(), errors.result())

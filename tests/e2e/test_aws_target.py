@@ -63,6 +63,7 @@ def test_setup_and_teardown_leave_nothing(endpoint: str) -> None:
         "123456789012",
         "eu-west-1",
     )
+    assert document["answers"] is False, "a moto server runs no functions"
     assert "account 123456789012, eu-west-1" in made.stderr
     again = json.loads(run_command("setup", "--aws", "--yes", "--json", environ=environ).stdout)
     assert {resource["action"] for resource in again["resources"]} == {"none"}
