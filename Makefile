@@ -28,7 +28,7 @@ checkov-env: .venv-checkov/bin/checkov  ## Checkov in an environment of its own:
 	$(PYTHON) -m venv .venv-checkov
 	.venv-checkov/bin/python -m pip install --quiet checkov==3.3.30
 
-test-all: $(STAMP) checkov-env  ## what `make test` leaves out: long tests, every fault, many examples; about half an hour
+test-all: $(STAMP) checkov-env  ## what `make test` leaves out: long tests, every fault, many examples
 	$(PROOFS) $(VENV)/bin/pytest -n 2 -m 'long or grows or hypothesis' --durations=10
 
 docs: $(STAMP)  ## write the pages that are made from the program

@@ -16,7 +16,7 @@ from tests.provision_support import Account, ManualClock, quick_retries
 __all__ = ["quick_retries"]
 
 settings.register_profile("default", max_examples=50, deadline=None)
-settings.register_profile("thorough", max_examples=3_000, deadline=None)
+settings.register_profile("thorough", max_examples=1_000, deadline=None)
 settings.register_profile("long", max_examples=20_000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 

@@ -107,18 +107,18 @@ class TestSideBySide:
         assert most == 4
 
     def test_orders_are_taken_from_the_file_when_they_are_sent_and_not_before(self) -> None:
-        taken = 0
-
-        def records() -> Iterator[Draft]:
-            nonlocal taken
-            for draft in drafts(1000):
-                taken += 1
-                yield draft
-
+        taken: list[int] = []
+        answered: list[int] = []  # a list's append is one step, whatever the threads do meanwhile
         ahead: list[int] = []
 
+        def records() -> Iterator[Draft]:
+            for draft in drafts(1000):
+                taken.append(draft.line)
+                ahead.append(len(taken) - len(answered))
+                yield draft
+
         def send(draft: Draft) -> Answer:
-            ahead.append(taken - draft.line)
+            answered.append(draft.line)
             return TAKEN
 
         BulkRun(records(), send, concurrency=4).run()

@@ -15,6 +15,8 @@ QUIET_WITHIN_SECONDS = 4.0
 """Alone, the last change of a teardown is saved well within this time."""
 _SCOPED = {"__account_region_scoped__", "__scoped__"}
 """How MiniStack marks a store with entries of all accounts and regions."""
+_FILLED_BY_ITSELF = {"elasticache"}
+"""What MiniStack fills with defaults as soon as CloudFormation is on."""
 _HISTORY = {"alarm_history"}
 """Stores that keep what was, not what is."""
 
@@ -40,7 +42,8 @@ def stop_if_unused(*, host: Host | None = None) -> bool:
 def left_in(folder: Path) -> Iterator[str]:
     """Name the stores of the saved state that are not empty, such as `sns/_topics`."""
     for file in sorted((folder / "state").glob("*.json")):
-        yield from _filled(json.loads(file.read_text(encoding="utf-8")), file.stem)
+        if file.stem not in _FILLED_BY_ITSELF:
+            yield from _filled(json.loads(file.read_text(encoding="utf-8")), file.stem)
 
 
 def _filled(value: Any, name: str) -> Iterator[str]:

@@ -113,7 +113,7 @@ def test_ctrl_c_ends_with_130_a_sentence_and_a_stack_that_the_next_setup_complet
     seen = ""
     for line in process.stderr:
         seen += line
-        if line.startswith("Plan:"):
+        if " created, " in line:
             break
     process.send_signal(signal.SIGINT)
     _, rest = process.communicate(timeout=20)

@@ -253,4 +253,4 @@ def test_without_a_stack_the_commands_say_so(stack: Stack) -> None:
     for command in (["subscribe", "a@example.com"], ["unsubscribe", "a@example.com"], ["list-subscriptions"]):
         done = invoke(stack.embedded, *command, "--stack", "nothing")
         assert done.exit_code == 1
-        assert "there is no topic file-upload-notification-nothing" in done.stderr
+        assert "there is no stack nothing here" in done.stderr
