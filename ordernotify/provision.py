@@ -167,8 +167,10 @@ def _plan_one(
     if not resource.wanted:
         if live is not None and isinstance(resource, Former) and resource.stays_when_renamed:
             return _item(resource, Action.KEEP, live=live, reason="no longer used, stays")
-        obsolete = resource.removed_when_unwanted and live is not None and _is_ours(resource, live, found)
-        return _item(resource, Action.DELETE if obsolete else Action.NONE, live=live)
+        if not resource.removed_when_unwanted or live is None or not _is_ours(resource, live, found):
+            return _item(resource, Action.NONE, live=live)
+        kept_for = resource.kept_for(live)
+        return _item(resource, Action.KEEP if kept_for else Action.DELETE, live=live, reason=kept_for)
     if live is not None:
         _check_ownership(resource, live, adopt)
     made_anew = {key for key, item in items.items() if item.action in {Action.CREATE, Action.REPLACE}}

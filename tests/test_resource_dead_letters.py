@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from ordernotify import provision
@@ -135,6 +136,36 @@ def test_all_of_it_goes_when_it_is_no_longer_described(account: Account, cloud: 
     assert queue(account) is None
     assert dead_letters_of(account, "you@example.com") is None
     assert_settled(account, declared(cloud, LOST))
+
+
+def test_a_queue_with_undelivered_messages_stays_until_they_are_sent(account: Account, cloud: Cloud) -> None:
+    set_up(KEPT, cloud)
+    sqs = account.client("sqs")
+    url = sqs.get_queue_url(QueueName=NAME)["QueueUrl"]
+    sqs.send_message(QueueUrl=url, MessageBody="{}")
+    sqs.send_message(QueueUrl=url, MessageBody="{}")
+    sqs.receive_message(QueueUrl=url)  # a running `redrive --undelivered` has taken one
+    set_up(LOST, cloud)
+    planned = provision.plan(declared(cloud, LOST))
+    assert planned.changes == ()
+    (item,) = (item for item in planned.items if item.key == "dead-letters")
+    assert (item.action, item.reason) == (
+        Action.KEEP,
+        "holds 2 undelivered: `redrive --undelivered`, then setup again",
+    )
+    sqs.purge_queue(QueueUrl=url)
+    set_up(LOST, cloud)
+    assert queue(account) is None
+
+
+def test_a_renamed_topics_queue_stays_until_it_is_empty(account: Account, cloud: Cloud) -> None:
+    set_up(KEPT, cloud)
+    sqs = account.client("sqs")
+    sqs.send_message(QueueUrl=sqs.get_queue_url(QueueName=NAME)["QueueUrl"], MessageBody="{}")
+    renamed = replace(KEPT, names=replace(KEPT.names, topic="other"))
+    resources = provision.declare(renamed, cloud, [KEPT.names])
+    kept = [item.name for item in provision.plan(resources).items if item.action is Action.KEEP]
+    assert NAME in kept
 
 
 def test_a_queue_that_disappeared_is_made_again(account: Account, cloud: Cloud) -> None:

@@ -122,10 +122,7 @@ def _show_dry_run(settings: Settings, cloud: Cloud, planned: Plan, *, json: bool
 
 
 def _declared(settings: Settings, cloud: Cloud) -> tuple[Resource[Any], ...]:
-    """List the stack's resources, those under former names too; says where it could not look for these.
-
-    Says what `--production` adds, too.
-    """
+    """List the stack's resources; says what production adds, and where former names could not be read."""
     from ordernotify import provision
     from ordernotify.render import note
     from ordernotify.render.production import show_production

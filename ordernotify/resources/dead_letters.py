@@ -87,7 +87,9 @@ class DeadLetterQueue(Resource[DeadLetterQueueState]):
             retention=int(attributes["MessageRetentionPeriod"]),
             encrypted=attributes.get("SqsManagedSseEnabled") == "true",
             url=url,
-            messages=int(attributes.get("ApproximateNumberOfMessages", 0)),
+            # Those that wait, and those that a running `redrive --undelivered` has taken.
+            messages=int(attributes.get("ApproximateNumberOfMessages", 0))
+            + int(attributes.get("ApproximateNumberOfMessagesNotVisible", 0)),
         )
         return self.live(state, tags)
 
@@ -105,6 +107,11 @@ class DeadLetterQueue(Resource[DeadLetterQueueState]):
 
     def put_tags(self, live: Live[DeadLetterQueueState]) -> None:
         self.cloud.sqs.tag_queue(QueueUrl=live.state.url, Tags=self.settings.all_tags)
+
+    def kept_for(self, live: Live[DeadLetterQueueState]) -> str:
+        """Keep what is in it: the orders are in the table, and no subscriber may have been told of them."""
+        count = live.state.messages
+        return f"holds {count} undelivered: `redrive --undelivered`, then setup again" if count else ""
 
     def removal_notice(self, live: Live[DeadLetterQueueState]) -> str:
         """Say how many notifications go with it."""
