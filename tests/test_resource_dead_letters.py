@@ -151,7 +151,7 @@ def test_a_queue_with_undelivered_messages_stays_until_they_are_sent(account: Ac
     (item,) = (item for item in planned.items if item.key == "dead-letters")
     assert (item.action, item.reason) == (
         Action.KEEP,
-        "holds 2 undelivered: `redrive --undelivered`, then setup again",
+        "holds 2 undelivered: `ordernotify redrive --undelivered`, then setup again",
     )
     sqs.purge_queue(QueueUrl=url)
     set_up(LOST, cloud)
@@ -186,7 +186,7 @@ def test_teardown_says_how_many_letters_it_deletes_and_leaves_none(account: Acco
     sqs.send_message(QueueUrl=sqs.get_queue_url(QueueName=NAME)["QueueUrl"], MessageBody="{}")
     planned = provision.plan_teardown(declared(cloud, Settings()), delete_orders=False)
     (item,) = (item for item in planned.items if item.key == "dead-letters")
-    assert item.reason == "with 1 undelivered, see `redrive --undelivered`"
+    assert item.reason == "with 1 undelivered, see `ordernotify redrive --undelivered`"
     tear_down(Settings(), cloud)
     assert queue(account) is None
 

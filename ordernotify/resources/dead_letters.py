@@ -111,12 +111,12 @@ class DeadLetterQueue(Resource[DeadLetterQueueState]):
     def kept_for(self, live: Live[DeadLetterQueueState]) -> str:
         """Keep what is in it: the orders are in the table, and no subscriber may have been told of them."""
         count = live.state.messages
-        return f"holds {count} undelivered: `redrive --undelivered`, then setup again" if count else ""
+        return f"holds {count} undelivered: `ordernotify redrive --undelivered`, then setup again" if count else ""
 
     def removal_notice(self, live: Live[DeadLetterQueueState]) -> str:
         """Say how many notifications go with it."""
         count = live.state.messages
-        return f"with {count} undelivered, see `redrive --undelivered`" if count else ""
+        return f"with {count} undelivered, see `ordernotify redrive --undelivered`" if count else ""
 
     def delete(self, live: Live[DeadLetterQueueState], step: Step) -> None:
         with ignore_codes(*NO_QUEUE):

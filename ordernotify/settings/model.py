@@ -223,7 +223,7 @@ class Settings:
     )
     dead_letters: bool = setting(
         False,
-        "Keep notifications that a subscriber did not take; `redrive --undelivered` sends them again.",
+        "Keep what a subscriber did not take; `ordernotify redrive --undelivered` sends it again.",
         panel=_PRODUCTION,
         negative=True,
         recorded=True,
