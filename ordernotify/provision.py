@@ -26,7 +26,7 @@ from ordernotify.resources.api.old_api import OldApi
 from ordernotify.resources.api.permission import Permission, PreflightPermission
 from ordernotify.resources.api.rest_api import RestApi
 from ordernotify.resources.api.usage_plan import UsagePlan
-from ordernotify.resources.base import TAGS, AnyLive, Change, Resource, Verb
+from ordernotify.resources.base import AnyLive, Change, Resource, Verb
 from ordernotify.resources.concurrency import Concurrency
 from ordernotify.resources.dead_letters import DeadLetterQueue, RedrivePolicies
 from ordernotify.resources.former import Former
@@ -34,6 +34,7 @@ from ordernotify.resources.function import Function
 from ordernotify.resources.given_role import ExistingRole
 from ordernotify.resources.log_group import ApiLogGroup, ExecutionLogGroup, LogGroup
 from ordernotify.resources.mailbox import Mailboxes
+from ordernotify.resources.ownership import check_ownership, is_ours, taken_back
 from ordernotify.resources.queue import OldInbox, VerifyQueues
 from ordernotify.resources.role import Role
 from ordernotify.resources.staying import staying_tags
@@ -42,7 +43,7 @@ from ordernotify.resources.table import Table
 from ordernotify.resources.topic import AlarmTopic, Topic
 from ordernotify.resources.watches import watches
 from ordernotify.settings.model import NAME_ROWS, ApiKind, Settings
-from ordernotify.settings.names import MANAGED_TAG, STACK_TAG, Names
+from ordernotify.settings.names import MANAGED_TAG, Names
 
 
 def declare(settings: Settings, cloud: Cloud, former: Iterable[Names] = ()) -> tuple[Resource[Any], ...]:
@@ -167,12 +168,12 @@ def _plan_one(
     if not resource.wanted:
         if live is not None and isinstance(resource, Former) and resource.stays_when_renamed:
             return _item(resource, Action.KEEP, live=live, reason="no longer used, stays")
-        if not resource.removed_when_unwanted or live is None or not _is_ours(resource, live, found):
+        if not resource.removed_when_unwanted or live is None or not is_ours(resource, live, found):
             return _item(resource, Action.NONE, live=live)
         kept_for = resource.kept_for(live)
         return _item(resource, Action.KEEP if kept_for else Action.DELETE, live=live, reason=kept_for)
     if live is not None:
-        _check_ownership(resource, live, adopt)
+        check_ownership(resource, live, adopt=adopt)
     made_anew = {key for key, item in items.items() if item.action in {Action.CREATE, Action.REPLACE}}
     if live is None and (old := found.get(resource.takes_place_of or "")):
         return _item(resource, Action.REPLACE, changes=resource.replacement(old))
@@ -181,7 +182,7 @@ def _plan_one(
         return _item(resource, Action.CREATE, reason=resource.notice, refusal=refusal)
     needed = {key: known for key in resource.needs if key not in made_anew and (known := found.get(key))}
     wanted = resource.described(needed)
-    changes = resource.diff(live, needed) + (_taken_back(live) if adopt else ())
+    changes = resource.diff(live, needed) + (taken_back(live) if adopt else ())
     if not changes:
         return _item(resource, Action.NONE, live=live)
     action = Action.REPLACE if resource.must_replace(live.state, wanted) else Action.UPDATE
@@ -197,53 +198,14 @@ def _refusal(refuse: Callable[..., None], *states: Any) -> OrderNotifyError | No
     return None
 
 
-def _taken_back(live: AnyLive) -> tuple[Change, ...]:
-    tool = (live.tags or {}).get(MANAGED_TAG)
-    return (Change(TAGS, {MANAGED_TAG: tool}, {MANAGED_TAG: None}),) if tool else ()
-
-
-def managed_by(planned: Plan) -> str:
-    """Name the other tool that manages the stack, as the tags say; empty: none does."""
-    tags = [item.live.tags or {} for item in planned.items if item.live is not None and item.live.owned]
-    return next((found[MANAGED_TAG] for found in tags if MANAGED_TAG in found), "")
-
-
 def check_not_managed_elsewhere(planned: Plan, stack: str) -> None:
     """Raise NotOursError if another tool manages the stack: two owners would undo each other's changes."""
-    tool = managed_by(planned)
+    tags = [item.live.tags or {} for item in planned.items if item.live is not None and item.live.owned]
+    tool = next((found[MANAGED_TAG] for found in tags if MANAGED_TAG in found), "")
     if tool:
         raise NotOursError(
             f"the stack {stack} is managed by {tool}, as its tag {MANAGED_TAG} says: nothing was changed",
             f"Change it with {tool}; or make {tool} forget it, then run `ordernotify setup --adopt`.",
-        )
-
-
-def _is_ours(resource: Resource[Any], live: AnyLive, found: Mapping[str, AnyLive | None]) -> bool:
-    """Whether the resource, and the one that it is part of, carry the stack's tag."""
-    holder = found.get(resource.part_of) if resource.part_of else live
-    return live.owned and holder is not None and holder.owned
-
-
-def _check_ownership(resource: Resource[Any], live: AnyLive, adopt: bool) -> None:
-    if live.owned:
-        return
-    stack = resource.settings.stack
-    other = (live.tags or {}).get(STACK_TAG)
-    if other == stack:
-        raise NotOursError(
-            f"the {resource.kind} {resource.name} belongs to the stack {stack} of another region",
-            "Choose another --stack or another name.",
-        )
-    if other:
-        raise NotOursError(
-            f"the {resource.kind} {resource.name} belongs to the stack {other}, not to {stack}",
-            "Choose another --stack or another name.",
-        )
-    if not adopt:
-        raise NotOursError(
-            f"the {resource.kind} {resource.name} exists and does not belong to the stack {stack}",
-            "Choose another --stack or another name; or take it over with --adopt, after reading "
-            "`ordernotify setup --adopt --dry-run`.",
         )
 
 
@@ -275,7 +237,7 @@ def plan_teardown(resources: Sequence[Resource[Any]], *, delete_orders: bool) ->
             continue
         if resource.shared:
             items.append(_item(resource, Action.KEEP, live=live, reason="not this stack's alone"))
-        elif not _is_ours(resource, live, found):
+        elif not is_ours(resource, live, found):
             items.append(_item(resource, Action.KEEP, live=live, reason="not made by this stack"))
         elif resource.keeps_orders and not delete_orders:
             kept = _item(resource, Action.KEEP, live=live, reason="holds the orders")
@@ -291,21 +253,20 @@ def apply(
     """Carry out a plan, see `executor.carry_out`; yields what happens to each item."""
     clock = clock or SystemClock()
     ended = yield from carry_out(resources, planned, clock)
-    if _have_rivals(resources, ended.values()):
+    if _have_rivals(resources, ended):
         # Every setup that sees it keeps the same one, and changes what points to another.
         yield from carry_out(resources, plan(resources), clock)
 
 
-def _have_rivals(resources: Iterable[Resource[Any]], ended: Iterable[Event]) -> bool:
+def _have_rivals(resources: Iterable[Resource[Any]], ended: Mapping[str, Event]) -> bool:
     """Whether one of those just made is not the only one, see `Resource.has_rival`."""
-    by_key = {resource.key: resource for resource in resources}
-    made = [event for event in ended if event.item.action in {Action.CREATE, Action.REPLACE}]
-    return any(event.live is not None and _has_rival(by_key[event.item.key], event.live) for event in made)
-
-
-def _has_rival(resource: Resource[Any], live: AnyLive) -> bool:
-    with map_botocore_errors("read", resource.kind, resource.name):
-        return resource.has_rival(live)
+    for resource in resources:
+        event = ended.get(resource.key)
+        if event and event.live and event.item.action in {Action.CREATE, Action.REPLACE}:
+            with map_botocore_errors("read", resource.kind, resource.name):
+                if resource.has_rival(event.live):
+                    return True
+    return False
 
 
 def notes_after(resources: Iterable[Resource[Any]], planned: Plan) -> Iterator[str]:
@@ -318,10 +279,7 @@ def notes_after(resources: Iterable[Resource[Any]], planned: Plan) -> Iterator[s
 
 
 def setup_calls(resources: Iterable[Resource[Any]]) -> Calls:
-    """What making and updating the stack as described calls.
-
-    Removing what is not described any more is teardown's.
-    """
+    """What making and updating the stack calls; removing what is no longer described is teardown's."""
     listed = list(resources)
     wanted = [resource for resource in listed if resource.wanted]
     return (*_declared(listed, Verb.FIND), *_declared(wanted, Verb.CREATE, Verb.UPDATE))
@@ -339,6 +297,5 @@ def teardown_calls(resources: Iterable[Resource[Any]]) -> Calls:
 
 def _declared(resources: Iterable[Resource[Any]], *verbs: Verb) -> Iterator[Allow]:
     for resource in resources:
-        calls = resource.calls
         for verb in verbs:
-            yield from calls.get(verb, ())
+            yield from resource.calls.get(verb, ())

@@ -13,13 +13,13 @@ from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 from ordernotify import provision
-from ordernotify.cli import app, export, logs, orders, place, policy, stack, subscribers, watching
+from ordernotify.cli import app, export, logs, orders, place, policy, stack, subscribers, teardown, watching
 from ordernotify.function.api_event import NO_BODY
 from ordernotify.orders.post import Answer, Draft
 from ordernotify.stack import answers
 from tests.provision_support import Account, ManualClock
 
-_REGISTERED = (export, logs, orders, place, policy, stack, subscribers, watching)
+_REGISTERED = (export, logs, orders, place, policy, stack, subscribers, teardown, watching)
 _ACCOUNT = ("--aws", "--region", "us-east-1")
 Typed = Callable[..., Result]
 Answered = Callable[..., int]

@@ -95,7 +95,7 @@ def test_one_question_tells_what_becomes_of_the_orders(
     dynamodb = account.client("dynamodb")
     dynamodb.put_item(TableName=TABLE, Item=ORDER)
     assert answered("teardown", answers=answers) == status
-    assert "holds 1 orders" in capsys.readouterr().err
+    assert "holds 1 order," in capsys.readouterr().err
     assert (dynamodb.list_tables()["TableNames"] == [TABLE]) is (left != "nothing")
     functions = account.client("lambda").list_functions()["Functions"]
     assert bool(functions) is (left == "everything")

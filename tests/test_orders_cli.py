@@ -5,21 +5,25 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 from typer.testing import CliRunner, Result
 
 from ordernotify.aws.session import Cloud
 from ordernotify.cli import app, sending
 from ordernotify.cli import orders as _registers_the_commands  # noqa: F401
 from ordernotify.cli.access import Access
+from ordernotify.orders import newest
 from tests.orders_fakes import NAMES, FakeApi, Reply, mocked_cloud, put, put_many, running_api
 
 Run = Callable[..., Result]
@@ -302,16 +306,41 @@ class TestListing:
             "quantity": 2,
         }
 
-    def test_the_table_fits_80_columns_and_keeps_ids_whole(self, run: Run) -> None:
-        result = run("list-orders", "--sort", "orderId")
+    @pytest.mark.parametrize("width", [60, 61, 80, 99, 100, 140, 200])
+    def test_a_table_has_a_line_for_each_order_at_any_width(
+        self, run: Run, cloud: Cloud, monkeypatch: pytest.MonkeyPatch, width: int
+    ) -> None:
+        monkeypatch.setenv("COLUMNS", str(width))
+        put(cloud, "z" * 70, customerName="高品質" * 30, productName="Mouse", quantity=1, createdAt=WHEN)
+        result = run("list-orders")
         assert result.exit_code == 0
-        lines = result.stdout.splitlines()
-        assert lines[0].split() == ["Order", "Created", "Customer", "Product", "Qty", "Notice"]
-        assert lines[1].startswith(ID)
-        assert max(map(len, lines)) <= 80
+        heading, *lines = result.stdout.splitlines()
+        assert heading.split() == ["Order", "Created", "Customer", "Product", "Qty", "Notice"]
+        assert {line.split()[0][:8] for line in lines} == {"zzzzzzzz", ID[:8], "b"}
+        assert ID not in result.stdout
+        assert max(map(cell_len, [heading, *lines])) <= width
+        assert [line for line in lines if line != line.rstrip()] == []
         assert "\x1b" not in result.stdout
         assert "\\x1b" in result.stdout
         assert "…" in result.stdout  # the end of the longest cell: none was cut off at the edge
+
+    @pytest.mark.parametrize("width", [50, 59])
+    def test_where_a_table_has_no_room_each_order_stands_by_itself(
+        self, run: Run, monkeypatch: pytest.MonkeyPatch, width: int
+    ) -> None:
+        monkeypatch.setenv("COLUMNS", str(width))
+        result = run("list-orders", "--customer", "doe")
+        assert [line.split(maxsplit=1) for line in result.stdout.splitlines()] == [
+            ["Order", ID[:8]],
+            ["Created", f"{datetime.fromisoformat(WHEN).astimezone():%m-%d %H:%M}"],
+            ["Customer", "John Doe"],
+            ["Product", "Wireless Mouse"],
+            ["Qty", "2"],
+            ["Notice", "sent"],
+        ]
+        both = run("list-orders").stdout.splitlines()
+        assert both.count("") == 1
+        assert max(map(len, both)) <= width
 
     def test_columns_choose_what_is_shown(self, run: Run) -> None:
         table = run("list-orders", "--columns", "quantity, price,orderId", "--customer", "doe")
@@ -327,10 +356,28 @@ class TestListing:
 
     def test_a_limit_that_nobody_asked_for_is_told(self, run: Run, cloud: Cloud) -> None:
         put_many(cloud, [{"orderId": f"n{number}"} for number in range(60)])
-        assert "The first 50, in no order" in run("list-orders").stderr
-        assert "The first" not in run("list-orders", "--limit", "50").stderr
+        assert "The newest 50 of 62; --limit 0 shows all, in no order." in run("list-orders").stderr
+        assert "The newest" not in run("list-orders", "--limit", "62").stderr
+        assert "The first 50, in no order; --limit 0" in run("list-orders", "--unsorted").stderr
         assert len(run("list-orders", "--json").stdout.splitlines()) == 62
         assert len(run("list-orders", "--limit", "0").stdout.splitlines()) >= 63
+
+    @pytest.mark.parametrize("form", [(), ("--json",)])
+    def test_the_newest_come_first(self, run: Run, cloud: Cloud, form: tuple[str, ...]) -> None:
+        put_many(cloud, [{"orderId": f"n{n}", "createdAt": f"2026-03-02T12:0{n}:00.000Z"} for n in range(5)])
+        result = run("list-orders", "--limit", "3", *form)
+        assert list(dict.fromkeys(re.findall(r"\bn\d\b", result.stdout))) == ["n4", "n3", "n2"]
+
+    @pytest.mark.parametrize("form", [(), ("--json",)])
+    def test_a_table_that_was_not_read_whole_is_told(
+        self, run: Run, monkeypatch: pytest.MonkeyPatch, form: tuple[str, ...]
+    ) -> None:
+        monkeypatch.setattr(newest, "MOST_ORDERS", 1)
+        result = run("list-orders", "--limit", "1", *form)
+        assert "These are the newest of the 2 orders that were looked at in 0 s" in result.stderr
+        nothing = run("list-orders", "--limit", "1", "--customer", "nobody", *form)
+        assert (nothing.exit_code, nothing.stdout) == (0, "")
+        assert "No order was found among the 2 orders that were looked at" in nothing.stderr
 
     def test_long_lists_are_shown_in_several_tables(self, run: Run, cloud: Cloud) -> None:
         put_many(cloud, [{"orderId": f"n{number}"} for number in range(450)])
@@ -349,6 +396,7 @@ class TestListing:
             (("--where", "=x"), "--where =x is not a condition"),
             (("--since", "soon"), "'soon' is not a time"),
             (("--notification", "lost"), "--notification must be pending or sent, not 'lost'"),
+            (("--unsorted", "--sort", "createdAt"), "--unsorted and --sort exclude each other"),
             (("--limit", "-1"), "--limit must be a whole number of at least 0, not -1"),
         ],
     )

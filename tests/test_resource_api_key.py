@@ -7,7 +7,7 @@ import pytest
 
 from ordernotify import provision
 from ordernotify.aws.session import Cloud
-from ordernotify.errors import NotOursError
+from ordernotify.errors import NotOursError, OrderNotifyError
 from ordernotify.executor import Action
 from ordernotify.render.plans import plan_lines
 from ordernotify.resources.api.key import ApiKey, find_api_keys
@@ -118,6 +118,29 @@ def test_a_plan_for_another_stage_is_replaced_and_the_key_stays(account: Account
     bring_about(keyed(cloud, stage="v2"))
     assert read(account) == AS_DESCRIBED
     assert account.client("apigateway").get_api_keys()["items"][0]["id"] == before
+
+
+@pytest.mark.parametrize("stage", ["v9", ""])
+def test_a_plan_for_somebody_elses_stage_or_for_none_is_not_taken_over(
+    account: Account, cloud: Cloud, stage: str
+) -> None:
+    client, api_stages = account.client("apigateway"), []
+    if stage:
+        api = client.create_rest_api(name="theirs")["id"]
+        root = client.get_resources(restApiId=api)["items"][0]["id"]
+        client.put_method(restApiId=api, resourceId=root, httpMethod="GET", authorizationType="NONE")
+        client.put_integration(restApiId=api, resourceId=root, httpMethod="GET", type="MOCK")
+        client.create_deployment(restApiId=api, stageName=stage)
+        api_stages = [{"apiId": api, "stage": stage}]
+    before = client.create_usage_plan(name=PLAN, apiStages=api_stages)
+    account.forget_calls()
+    with pytest.raises(NotOursError, match="does not belong to the stack"):
+        set_up(Settings(auth=Auth.API_KEY), cloud)
+    with pytest.raises(OrderNotifyError, match=f"is for .*{stage or 'no stage'}: only a plan") as caught:
+        set_up(Settings(auth=Auth.API_KEY), cloud, adopt=True)
+    assert "--api-name" in caught.value.hint
+    assert account.changing_calls == []
+    assert client.get_usage_plans()["items"] == [{k: v for k, v in before.items() if k != "ResponseMetadata"}]
 
 
 def test_key_and_plan_go_when_they_are_no_longer_described(account: Account, cloud: Cloud) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from ordernotify.aws.session import Cloud
 from ordernotify.errors import UsageError
+from ordernotify.orders.items import OrderCount
 from ordernotify.watch.history import of_answers, read_history
 from ordernotify.watch.served import Activity, Served
 from ordernotify.watch.watcher import Watcher
@@ -102,6 +103,19 @@ def test_the_watcher_sees_each_order_once(account: Account) -> None:
     seen = [watcher.look() for _ in range(3)]
     assert [len(look.orders) for look in seen] == [1, 0, 0]
     assert seen[-1].snapshot.newest[0]["orderId"] == "one"
+
+
+def test_the_newest_orders_are_those_of_the_table_unless_it_is_large(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_stack(account.cloud())
+    for name in ("old", "new"):
+        put_order(account.cloud(), name, createdAt=name)
+    first = Watcher(account.cloud(), NAMES, "default").look().snapshot
+    assert [order["orderId"] for order in first.newest] == ["old", "new"]
+    large = OrderCount(9, 9, complete=False)
+    monkeypatch.setattr("ordernotify.watch.watcher.count_orders", lambda *_: large)
+    assert Watcher(account.cloud(), NAMES, "default").look().snapshot.newest == ()
 
 
 def test_top_shows_one_look_where_there_is_no_terminal(typed: Typed) -> None:

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TypeVar
 
 from botocore import exceptions as botocore_errors
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ordernotify.errors import (
-    AccessDeniedError,
-    AwsError,
-    CredentialsError,
-)
+from ordernotify.errors import AccessDeniedError, AwsError, CredentialsError
 
-if TYPE_CHECKING:
-    pass
-
+Result = TypeVar("Result")
 _THROTTLED = {
     "KMSThrottling",
     "ProvisionedThroughputExceededException",
@@ -121,6 +115,16 @@ def ignore_codes(*codes: str, text: str = "") -> Iterator[None]:
     except ClientError as error:
         if not has_code(error, *codes, text=text):
             raise
+
+
+def read_or_none(call: Callable[[], Result], *absent: str) -> Result | None:
+    """Return what the call reads; None if AWS answers with one of the codes `absent`."""
+    try:
+        return call()
+    except ClientError as error:
+        if has_code(error, *absent):
+            return None
+        raise
 
 
 @contextmanager

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import boto3
 import botocore.session
@@ -16,11 +15,9 @@ from botocore.httpsession import ProxyConfiguration, get_cert_path
 from botocore.utils import get_environ_proxies
 
 from ordernotify import times
+from ordernotify.aws.errors import CREDENTIALS_HINT, map_botocore_errors
 from ordernotify.aws.road import DIRECT, Road
-from ordernotify.errors import (
-    AwsError,
-    CredentialsError,
-)
+from ordernotify.errors import AwsError, CredentialsError
 from ordernotify.settings.names import LOCAL_REGION, Target
 
 if TYPE_CHECKING:
@@ -35,9 +32,7 @@ if TYPE_CHECKING:
     from mypy_boto3_resourcegroupstaggingapi import ResourceGroupsTaggingAPIClient
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
-    from mypy_boto3_sts import STSClient
     from mypy_boto3_sts.type_defs import GetCallerIdentityResponseTypeDef
-from ordernotify.aws.errors import CREDENTIALS_HINT, map_botocore_errors
 
 CONNECT_TIMEOUT_SECONDS = 5
 READ_TIMEOUT_SECONDS = 60
@@ -47,28 +42,34 @@ IDENTITY_ATTEMPTS = 3
 IMPATIENT_ATTEMPTS = 2
 """A kept connection may be gone when the embedded cloud was started again; a second try makes a new one."""
 MAX_POOL_CONNECTIONS = 64
+Client = TypeVar("Client")
 CLOCK_TOLERANCE = timedelta(seconds=5)
 """A difference up to this may come from the call itself, whose answer has whole seconds only."""
 
 
-@dataclass(frozen=True, slots=True)
-class Location:
-    """Where a stack lives, as every command reports it on stderr."""
+class _ClientOf(Generic[Client]):
+    """An attribute of Cloud: the client of a service, made when it is first asked for."""
 
-    target: Target
-    account: str
-    region: str
-    endpoint: str | None = None
-    """The endpoint in place of AWS's own: the embedded cloud's, or another emulator's."""
+    def __init__(self, service: str) -> None:
+        self._service = service
 
-    @property
-    def partition(self) -> str:
-        """The ARN partition of the region (`aws`, `aws-cn`, `aws-us-gov`)."""
-        return boto3.Session(region_name=self.region).get_partition_for_region(self.region)
+    def __get__(self, cloud: Cloud, owner: type[Cloud]) -> Client:
+        return cast("Client", cloud.client(self._service))
 
 
 class Cloud:
     """A boto3 session, its endpoint, and the clients made from it (thread-safe)."""
+
+    apigateway: _ClientOf[APIGatewayClient] = _ClientOf("apigateway")
+    apigatewayv2: _ClientOf[ApiGatewayV2Client] = _ClientOf("apigatewayv2")
+    cloudwatch: _ClientOf[CloudWatchClient] = _ClientOf("cloudwatch")
+    dynamodb: _ClientOf[DynamoDBClient] = _ClientOf("dynamodb")
+    iam: _ClientOf[IAMClient] = _ClientOf("iam")
+    lambda_: _ClientOf[LambdaClient] = _ClientOf("lambda")
+    logs: _ClientOf[CloudWatchLogsClient] = _ClientOf("logs")
+    sns: _ClientOf[SNSClient] = _ClientOf("sns")
+    sqs: _ClientOf[SQSClient] = _ClientOf("sqs")
+    tagging: _ClientOf[ResourceGroupsTaggingAPIClient] = _ClientOf("resourcegroupstaggingapi")
 
     def __init__(
         self,
@@ -105,7 +106,7 @@ class Cloud:
             if self._account is None:
                 with map_botocore_errors("identify", "account"):
                     # AWS never denies this call.
-                    identity = self._client("sts").get_caller_identity()
+                    identity = self.client("sts").get_caller_identity()
                 self._ahead = _ahead(identity)
                 self._account = identity["Account"]
             return self._account
@@ -130,7 +131,7 @@ class Cloud:
 
     def endpoint_for(self, service: str) -> str:
         """The URL that calls to `service` go to, as botocore resolved it."""
-        return cast(str, self._client(service).meta.endpoint_url)
+        return cast(str, self.client(service).meta.endpoint_url)
 
     def road_to(self, url: str) -> Road:
         """Find the road that botocore's own calls to this URL take (AWS-FACTS 26).
@@ -145,7 +146,8 @@ class Cloud:
         trusted = self._ca_bundle or os.environ.get("REQUESTS_CA_BUNDLE") or get_cert_path(True)
         return Road(proxies.proxy_url_for(url), trusted)
 
-    def _client(self, service: str) -> Any:
+    def client(self, service: str) -> Any:
+        """Return the client of a service, made once."""
         # boto3 sessions are not thread-safe while they make clients; the clients themselves are.
         with self._lock:
             if service not in self._clients:
@@ -159,54 +161,10 @@ class Cloud:
             return self._clients[service]
 
     @property
-    def apigateway(self) -> APIGatewayClient:
-        return cast("APIGatewayClient", self._client("apigateway"))
-
-    @property
-    def apigatewayv2(self) -> ApiGatewayV2Client:
-        return cast("ApiGatewayV2Client", self._client("apigatewayv2"))
-
-    @property
     def credentials(self) -> Credentials | None:
         """The session's credentials, which refresh themselves; None if there are none."""
         with self._lock:
             return self._session.get_credentials()
-
-    @property
-    def cloudwatch(self) -> CloudWatchClient:
-        return cast("CloudWatchClient", self._client("cloudwatch"))
-
-    @property
-    def dynamodb(self) -> DynamoDBClient:
-        return cast("DynamoDBClient", self._client("dynamodb"))
-
-    @property
-    def iam(self) -> IAMClient:
-        return cast("IAMClient", self._client("iam"))
-
-    @property
-    def lambda_(self) -> LambdaClient:
-        return cast("LambdaClient", self._client("lambda"))
-
-    @property
-    def logs(self) -> CloudWatchLogsClient:
-        return cast("CloudWatchLogsClient", self._client("logs"))
-
-    @property
-    def sns(self) -> SNSClient:
-        return cast("SNSClient", self._client("sns"))
-
-    @property
-    def sqs(self) -> SQSClient:
-        return cast("SQSClient", self._client("sqs"))
-
-    @property
-    def tagging(self) -> ResourceGroupsTaggingAPIClient:
-        return cast("ResourceGroupsTaggingAPIClient", self._client("resourcegroupstaggingapi"))
-
-    @property
-    def sts(self) -> STSClient:
-        return cast("STSClient", self._client("sts"))
 
 
 def _ahead(answer: GetCallerIdentityResponseTypeDef) -> timedelta:

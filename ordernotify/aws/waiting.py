@@ -6,18 +6,12 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from botocore.exceptions import ClientError
 
-from ordernotify.errors import (
-    CancelledError,
-    WaitTimeoutError,
-)
-
-if TYPE_CHECKING:
-    pass
 from ordernotify.aws.errors import error_text, is_throttled
+from ordernotify.errors import CancelledError, WaitTimeoutError
 
 FIRST_STEP_SECONDS = 0.25
 STEP_SHARE = 0.05

@@ -108,12 +108,16 @@ def teardown(run: Run, receiver: ReceiverOption = None) -> None:
     from ordernotify.orders.items import count_calls
     from ordernotify.resources import delivery
     from ordernotify.stack import discovery as endpoint
+    from ordernotify.stack.former import former_tables
+    from ordernotify.stack.left import LEFT_CALLS
 
     settings = _described(run, cloud)
+    tables = (settings.names, *former_tables(cloud, settings.names, settings.stack))
     more = (
         *_finding_calls(cloud, run.told_names, settings.role_path),
         *endpoint.calls(cloud, settings.names),
-        *count_calls(cloud, settings.names),
+        *(allowed for one in tables for allowed in count_calls(cloud, one)),
+        *LEFT_CALLS,
         *delivery.calls(_receivers(receiver)),
     )
     _show(policies.policy((*provision.teardown_calls(_declared(settings, cloud)), *more), cloud))

@@ -50,8 +50,8 @@ UndeliveredOption = Annotated[
     bool,
     typer.Option(
         "--undelivered",
-        help="Send those again that a subscriber did not take (`ordernotify setup --dead-letters` keeps them); "
-        "every subscriber gets them.",
+        help="Send those again that a subscriber did not take, to every subscriber; "
+        "`ordernotify setup --dead-letters` keeps them.",
     ),
 ]
 

@@ -1,4 +1,4 @@
-"""`setup`, `status`, `verify`, `inbox` and `teardown`: the life of a stack."""
+"""`setup`, `status`, `verify` and `inbox`: the life of a stack; its end is in `cli.teardown`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,6 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import closing, suppress
-from dataclasses import replace
-from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -82,7 +79,7 @@ def setup(
         plans.show_what_changes(planned)
         _confirm_changes(planned, yes)
         began = time.monotonic()
-        live = _apply(resources, planned)
+        live = apply_plan(resources, planned)
     seconds = time.monotonic() - began
     if save:
         _save(run)
@@ -159,7 +156,8 @@ def _confirm_changes(planned: Plan, yes: bool) -> None:
     typer.confirm("Change what exists?", abort=True, err=True)
 
 
-def _apply(resources: tuple[Resource[Any], ...], planned: Plan) -> Mapping[str, AnyLive]:
+def apply_plan(resources: tuple[Resource[Any], ...], planned: Plan) -> Mapping[str, AnyLive]:
+    """Carry a plan out and show its progress; returns what was made and changed, by key."""
     from ordernotify import provision
     from ordernotify.render import plans
 
@@ -293,107 +291,3 @@ def inbox(
     skipped = already[: max(len(already) - limit, 0)] if limit else []
     with suppress(KeyboardInterrupt):
         proof.show_inbox(follow_inbox(read, SystemClock(), skipped), times.now, as_json=json)
-
-
-@command(app, "teardown")
-def teardown(
-    run: Run,
-    delete_orders: Annotated[
-        bool | None,
-        typer.Option(
-            "--delete-orders/--keep-orders",
-            help="Delete the table with all its orders, or keep it; otherwise you are asked, or it is kept.",
-            show_default=False,
-        ),
-    ] = None,
-    yes: YesOption = False,
-    json: JsonOption = False,
-) -> None:
-    """Remove exactly what setup made; the orders are kept unless told.
-
-    Example: ordernotify teardown --yes --delete-orders
-    """
-    cloud, names = run.open()
-    from ordernotify import provision
-    from ordernotify.render import json_document, plans
-    from ordernotify.stack.discovery import recorded_settings, with_own_role
-
-    names = with_own_role(cloud, names, run.stack)
-    settings = Settings(run.stack, names, **recorded_settings(cloud, names, run.stack))
-    resources = _declared(settings, cloud)
-    planned = provision.plan_teardown(resources, delete_orders=bool(delete_orders))
-    provision.check_not_managed_elsewhere(planned, run.stack)
-    if planned.changes:
-        plans.show_plan(planned)
-        fate = OrdersFate.KEEP if yes else _ask_teardown(cloud, settings, planned, ask=delete_orders is None)
-        if fate is OrdersFate.DELETE:
-            planned = provision.plan_teardown(resources, delete_orders=True)
-        _apply(resources, planned)
-        if fate is OrdersFate.EXPORT:
-            # Only now: nobody can store an order any more that the file would not hold.
-            _export(cloud, settings)
-            rest = provision.plan_teardown(resources, delete_orders=True)
-            _apply(resources, rest)
-            planned = replace(rest, items=(*planned.changes, *rest.items))
-    if json:
-        json_document(plans.teardown_document(planned))
-    else:
-        plans.show_teardown_result(planned)
-    _stop_unused_cloud(cloud)
-
-
-class OrdersFate(StrEnum):
-    """What becomes of the orders of a stack that is removed."""
-
-    KEEP = "keep"
-    EXPORT = "export"
-    DELETE = "delete"
-
-
-def _ask_teardown(cloud: Cloud, settings: Settings, planned: Plan, *, ask: bool) -> OrdersFate:
-    """Ask once whether to go on, and (`ask`) what becomes of the orders; any other answer changes nothing."""
-    from ordernotify.orders.items import count_orders
-    from ordernotify.render import note
-
-    if not sys.stdin.isatty():
-        raise OrderNotifyError("there is no terminal to ask at", "Read the plan above, then add --yes.")
-    counted = count_orders(cloud, settings.names)
-    if not ask or counted is None or not any(item.keeps_orders for item in planned.items):
-        typer.confirm(f"Remove this of the stack {settings.stack}?", abort=True, err=True)
-        return OrdersFate.KEEP
-    number = f"{counted.orders}" if counted.complete else f"at least {counted.orders}"
-    table = settings.names.table
-    note(f"The table {table} holds {number} orders, {counted.pending} of them not announced yet.")
-    note(f"  keep: they stay in the table; export: they go to {_export_file(settings)} and are deleted;")
-    note("  delete: they are deleted; Enter: nothing is removed.")
-    question = f"Remove the stack {settings.stack}, and its orders? [keep/export/delete]"
-    answer = typer.prompt(question, default="", show_default=False, err=True)
-    if answer not in set(OrdersFate):
-        raise typer.Abort
-    return OrdersFate(answer)
-
-
-def _export_file(settings: Settings) -> Path:
-    """Name a file that does not exist yet."""
-    names = (f"orders-{settings.stack}{number}.jsonl" for number in ("", *range(2, 1000)))
-    return next(path for path in map(Path, names) if not path.exists())
-
-
-def _export(cloud: Cloud, settings: Settings) -> None:
-    from ordernotify.orders.export import export_orders
-    from ordernotify.orders.files import Format
-    from ordernotify.render.orders import show_exported
-    from ordernotify.render.progress import counting
-
-    file = str(_export_file(settings))
-    with counting("exporting") as tick:
-        count = export_orders(cloud, settings.names, file, Format.JSONL, progress=tick)
-    show_exported(count, file)
-
-
-def _stop_unused_cloud(cloud: Cloud) -> None:
-    """Stop the embedded cloud if nothing is left in it and nobody else is at work in it."""
-    if cloud.target is Target.LOCAL:
-        from ordernotify.local.unused import stop_if_unused
-
-        stop_if_unused()

@@ -18,9 +18,9 @@ from ordernotify.console import orders_pages, stack_pages
 from ordernotify.console.figures import figures
 from ordernotify.console.guard import Guard
 from ordernotify.console.hub import Hub
-from ordernotify.console.newest import NewestOrders
 from ordernotify.console.pages import Desk, desk, overview, reading
 from ordernotify.console.site import Site
+from ordernotify.orders.newest import NewestOrders
 from ordernotify.watch.watcher import Watcher
 
 
@@ -38,7 +38,9 @@ def make_app(site: Site, watcher: Watcher, token: str, port: int) -> Guard:
             feeder.stop()
 
     app = Starlette(routes=_routes(site), lifespan=feeding, exception_handlers={Exception: _defect})
-    app.state.desk = Desk(site, hub, NewestOrders(site), feeder.wake)
+    app.state.desk = Desk(
+        site, hub, NewestOrders(site.cloud, site.names, orders_pages.MOST_SHOWN), feeder.wake
+    )
     return Guard(app, token, port)
 
 

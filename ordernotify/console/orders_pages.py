@@ -21,8 +21,9 @@ from ordernotify.logs.filters import find_order_events
 from ordernotify.logs.opening import open_reader, read_story
 from ordernotify.logs.trace import Trace
 from ordernotify.orders.attributes import Order
+from ordernotify.orders.newest import read_newest
 from ordernotify.orders.post import Answer, Draft
-from ordernotify.orders.query import OrderQuery, get_orders, list_orders
+from ordernotify.orders.query import OrderQuery, get_orders
 from ordernotify.orders.send import check_key, order_body, random_key
 from ordernotify.render.plans import curl_line
 from ordernotify.stack.verify import TEST_ORDER
@@ -149,7 +150,7 @@ def list_page(at: Desk, request: Request) -> Values:
     return {"orders": found[:MOST_SHOWN], "search": search, "searching": any(search.values())}
 
 
-def _search(at: Desk, search: Mapping[str, str]) -> list[Order]:
+def _search(at: Desk, search: Mapping[str, str]) -> Sequence[Order]:
     site = at.site
     if search["id"]:
         return [order for order in get_orders(site.cloud, site.names, [search["id"]]) if order]
@@ -157,10 +158,9 @@ def _search(at: Desk, search: Mapping[str, str]) -> list[Order]:
         customer=search["customer"],
         product=search["product"],
         notification=search["state"],
-        sort="-createdAt",
         limit=MOST_SHOWN,
     )
-    return list(list_orders(site.cloud, site.names, query))
+    return read_newest(site.cloud, site.names, query).orders
 
 
 @dataclass(frozen=True, slots=True)

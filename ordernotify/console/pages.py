@@ -12,11 +12,11 @@ from starlette.responses import HTMLResponse, Response
 from ordernotify.console.aws_links import links
 from ordernotify.console.figures import figures
 from ordernotify.console.hub import Hub
-from ordernotify.console.newest import NewestOrders
 from ordernotify.console.site import Site
 from ordernotify.console.templating import render_page
 from ordernotify.console.threads import in_thread
 from ordernotify.errors import OrderNotifyError, StackNotFoundError, UsageError
+from ordernotify.orders.newest import NewestOrders
 
 Values = Mapping[str, Any]
 Handler = Callable[[Request], Awaitable[Response]]

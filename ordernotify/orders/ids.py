@@ -8,11 +8,8 @@ from ordernotify.aws.session import Cloud
 from ordernotify.aws.waiting import Clock, SystemClock
 from ordernotify.errors import StackNotFoundError, UsageError
 from ordernotify.orders.items import Condition, read_orders, scan_pages
-from ordernotify.settings.names import TABLE_KEY, Names
+from ordernotify.settings.names import FULL_ID, SHORT_ID, TABLE_KEY, Names
 
-SHORT_ID = 8
-"""As many characters of an id as the subject of a mail shows; fewer are never completed."""
-FULL_ID = 36
 _IDS_AT_ONCE = 100
 _SHOWN = 3
 

@@ -226,16 +226,25 @@ def scan_pages(
     is consistent: an order that was answered before the scan began is among them.
     Raises StackNotFoundError, AwsError.
     """
+    return (page for page, _ in scan_counted(cloud, names, condition, segments=segments) if page)
+
+
+def scan_counted(
+    cloud: Cloud, names: Names, condition: Condition = ANY, *, segments: int | None = None
+) -> Iterator[tuple[Page, int]]:
+    """Yield the same pages, each with how many items of the table were looked at for it; some are empty."""
     total = segments or choose_segments(cloud, names)
     sources = [_segment(cloud, names, condition, number, total) for number in range(total)]
     return merge(sources, buffered=_PAGES_BUFFERED)
 
 
-def _segment(cloud: Cloud, names: Names, condition: Condition, number: int, total: int) -> Iterator[Page]:
+def _segment(
+    cloud: Cloud, names: Names, condition: Condition, number: int, total: int
+) -> Iterator[tuple[Page, int]]:
     request = _request(names, condition)
     if total > 1:
         request |= {"Segment": number, "TotalSegments": total}
-    return _pages(cloud, names, request)
+    return ((answer["Items"], answer["ScannedCount"]) for answer in _answers(cloud, names, request))
 
 
 def _request(names: Names, condition: Condition) -> ScanInputTypeDef:
@@ -247,10 +256,6 @@ def _request(names: Names, condition: Condition) -> ScanInputTypeDef:
         if condition.values:
             request["ExpressionAttributeValues"] = condition.values
     return request
-
-
-def _pages(cloud: Cloud, names: Names, request: ScanInputTypeDef) -> Iterator[Page]:
-    return (answer["Items"] for answer in _answers(cloud, names, request) if answer["Items"])
 
 
 def _answers(cloud: Cloud, names: Names, request: ScanInputTypeDef) -> Iterator[ScanOutputTypeDef]:

@@ -18,7 +18,7 @@ from ordernotify.iam.calls import Calls, allow
 from ordernotify.orders.items import get_order
 from ordernotify.orders.pace import Pace
 from ordernotify.orders.redrive import Fate, Redriven, Sender
-from ordernotify.resources.delivery import NO_QUEUE
+from ordernotify.resources.listing import NO_QUEUE
 from ordernotify.settings.names import Names
 
 BATCH = 10

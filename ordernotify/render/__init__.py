@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ordernotify.render.hints import pasteable
+from ordernotify.settings.names import FULL_ID, SHORT_ID
 
 if TYPE_CHECKING:
     from ordernotify.aws.session import Cloud
@@ -69,6 +70,12 @@ def clean(text: object) -> str:
 def one_line(text: object) -> str:
     """Make text that others wrote safe, and keep it on its line: it cannot pass for a line of ours."""
     return clean(text).replace("\n", "\\x0a").replace("\t", " ")
+
+
+def short_id(order_id: object) -> str:
+    """The beginning of an order's id, which every command takes; another program's id stays whole."""
+    text = one_line(order_id)
+    return text[:SHORT_ID] if len(text) == FULL_ID else text
 
 
 def _indented(text: str) -> str:

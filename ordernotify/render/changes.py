@@ -16,21 +16,14 @@ _MAX_VALUE = 60
 _ARN = re.compile(r"arn:aws[\w-]*:[\w-]*:[\w-]*:\d*:([^\s\",]+)")
 _MAX_STATEMENT = 110
 _ACCOUNT = re.compile(r"arn:aws[\w-]*:iam::(\d+):root")
-_INTERNAL = ("settings", "deployed", "other deployments")
-"""What the tool keeps for itself; told only where nothing else differs."""
-_INTERNAL_WORDS = {
-    "settings": "the record of the options",
-    "deployed": "the deployment is not the newest",
-    "other deployments": "old deployments",
-}
 
 
 def change_lines(changes: Iterable[Change]) -> list[str]:
     """Write the differences of one resource, its tags apart: they are told once for all resources."""
     told = [change for change in changes if change.label != TAGS]
-    shown = [change for change in told if change.label not in _INTERNAL]
+    shown = [change for change in told if not change.internal]
     if not shown:
-        return [_INTERNAL_WORDS[change.label] for change in told]
+        return [change.internal for change in told]
     return [line for change in shown for line in _lines(change)]
 
 

@@ -1,39 +1,25 @@
-"""Orders: sent, listed, shown, exported and redriven."""
+"""Orders: sent, shown, exported and redriven."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
-from decimal import Decimal
-from itertools import chain, islice
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 from rich.text import Text
 
 from ordernotify.render import alert, clean, error, json_document, json_text, note, one_line, out, show_table
+from ordernotify.render.listing import COLUMNS, show_orders
 
 if TYPE_CHECKING:
     from ordernotify.orders.bulk import Rejected, Summary
+    from ordernotify.orders.items import OrderCount
     from ordernotify.orders.post import Answer
     from ordernotify.orders.redrive import Redriven
     from ordernotify.orders.restore import Restored
 
-COLUMNS = ("orderId", "createdAt", "customerName", "productName", "quantity", "notification")
-"""What a table of orders shows unless it is told otherwise."""
-
-_HEADINGS = {
-    "orderId": "Order",
-    "createdAt": "Created",
-    "customerName": "Customer",
-    "productName": "Product",
-    "quantity": "Qty",
-    "notification": "Notice",
-}
 _REFUSED = (401, 403, 404)
-_ROWS_AT_ONCE = 200
-_WIDE = 100
-_LONGEST_CELL = 60
 _MEANINGS = {201: "stored and notified", 202: "stored; the notification will follow", 200: "there already"}
 
 
@@ -84,62 +70,6 @@ def show_answer_json(answer: Answer, key: str) -> None:
     if answer.faults:
         document["errors"] = [{"field": fault.field, "message": fault.message} for fault in answer.faults]
     json_document(document)
-
-
-def show_orders(orders: Iterable[Mapping[str, Any]], columns: Sequence[str] = COLUMNS) -> int:
-    """Print orders as tables of up to 200 rows, as they come; return how many there were."""
-    count = 0
-    for rows in _chunks(iter(orders)):
-        count += len(rows)
-        # The console does not wrap by itself (long lines of logs must stay whole); a table has to.
-        show_table(_table(rows, columns))
-    return count
-
-
-def _chunks(orders: Iterator[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
-    while rows := list(islice(orders, _ROWS_AT_ONCE)):
-        yield rows
-
-
-def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> Table:
-    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
-    for column in columns:
-        # An id is there to be copied: it is never broken.
-        whole = column in ("orderId", "createdAt", "notification")
-        numbers = all(isinstance(row.get(column, Decimal()), Decimal) for row in rows)
-        table.add_column(
-            Text(_HEADINGS.get(column, clean(column))),
-            no_wrap=whole,
-            overflow="fold",
-            justify="right" if numbers else "left",
-            min_width=36 if column == "orderId" else None,
-        )
-    for row in rows:
-        table.add_row(*(Text(_cell(column, row)) for column in columns))
-    return table
-
-
-def _cell(column: str, order: Mapping[str, Any]) -> str:
-    value = order.get(column, "")
-    if column == "createdAt":
-        return _short_time(str(value))
-    text = " ".join(clean(value if isinstance(value, str) else json_text(value)).split())
-    return text if len(text) <= _LONGEST_CELL else text[: _LONGEST_CELL - 1] + "…"
-
-
-def _short_time(text: str) -> str:
-    """Give a stored time as local time to the minute, without the year where there is little room."""
-    try:
-        local = datetime.fromisoformat(text).astimezone()
-    except (ValueError, OverflowError):
-        return clean(text)
-    return local.strftime("%Y-%m-%d %H:%M" if out.width >= _WIDE else "%m-%d %H:%M")
-
-
-def show_limit_reached(limit: int, *, ordered: bool) -> None:
-    """Say that a list ended at the limit that nobody asked for."""
-    newest = "" if ordered else ", in no order; --sort -createdAt shows the newest"
-    note(f"The first {limit}{newest}; --limit 0 shows all.")
 
 
 def show_each(orders: Sequence[Mapping[str, Any]]) -> None:
@@ -298,6 +228,12 @@ def show_redriven(counts: Mapping[str, int], what: str = "pending", *, json: boo
         by_another = "by another one meanwhile" if what == "pending" else "of deleted orders"
         others = f", {gone} {by_another}" if gone else ""
         out.print(f"{counted(pending, 'notification')} {what}: {sent} sent{others}, {failed} failed")
+
+
+def orders_held(count: OrderCount) -> str:
+    """Say how many orders a table holds, and how many of them were not announced."""
+    least = "" if count.complete else "at least "
+    return f"{least}{counted(count.orders, 'order')}, {count.pending} of them not announced yet"
 
 
 def counted(number: int, noun: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ordernotify.executor import Action, Event, Item, Plan, Progress
-from ordernotify.render import alert, clean, err, json_document, note, one_line, out, show_table
+from ordernotify.render import alert, clean, err, json_document, note, one_line, out, short_id, show_table
 from ordernotify.render.changes import change_lines, counted_items, kind_word, tag_lines, together
 from ordernotify.render.hints import pasteable
 from ordernotify.settings.model import Auth
@@ -303,7 +303,7 @@ def _error_text(error: ErrorLine) -> str:
         when = datetime.fromisoformat(error.timestamp).astimezone().strftime("%H:%M:%S")
     except ValueError:
         when = error.timestamp
-    return " ".join(filter(None, (when, clean(error.order_id[:8]), one_line(error.message))))
+    return " ".join(filter(None, (when, short_id(error.order_id), one_line(error.message))))
 
 
 def _alarm_word(state: str) -> str:
@@ -328,24 +328,29 @@ def _show_errors(errors: LastErrors) -> None:
         out.print(pasteable(f"Errors: {found}; `ordernotify logs --errors --since 24h` reads all logs."))
 
 
-def teardown_document(plan: Plan) -> dict[str, Any]:
+def teardown_document(plan: Plan, left: Sequence[Item] = ()) -> dict[str, Any]:
     """Build the JSON result of `teardown`."""
 
-    def listed(items: Iterable[Item]) -> list[Mapping[str, str]]:
+    def listed(items: Iterable[Item]) -> list[dict[str, str]]:
         return [{"kind": item.kind, "name": item.name} for item in items]
 
     kept = [item for item in plan.items if item.action is Action.KEEP]
-    return {"deleted": listed(plan.changes), "kept": listed(kept)}
+    found = [{"kind": item.kind, "name": item.name, "arn": item.arn} for item in left]
+    return {"deleted": listed(plan.changes), "kept": listed(kept), "left": found}
 
 
-def show_teardown_result(plan: Plan) -> None:
-    """Print what was removed and what was kept, with the reason."""
+def show_teardown_result(plan: Plan, left: Sequence[Item] = ()) -> None:
+    """Print what was removed, and what is there still: kept with its reason, or left with what to do."""
     kept = [item for item in plan.items if item.action is Action.KEEP]
-    if plan.changes:
-        out.print(f"Removed {len(plan.changes)} resources.")
-    elif not kept:
-        out.print("Nothing to do: the stack does not exist.")
+    number = len(plan.changes)
+    of_the_stack = sum(item.keeps_orders for item in kept) + len(left)
+    if not number:
+        out.print("Nothing to do." if kept or left else "Nothing to do: the stack does not exist.")
+    elif of_the_stack:
+        out.print(f"Deleted {number} of {number + of_the_stack} resources.")
     else:
-        out.print("Nothing to do.")
+        out.print(f"Removed {number} resources.")
     for item in kept:
         out.print(f"Kept: {item.kind} {clean(item.name)} ({item.reason})")
+    for item in left:
+        out.print(f"Left: {item.kind} {clean(item.name)} ({item.reason})")

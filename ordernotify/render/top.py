@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from ordernotify.render import clean, json_document, out
+from ordernotify.render import clean, json_document, out, short_id
 from ordernotify.watch.history import PERCENTILES, History
 from ordernotify.watch.served import KINDS
 from ordernotify.watch.watcher import Snapshot, Watcher
@@ -103,9 +103,9 @@ def _newest(snapshot: Snapshot) -> Table:
     for order in snapshot.newest[:SHOWN_ORDERS]:
         names = ("createdAt", "customerName", "productName", "notification")
         cells = [Text(clean(order.get(name, _UNKNOWN)).replace("\n", " ")) for name in names]
-        table.add_row(Text(clean(order.get("FileName", ""))[:8], "bold"), *cells)
+        table.add_row(Text(short_id(order.get("FileName", "")), "bold"), *cells)
     if not snapshot.newest:
-        table.add_row(Text("none in ten minutes", "dim"))
+        table.add_row(Text("none", "dim"))
     return table
 
 

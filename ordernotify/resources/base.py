@@ -23,6 +23,7 @@ TAGS = "tags"
 UNKNOWN = "(known after apply)"
 """A value that depends on a resource that does not exist yet."""
 _LABEL = "label"
+_INTERNAL = "internal"
 
 State = TypeVar("State", bound="DataclassInstance")
 """A kind's frozen dataclass: what `find` reads and `described` wants.
@@ -34,6 +35,11 @@ A field with `compare=False` is never described: it holds what AWS chose, such a
 def shown_as(label: str) -> Mapping[str, str]:
     """Return a field's metadata: what the plan calls the field, where its name will not do."""
     return {_LABEL: label}
+
+
+def internal(words: str) -> Mapping[str, str]:
+    """Return the metadata of a field that the tool keeps for itself, see `Change.internal`."""
+    return {_INTERNAL: words}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,20 +71,19 @@ class Change:
     label: str
     before: Any
     after: Any
+    internal: str = ""
+    """What the plan says instead of the values, and only if nothing else differs; empty for most."""
 
 
 def differences(found: State, wanted: State) -> tuple[Change, ...]:
     """Compare two states field by field."""
-    compared = [
-        (field, getattr(found, field.name), getattr(wanted, field.name))
-        for field in fields(wanted)
-        if field.compare
-    ]
-    return tuple(
-        Change(field.metadata.get(_LABEL, field.name.replace("_", " ")), before, after)
-        for field, before, after in compared
-        if before != after
-    )
+    changes = []
+    for field in fields(wanted):
+        before, after = getattr(found, field.name), getattr(wanted, field.name)
+        if field.compare and before != after:
+            label = field.metadata.get(_LABEL, field.name.replace("_", " "))
+            changes.append(Change(label, before, after, field.metadata.get(_INTERNAL, "")))
+    return tuple(changes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,9 +145,9 @@ class Resource(ABC, Generic[State]):
         """The resource's name in the account."""
 
     @property
-    @abstractmethod
     def arn(self) -> str:
         """The resource's ARN, computed; empty where AWS chooses it or there is none."""
+        return ""
 
     @property
     def wanted(self) -> bool:
@@ -219,9 +224,9 @@ class Resource(ABC, Generic[State]):
     def create(self, step: Step) -> Live[State]:
         """Make the resource, or complete the one that an interrupted create left behind."""
 
-    @abstractmethod
     def update(self, live: Live[State], step: Step) -> Live[State]:
-        """Change what differs between `live.state` and what is described."""
+        """Change what differs between `live.state` and what is described; nothing where setup may not."""
+        return live
 
     def put_tags(self, live: Live[State]) -> None:
         """Add the stack's tags and the person's; needed where `find` reads tags."""
@@ -238,6 +243,25 @@ class Resource(ABC, Generic[State]):
     def live(self, state: State, tags: Mapping[str, str]) -> Live[State]:
         """Build what `find` returns for a resource with a computed ARN."""
         return Live(self.arn, state, self.owns(tags), tags)
+
+    def is_ours(self) -> bool:
+        """Read whether the resource exists and belongs to this stack."""
+        live = self.find()
+        return live is not None and live.owned
+
+
+class Leftover(Resource[State]):
+    """What the stack is not described with: it is found in order to be removed, if it is the stack's."""
+
+    @property
+    def wanted(self) -> bool:
+        return False
+
+    def described(self, needed: Needed) -> State:
+        raise NotImplementedError(self.key)
+
+    def create(self, step: Step) -> Live[State]:
+        raise NotImplementedError(self.key)
 
 
 def tags_of(listing: Any) -> dict[str, str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from botocore.exceptions import ClientError
 
-from ordernotify.aws.errors import has_code, ignore_codes
+from ordernotify.aws.errors import has_code, ignore_codes, read_or_none
 from ordernotify.errors import OrderNotifyError
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.base import Live, Needed, Resource, Step, Verb
@@ -38,11 +38,6 @@ class Concurrency(Resource[ConcurrencyState]):
         return self.settings.names.function
 
     @property
-    def arn(self) -> str:
-        """Empty: it has none."""
-        return ""
-
-    @property
     def wanted(self) -> bool:
         """Only with --concurrency."""
         return self.settings.concurrency is not None
@@ -65,12 +60,9 @@ class Concurrency(Resource[ConcurrencyState]):
 
     def find(self) -> Live[ConcurrencyState] | None:
         """Read what is reserved; None if nothing is."""
-        try:
-            answer = self.cloud.lambda_.get_function(FunctionName=self.name)
-        except ClientError as error:
-            if has_code(error, _ABSENT):
-                return None
-            raise
+        answer = read_or_none(lambda: self.cloud.lambda_.get_function(FunctionName=self.name), _ABSENT)
+        if answer is None:
+            return None
         # Without a reservation AWS leaves the number out, and emulators say null. 0 turns the function off.
         reserved: int | None = answer.get("Concurrency", {}).get("ReservedConcurrentExecutions")
         return None if reserved is None else Live("", ConcurrencyState(reserved))

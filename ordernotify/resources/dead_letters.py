@@ -6,13 +6,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
-
-from ordernotify.aws.errors import has_code, ignore_codes
+from ordernotify.aws.errors import ignore_codes, read_or_none
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.base import Live, Needed, Resource, Step, Verb, same_policy_text, shown_as
-from ordernotify.resources.delivery import NO_QUEUE, queue_policy
-from ordernotify.resources.listing import NO_TOPIC, SUBSCRIPTIONS, is_internal, list_subscriptions
+from ordernotify.resources.delivery import queue_policy
+from ordernotify.resources.listing import (
+    NO_QUEUE,
+    NO_TOPIC,
+    SUBSCRIPTIONS,
+    delete_queue,
+    is_internal,
+    list_subscriptions,
+    queue_tags,
+)
 from ordernotify.resources.subscriber import Subscriber, read_subscribers, redrive_policy
 
 if TYPE_CHECKING:
@@ -73,15 +79,10 @@ class DeadLetterQueue(Resource[DeadLetterQueueState]):
 
     def find(self) -> Live[DeadLetterQueueState] | None:
         """Read the queue and its tags."""
-        try:
-            url = self.cloud.sqs.get_queue_url(QueueName=self.name)["QueueUrl"]
-            answer = self.cloud.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])
-            tags = self.cloud.sqs.list_queue_tags(QueueUrl=url).get("Tags", {})
-        except ClientError as error:
-            if has_code(error, *NO_QUEUE):
-                return None
-            raise
-        attributes = answer["Attributes"]
+        attributes = read_or_none(self._attributes, *NO_QUEUE)
+        if attributes is None:
+            return None
+        url = attributes["QueueUrl"]
         state = DeadLetterQueueState(
             policy=same_policy_text(attributes.get("Policy")),
             retention=int(attributes["MessageRetentionPeriod"]),
@@ -91,7 +92,12 @@ class DeadLetterQueue(Resource[DeadLetterQueueState]):
             messages=int(attributes.get("ApproximateNumberOfMessages", 0))
             + int(attributes.get("ApproximateNumberOfMessagesNotVisible", 0)),
         )
-        return self.live(state, tags)
+        return self.live(state, queue_tags(self.cloud, url))
+
+    def _attributes(self) -> dict[str, str]:
+        url = self.cloud.sqs.get_queue_url(QueueName=self.name)["QueueUrl"]
+        answer = self.cloud.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])
+        return {**answer["Attributes"], "QueueUrl": url}
 
     def create(self, step: Step) -> Live[DeadLetterQueueState]:
         wanted = self.described(step.needed)
@@ -111,7 +117,11 @@ class DeadLetterQueue(Resource[DeadLetterQueueState]):
     def kept_for(self, live: Live[DeadLetterQueueState]) -> str:
         """Keep what is in it: the orders are in the table, and no subscriber may have been told of them."""
         count = live.state.messages
-        return f"holds {count} undelivered: `ordernotify redrive --undelivered`, then setup again" if count else ""
+        return (
+            f"holds {count} undelivered: `ordernotify redrive --undelivered`, then setup again"
+            if count
+            else ""
+        )
 
     def removal_notice(self, live: Live[DeadLetterQueueState]) -> str:
         """Say how many notifications go with it."""
@@ -119,8 +129,7 @@ class DeadLetterQueue(Resource[DeadLetterQueueState]):
         return f"with {count} undelivered, see `ordernotify redrive --undelivered`" if count else ""
 
     def delete(self, live: Live[DeadLetterQueueState], step: Step) -> None:
-        with ignore_codes(*NO_QUEUE):
-            self.cloud.sqs.delete_queue(QueueUrl=live.state.url)
+        delete_queue(self.cloud, live.state.url)
 
 
 def _attributes(state: DeadLetterQueueState) -> dict[QueueAttributeNameType, str]:
@@ -154,11 +163,6 @@ class RedrivePolicies(Resource[RedrivePoliciesState]):
     def name(self) -> str:
         """The topic's name: subscriptions have none of their own."""
         return self.settings.names.topic
-
-    @property
-    def arn(self) -> str:
-        """Empty: each subscription has an ARN of its own."""
-        return ""
 
     @property
     def wanted(self) -> bool:
@@ -223,16 +227,11 @@ class RedrivePolicies(Resource[RedrivePoliciesState]):
         return self.cloud.arn("sqs", self.settings.names.dead_letter_queue)
 
     def _may_exist(self) -> bool:
-        try:
-            if self.wanted:
-                self.cloud.sns.get_topic_attributes(TopicArn=self._topic_arn)
-            else:
-                self.cloud.sqs.get_queue_url(QueueName=self.settings.names.dead_letter_queue)
-        except ClientError as error:
-            if has_code(error, *NO_TOPIC, *NO_QUEUE):
-                return False
-            raise
-        return True
+        sns, sqs, queue = self.cloud.sns, self.cloud.sqs, self.settings.names.dead_letter_queue
+        if self.wanted:
+            topic = read_or_none(lambda: sns.get_topic_attributes(TopicArn=self._topic_arn), *NO_TOPIC)
+            return topic is not None
+        return read_or_none(lambda: sqs.get_queue_url(QueueName=queue), *NO_QUEUE) is not None
 
     def _subscribers(self) -> Iterator[Subscriber]:
         """Read each confirmed subscriber, without the stack's own queues and those of other accounts."""

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from ordernotify.aws.errors import has_code, map_botocore_errors
+from ordernotify.aws.errors import has_code, map_botocore_errors, read_or_none
 from ordernotify.aws.session import Cloud
 from ordernotify.errors import AccessDeniedError, OrderNotifyError, UsageError
 from ordernotify.iam.calls import Calls
 from ordernotify.iam.calls import allow as allow_calls
 from ordernotify.resources.base import json_statements, policy_text
+from ordernotify.resources.listing import NO_QUEUE
 
 SQS, LAMBDA = SERVICES = ("sqs", "lambda")
-NO_QUEUE = ("QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue")
 _ABSENT = "ResourceNotFoundException"
 
 
@@ -137,28 +137,31 @@ def allow(cloud: Cloud, receiver: Receiver, topic_arn: str) -> Grant:
 
     Raises OrderNotifyError if there is no such queue or function.
     """
-    if (receiver.account, receiver.region) != (cloud.account, cloud.region):
-        return Grant.NOT_OURS
-    try:
-        with map_botocore_errors("change", "policy of", receiver.arn):
-            if receiver.service == SQS:
-                return _allow_queue(cloud, receiver, topic_arn)
-            return _allow_function(cloud, receiver, topic_arn)
-    except AccessDeniedError:
-        return Grant.NOT_OURS
+    return _change(cloud, receiver, topic_arn, {SQS: _allow_queue, LAMBDA: _allow_function})
 
 
 def forbid(cloud: Cloud, receiver: Receiver, topic_arn: str) -> Grant:
     """Remove the stack's statement and nothing else; a receiver that is gone has none."""
-    if (receiver.account, receiver.region) != (cloud.account, cloud.region):
+    return _change(cloud, receiver, topic_arn, {SQS: _forbid_queue, LAMBDA: _forbid_function})
+
+
+def _change(
+    cloud: Cloud,
+    receiver: Receiver,
+    topic_arn: str,
+    by_service: Mapping[str, Callable[[Cloud, Receiver, str], Grant]],
+) -> Grant:
+    if not _is_here(cloud, receiver):
         return Grant.NOT_OURS
     try:
         with map_botocore_errors("change", "policy of", receiver.arn):
-            if receiver.service == SQS:
-                return _forbid_queue(cloud, receiver, topic_arn)
-            return _forbid_function(cloud, receiver, topic_arn)
+            return by_service[receiver.service](cloud, receiver, topic_arn)
     except AccessDeniedError:
         return Grant.NOT_OURS
+
+
+def _is_here(cloud: Cloud, receiver: Receiver) -> bool:
+    return (receiver.account, receiver.region) == (cloud.account, cloud.region)
 
 
 def owner_has_to(receiver: Receiver, topic_arn: str) -> str:
@@ -177,30 +180,32 @@ def owner_has_to(receiver: Receiver, topic_arn: str) -> str:
 
 def encryption_key(cloud: Cloud, receiver: Receiver) -> str | None:
     """The KMS key of a queue of this account and region; None if it has none, or cannot be read."""
-    if receiver.service != SQS or (receiver.account, receiver.region) != (cloud.account, cloud.region):
+    if receiver.service != SQS or not _is_here(cloud, receiver):
         return None
     try:
-        return _queue_attributes(cloud, _queue_url(cloud, receiver)).get("KmsMasterKeyId")
+        url = _queue_url(cloud, receiver)
+        return _queue_attributes(cloud, url).get("KmsMasterKeyId") if url else None
     except ClientError:
         return None
 
 
-def _queue_url(cloud: Cloud, receiver: Receiver) -> str:
-    return cloud.sqs.get_queue_url(QueueName=receiver.name)["QueueUrl"]
+def _queue_url(cloud: Cloud, receiver: Receiver) -> str | None:
+    found = read_or_none(lambda: cloud.sqs.get_queue_url(QueueName=receiver.name), *NO_QUEUE)
+    return found["QueueUrl"] if found else None
 
 
 def _queue_attributes(cloud: Cloud, url: str) -> dict[str, str]:
-    answer = cloud.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["Policy", "KmsMasterKeyId"])
-    return {str(name): value for name, value in answer.get("Attributes", {}).items()}
+    answer = read_or_none(
+        lambda: cloud.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["Policy", "KmsMasterKeyId"]),
+        *NO_QUEUE,
+    )
+    return {str(name): value for name, value in answer.get("Attributes", {}).items()} if answer else {}
 
 
 def _allow_queue(cloud: Cloud, receiver: Receiver, topic_arn: str) -> Grant:
-    try:
-        url = _queue_url(cloud, receiver)
-    except ClientError as error:
-        if has_code(error, *NO_QUEUE):
-            raise _missing("queue", receiver) from error
-        raise
+    url = _queue_url(cloud, receiver)
+    if url is None:
+        raise _missing("queue", receiver)
     text = _queue_attributes(cloud, url).get("Policy") or '{"Version": "2012-10-17"}'
     statements, ours = json_statements(text), queue_statement(receiver.arn, topic_arn)
     if ours in statements:
@@ -211,16 +216,11 @@ def _allow_queue(cloud: Cloud, receiver: Receiver, topic_arn: str) -> Grant:
 
 
 def _forbid_queue(cloud: Cloud, receiver: Receiver, topic_arn: str) -> Grant:
-    try:
-        url = _queue_url(cloud, receiver)
-        text = _queue_attributes(cloud, url).get("Policy")
-    except ClientError as error:
-        if has_code(error, *NO_QUEUE):
-            return Grant.ABSENT
-        raise
+    url = _queue_url(cloud, receiver)
+    text = _queue_attributes(cloud, url).get("Policy") if url else None
     statements = json_statements(text) if text else []
     kept = [statement for statement in statements if statement.get("Sid") != statement_id(topic_arn)]
-    if not text or len(kept) == len(statements):
+    if not url or not text or len(kept) == len(statements):
         return Grant.ABSENT
     _set_queue_policy(cloud, url, {**json.loads(text), "Statement": kept} if kept else None)
     return Grant.REMOVED

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from ordernotify.iam.calls import Calls
-from ordernotify.resources.base import AnyLive, Live, Needed, Resource, Step, Verb
+from ordernotify.resources.base import Leftover, Live, Resource, Step, Verb
 
 
-class Former(Resource[Any]):
+class Former(Leftover[Any]):
     """A resource under a former name: setup removes it, or tells that it stays, see `stays_when_renamed`."""
 
     def __init__(self, inner: Resource[Any], name: str) -> None:
@@ -32,7 +32,6 @@ class Former(Resource[Any]):
 
     @property
     def key(self) -> str:
-        """The key with the former name, which tells it from the one in use."""
         return self._key
 
     @property
@@ -42,11 +41,6 @@ class Former(Resource[Any]):
     @property
     def arn(self) -> str:
         return self._inner.arn
-
-    @property
-    def wanted(self) -> bool:
-        """Never: the stack is described with another name."""
-        return False
 
     @property
     def calls(self) -> Mapping[Verb, Calls]:
@@ -66,15 +60,3 @@ class Former(Resource[Any]):
 
     def delete(self, live: Live[Any], step: Step) -> None:
         self._inner.delete(live, step)
-
-    def described(self, needed: Needed) -> Any:
-        """Not described: it is never wanted."""
-        raise NotImplementedError(self.key)
-
-    def create(self, step: Step) -> AnyLive:
-        """Not made: it is never wanted."""
-        raise NotImplementedError(self.key)
-
-    def update(self, live: Live[Any], step: Step) -> AnyLive:
-        """Not changed: it is removed, or stays."""
-        raise NotImplementedError(self.key)

@@ -9,11 +9,21 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from botocore.exceptions import ClientError
 
 from ordernotify.aws.endpoints import function_endpoint
-from ordernotify.aws.errors import error_text, has_code, ignore_codes
+from ordernotify.aws.errors import error_text, has_code, ignore_codes, read_or_none
 from ordernotify.errors import OrderNotifyError
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.api.base import proxied_on_preflight
-from ordernotify.resources.base import UNKNOWN, Live, Needed, Resource, Step, Verb, needed_state, shown_as
+from ordernotify.resources.base import (
+    UNKNOWN,
+    Live,
+    Needed,
+    Resource,
+    Step,
+    Verb,
+    internal,
+    needed_state,
+    shown_as,
+)
 from ordernotify.resources.function_code import HANDLER, code_sha256, function_zip
 from ordernotify.resources.given_role import GivenRoleState
 from ordernotify.resources.own_role import own_role_arn
@@ -37,6 +47,7 @@ _ROLE_NOT_READY = (
 """AWS-FACTS 1: a role that is not usable yet; the same codes mean other things with other texts."""
 _TRACED: Literal["Active"] = "Active"
 """The mode in which Lambda traces every sampled request, not only those that come with a trace."""
+_ABSENT = "ResourceNotFoundException"
 _ACTIVE, _PENDING, _FAILED, _UPDATE_FAILED = "Active", "Pending", "Failed", "last update failed"
 
 
@@ -66,7 +77,7 @@ class FunctionState:
     role_id: str
     """The id of the role when the function was made, from its tag; empty: unknown."""
     code: str
-    settings: Mapping[str, str]
+    settings: Mapping[str, str] = field(metadata=internal("the record of the options"))
     """What setup was told, from the tags."""
     status: str = field(default=_ACTIVE, metadata=shown_as("state"))
     description: str = field(default="", compare=False)
@@ -138,12 +149,9 @@ class Function(Resource[FunctionState]):
 
     def find(self) -> Live[FunctionState] | None:
         """Read the configuration, the code's hash and the tags."""
-        try:
-            answer = self.cloud.lambda_.get_function(FunctionName=self.name)
-        except ClientError as error:
-            if has_code(error, "ResourceNotFoundException"):
-                return None
-            raise
+        answer = read_or_none(lambda: self.cloud.lambda_.get_function(FunctionName=self.name), _ABSENT)
+        if answer is None:
+            return None
         configuration, tags = answer["Configuration"], answer.get("Tags", {})
         state = FunctionState(
             runtime=configuration.get("Runtime", ""),
@@ -222,7 +230,7 @@ class Function(Resource[FunctionState]):
             self.cloud.lambda_.untag_resource(Resource=self.arn, TagKeys=[MANAGED_TAG])
 
     def delete(self, live: Live[FunctionState], step: Step) -> None:
-        with ignore_codes("ResourceNotFoundException"):
+        with ignore_codes(_ABSENT):
             self._retry(step, lambda: self.cloud.lambda_.delete_function(FunctionName=self.name))
 
     @property
@@ -274,7 +282,7 @@ class Function(Resource[FunctionState]):
             )
         except ClientError as error:
             # AWS-FACTS 3 and 21: after a create that was cut off, the code means "already exists".
-            if not (has_code(error, "ResourceConflictException", text="already exist") and self._is_ours()):
+            if not (has_code(error, "ResourceConflictException", text="already exist") and self.is_ours()):
                 raise
 
     def _update_configuration(self, wanted: FunctionState) -> None:
@@ -288,10 +296,6 @@ class Function(Resource[FunctionState]):
             Environment={"Variables": wanted.environment},
             TracingConfig=_tracing(wanted),
         )
-
-    def _is_ours(self) -> bool:
-        live = self.find()
-        return live is not None and live.owned
 
     def _wait_until_ready(self, step: Step, *, new: bool = False) -> None:
         """Wait until the change is in effect; raises OrderNotifyError if Lambda gave it up."""
@@ -309,12 +313,12 @@ class Function(Resource[FunctionState]):
 
         def settled() -> bool:
             nonlocal found
-            try:
-                answer = self.cloud.lambda_.get_function_configuration(FunctionName=self.name)
-            except ClientError as error:
-                if new and has_code(error, "ResourceNotFoundException"):
-                    return False
-                raise
+            answer = read_or_none(
+                lambda: self.cloud.lambda_.get_function_configuration(FunctionName=self.name),
+                *((_ABSENT,) if new else ()),
+            )
+            if answer is None:
+                return False
             found = cast("Mapping[str, Any]", answer)
             return found.get("State") != _PENDING and found.get("LastUpdateStatus") != "InProgress"
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
-from botocore.exceptions import ClientError
-
-from ordernotify.aws.errors import has_code
+from ordernotify.aws.errors import read_or_none
 from ordernotify.errors import OrderNotifyError
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.iam.function_policy import MARK_STATEMENT, function_policy
 from ordernotify.resources.base import Live, Needed, Resource, Step, Verb, same_policy_text
 from ordernotify.resources.own_role import NO_ROLE
 from ordernotify.resources.role import AnyRoleState
+
+_CANNOT_SIMULATE = ("AccessDenied", "AccessDeniedException", "NotImplemented", "InvalidAction")
+"""The caller may not, or it is an emulator."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,13 +65,8 @@ class ExistingRole(Resource[GivenRoleState]):
         """
         if not self.wanted:
             return None
-        try:
-            role = self.cloud.iam.get_role(RoleName=self.name)["Role"]
-        except ClientError as error:
-            if has_code(error, NO_ROLE):
-                return None
-            raise
-        if role["Arn"] != self.arn:
+        found = read_or_none(lambda: self.cloud.iam.get_role(RoleName=self.name), NO_ROLE)
+        if found is None or (role := found["Role"])["Arn"] != self.arn:
             return None
         trusted = "lambda.amazonaws.com" in same_policy_text(role.get("AssumeRolePolicyDocument"))
         lacks = ", ".join(self._lacking())
@@ -99,10 +96,6 @@ class ExistingRole(Resource[GivenRoleState]):
         """Never called: the plan refuses a role that does not exist."""
         raise NotImplementedError(self.kind)
 
-    def update(self, live: Live[GivenRoleState], step: Step) -> Live[GivenRoleState]:
-        """Do nothing: the role is the person's."""
-        return live
-
     def delete(self, live: Live[GivenRoleState], step: Step) -> None:
         """Do nothing: the role is the person's."""
 
@@ -111,18 +104,17 @@ class ExistingRole(Resource[GivenRoleState]):
         for statement in function_policy(self.settings, self.cloud)["Statement"]:
             if statement["Sid"] == MARK_STATEMENT:
                 continue
-            try:
-                answer = self.cloud.iam.simulate_principal_policy(
+            answer = read_or_none(
+                partial(
+                    self.cloud.iam.simulate_principal_policy,
                     PolicySourceArn=self.arn,
                     ActionNames=statement["Action"],
                     ResourceArns=[statement["Resource"].replace(":*", ":log-stream:any")],
-                )
-            except ClientError as error:
-                if has_code(
-                    error, "AccessDenied", "AccessDeniedException", "NotImplemented", "InvalidAction"
-                ):
-                    return []
-                raise
+                ),
+                *_CANNOT_SIMULATE,
+            )
+            if answer is None:
+                return []
             lacking += [
                 result["EvalActionName"]
                 for result in answer["EvaluationResults"]

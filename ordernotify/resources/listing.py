@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from botocore.exceptions import ClientError
-
-from ordernotify.aws.errors import has_code
+from ordernotify.aws.errors import ignore_codes, read_or_none
 from ordernotify.aws.session import Cloud
 from ordernotify.settings.names import Names
 
-NO_TOPIC = ("NotFound", "NotFoundException")
+NO_TOPIC = ("NotFound", "NotFoundException", "ResourceNotFound", "ResourceNotFoundException")
 """The codes with which SNS says that a topic or a subscription does not exist."""
+NO_QUEUE = ("QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue")
 NEW_TOPIC_SECONDS = 30.0
 """How long a topic just made may be unknown to the next call (AWS-FACTS 24)."""
 SUBSCRIPTIONS = "*"
@@ -41,17 +41,41 @@ def list_subscriptions(cloud: Cloud, topic_arn: str) -> tuple[Subscription, ...]
     AWS-FACTS 13: a pending subscription has no ARN in listings; the word `Deleted` marks one that is gone.
     """
     found: list[Subscription] = []
-    try:
+    with ignore_codes(*NO_TOPIC):
         for page in cloud.sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic_arn):
             for item in page["Subscriptions"]:
                 arn = item["SubscriptionArn"]
                 if arn != "Deleted":
                     confirmed = arn.startswith("arn:")
                     found.append(Subscription(item["Protocol"], item["Endpoint"], arn if confirmed else None))
-    except ClientError as error:
-        if not has_code(error, *NO_TOPIC):
-            raise
     return tuple(found)
+
+
+def unsubscribe_endpoints(cloud: Cloud, topic_arn: str, endpoints: Collection[str]) -> None:
+    """Remove the confirmed subscriptions of these endpoints."""
+    for one in list_subscriptions(cloud, topic_arn):
+        if one.arn and one.endpoint in endpoints:
+            with ignore_codes(*NO_TOPIC):
+                cloud.sns.unsubscribe(SubscriptionArn=one.arn)
+
+
+def list_queues(cloud: Cloud, prefix: str) -> Iterator[tuple[str, str]]:
+    """Yield the name and the URL of each queue whose name begins with `prefix`."""
+    for page in cloud.sqs.get_paginator("list_queues").paginate(QueueNamePrefix=prefix):
+        for url in page.get("QueueUrls", ()):
+            yield url.rpartition("/")[2], url
+
+
+def queue_tags(cloud: Cloud, url: str) -> dict[str, str]:
+    """Read a queue's tags; empty for one that was removed meanwhile."""
+    answer = read_or_none(lambda: cloud.sqs.list_queue_tags(QueueUrl=url), *NO_QUEUE)
+    return answer.get("Tags", {}) if answer else {}
+
+
+def delete_queue(cloud: Cloud, url: str) -> None:
+    """Delete a queue; succeeds if it is gone already."""
+    with ignore_codes(*NO_QUEUE):
+        cloud.sqs.delete_queue(QueueUrl=url)
 
 
 def is_internal(cloud: Cloud, names: Names, endpoint: str) -> bool:

@@ -10,15 +10,21 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from botocore.exceptions import ClientError
-
-from ordernotify.aws.errors import has_code, ignore_codes
+from ordernotify.aws.errors import read_or_none
 from ordernotify.aws.session import Cloud
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.base import Change, Live, Needed, Resource, Step, Verb, needed_state, tags_of
-from ordernotify.resources.delivery import NO_QUEUE, queue_policy
+from ordernotify.resources.delivery import queue_policy
 from ordernotify.resources.filter_policy import Scope
-from ordernotify.resources.listing import NO_TOPIC, SUBSCRIPTIONS, list_subscriptions
+from ordernotify.resources.listing import (
+    NO_TOPIC,
+    SUBSCRIPTIONS,
+    delete_queue,
+    list_queues,
+    list_subscriptions,
+    queue_tags,
+    unsubscribe_endpoints,
+)
 from ordernotify.resources.subscriber import (
     Subscriber,
     read_subscriber,
@@ -112,22 +118,12 @@ def _take_over_policy(cloud: Cloud, subscription: str, reader: Subscriber) -> No
 
 def list_mailboxes(cloud: Cloud, names: Names, stack: str) -> Iterator[Mailbox]:
     """Find the stack's mailboxes by the form of their names and by their tags."""
-    for page in cloud.sqs.get_paginator("list_queues").paginate(QueueNamePrefix=names.mailbox_prefix):
-        for url in page.get("QueueUrls", ()):
-            if names.is_mailbox(url.rpartition("/")[2]):
-                tags = _tags(cloud, url)
-                protocol, _, address = tags.get(READER_TAG, "").partition(" ")
-                if tags.get(STACK_TAG) == stack and address:
-                    yield Mailbox(protocol, address, url)
-
-
-def _tags(cloud: Cloud, url: str) -> dict[str, str]:
-    try:
-        return cloud.sqs.list_queue_tags(QueueUrl=url).get("Tags", {})
-    except ClientError as error:
-        if has_code(error, *NO_QUEUE):  # it was removed meanwhile
-            return {}
-        raise
+    for name, url in list_queues(cloud, names.mailbox_prefix):
+        if names.is_mailbox(name):
+            tags = queue_tags(cloud, url)
+            protocol, _, address = tags.get(READER_TAG, "").partition(" ")
+            if tags.get(STACK_TAG) == stack and address:
+                yield Mailbox(protocol, address, url)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,11 +149,6 @@ class Mailboxes(Resource[MailboxesState]):
     def name(self) -> str:
         """What the names of the queues have in common."""
         return self.settings.names.mailbox_prefix.removesuffix("-")
-
-    @property
-    def arn(self) -> str:
-        """Empty: each queue has its own."""
-        return ""
 
     @property
     def wanted(self) -> bool:
@@ -224,22 +215,15 @@ class Mailboxes(Resource[MailboxesState]):
     def delete(self, live: Live[MailboxesState], step: Step) -> None:
         """Remove the queues and their subscriptions."""
         queues = {self.cloud.arn("sqs", url.rpartition("/")[2]): url for url in live.state.urls}
-        for one in list_subscriptions(self.cloud, self._topic_arn):
-            if one.arn and one.endpoint in queues:
-                with ignore_codes(*NO_TOPIC):
-                    self.cloud.sns.unsubscribe(SubscriptionArn=one.arn)
+        unsubscribe_endpoints(self.cloud, self._topic_arn, queues)
         for url in queues.values():
-            with ignore_codes(*NO_QUEUE):
-                self.cloud.sqs.delete_queue(QueueUrl=url)
+            delete_queue(self.cloud, url)
 
     def _has_topic(self) -> bool:
-        try:
-            tags = self.cloud.sns.list_tags_for_resource(ResourceArn=self._topic_arn)["Tags"]
-        except ClientError as error:
-            if has_code(error, *NO_TOPIC, "ResourceNotFound", "ResourceNotFoundException"):
-                return False
-            raise
-        return self.owns(tags_of(tags))
+        answer = read_or_none(
+            lambda: self.cloud.sns.list_tags_for_resource(ResourceArn=self._topic_arn), *NO_TOPIC
+        )
+        return answer is not None and self.owns(tags_of(answer["Tags"]))
 
     def _arn(self, box: Mailbox) -> str:
         return mailbox_arn(self.cloud, self.settings.names, box.protocol, box.address)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TypedDict, TypeVar
+from typing import Any, TypedDict, TypeVar
 
 from ordernotify.aws.errors import has_code, is_changed_at_once
 from ordernotify.aws.session import Cloud
-from ordernotify.resources.base import Step
+from ordernotify.resources.base import Step, policy_text
 from ordernotify.settings.model import Settings
 
 NO_ROLE = "NoSuchEntity"
@@ -21,6 +21,18 @@ class PlaceOfRole(TypedDict, total=False):
 
     Path: str
     PermissionsBoundary: str
+
+
+def trust_policy(service: str, condition: Mapping[str, Mapping[str, str]] | None = None) -> str:
+    """Write the policy that lets an AWS service assume a role."""
+    statement: dict[str, Any] = {
+        "Effect": "Allow",
+        "Principal": {"Service": f"{service}.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+    }
+    if condition:
+        statement["Condition"] = condition
+    return policy_text({"Version": "2012-10-17", "Statement": [statement]})
 
 
 def own_role_arn(settings: Settings, cloud: Cloud, name: str) -> str:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from botocore.exceptions import ClientError
 
-from ordernotify.aws.errors import has_code, ignore_codes, is_changed_at_once, map_botocore_errors
+from ordernotify.aws.errors import (
+    has_code,
+    ignore_codes,
+    is_changed_at_once,
+    map_botocore_errors,
+    read_or_none,
+)
 from ordernotify.aws.session import Cloud
 from ordernotify.aws.tags import tag_list
 from ordernotify.errors import AccessDeniedError, NotOursError, OrderNotifyError
@@ -33,6 +38,7 @@ from ordernotify.resources.own_role import (
     only_with_boundary,
     own_role_arn,
     place_of_role,
+    trust_policy,
 )
 from ordernotify.settings.names import REGION_TAG, STACK_TAG
 
@@ -114,24 +120,17 @@ def _name_in_region(cloud: Cloud, name: str) -> str:
 def _belongs_to(cloud: Cloud, name: str) -> tuple[str, str]:
     """Read which stack and region a role belongs to; empty texts for none."""
     with map_botocore_errors("read", Role.kind, name):
-        try:
-            tags = tags_of(cloud.iam.get_role(RoleName=name)["Role"].get("Tags"))
-        except ClientError as error:
-            if has_code(error, NO_ROLE):
-                return "", ""
-            raise
+        found = read_or_none(lambda: cloud.iam.get_role(RoleName=name), NO_ROLE)
+        if found is None:
+            return "", ""
+        tags = tags_of(found["Role"].get("Tags"))
         region = tags.get(REGION_TAG) or _region_served(_inline_policy(cloud, name)) or cloud.region
         return tags.get(STACK_TAG, ""), region
 
 
 def _inline_policy(cloud: Cloud, name: str) -> str:
-    try:
-        answer = cloud.iam.get_role_policy(RoleName=name, PolicyName=POLICY_NAME)
-    except ClientError as error:
-        if has_code(error, NO_ROLE):
-            return ""
-        raise
-    return same_policy_text(answer["PolicyDocument"])
+    answer = read_or_none(lambda: cloud.iam.get_role_policy(RoleName=name, PolicyName=POLICY_NAME), NO_ROLE)
+    return same_policy_text(answer["PolicyDocument"]) if answer else ""
 
 
 def _region_served(policy: str) -> str:
@@ -201,7 +200,7 @@ class Role(Resource[RoleState]):
     def described(self, needed: Needed) -> RoleState:
         """Return the trust policy, the inline policy, the path, and the boundary if one is given."""
         return RoleState(
-            trust=policy_text(self._trust()),
+            trust=trust_policy("lambda", {"StringEquals": {"aws:SourceAccount": self.cloud.account}}),
             policy=policy_text(function_policy(self.settings, self.cloud)),
             boundary=self.settings.permissions_boundary or "",
             path=self.settings.role_path,
@@ -214,12 +213,10 @@ class Role(Resource[RoleState]):
         """
         if self.settings.role_arn and self.settings.role_arn.rpartition("/")[2] == self.name:
             return None
-        try:
-            role = self.cloud.iam.get_role(RoleName=self.name)["Role"]
-        except ClientError as error:
-            if has_code(error, NO_ROLE):
-                return None
-            raise
+        found = read_or_none(lambda: self.cloud.iam.get_role(RoleName=self.name), NO_ROLE)
+        if found is None:
+            return None
+        role = found["Role"]
         tags = tags_of(role.get("Tags"))
         boundary = role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", "")
         state = RoleState(
@@ -319,16 +316,3 @@ class Role(Resource[RoleState]):
                     with ignore_codes(NO_ROLE):
                         iam.detach_role_policy(RoleName=name, PolicyArn=managed["PolicyArn"])
             iam.delete_role(RoleName=name)
-
-    def _trust(self) -> dict[str, Any]:
-        return {
-            "Version": "2012-10-17",
-            "Statement": [
-                {
-                    "Effect": "Allow",
-                    "Principal": {"Service": "lambda.amazonaws.com"},
-                    "Action": "sts:AssumeRole",
-                    "Condition": {"StringEquals": {"aws:SourceAccount": self.cloud.account}},
-                }
-            ],
-        }

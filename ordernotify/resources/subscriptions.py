@@ -55,11 +55,6 @@ class Subscriptions(Resource[SubscriptionsState]):
         return self.settings.names.topic
 
     @property
-    def arn(self) -> str:
-        """Empty: each subscription has an ARN of its own."""
-        return ""
-
-    @property
     def calls(self) -> Mapping[Verb, Calls]:
         """IAM checks the topic, except for Unsubscribe, which has no resource."""
         subscribe = (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from botocore.exceptions import ClientError
 
-from ordernotify.aws.errors import has_code, ignore_codes
+from ordernotify.aws.errors import has_code, ignore_codes, read_or_none
 from ordernotify.aws.tags import tag_list
 from ordernotify.aws.waiting import Patience
 from ordernotify.errors import OrderNotifyError
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 ACTIVE_TIMEOUT_SECONDS = 300.0
 DELETED_TIMEOUT_SECONDS = 600.0
+_ABSENT = "ResourceNotFoundException"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,7 @@ class Table(Resource[TableState]):
 
     def delete(self, live: Live[TableState], step: Step) -> None:
         """Turn the protection off and delete the table with all its orders."""
-        with ignore_codes("ResourceNotFoundException"):
+        with ignore_codes(_ABSENT):
             if live.state.status != "ACTIVE":
                 self._wait_until_settled(step)
             # AWS-FACTS 16: the person has agreed to lose the orders.
@@ -166,23 +167,12 @@ class Table(Resource[TableState]):
 
     def _tags(self, arn: str) -> dict[str, str] | None:
         """Read the tags; None if DynamoDB does not know the table for this call, or not yet."""
-        tags: dict[str, str] = {}
-        try:
-            for page in self.cloud.dynamodb.get_paginator("list_tags_of_resource").paginate(ResourceArn=arn):
-                tags.update(tags_of(page["Tags"]))
-        except ClientError as error:
-            if has_code(error, "ResourceNotFoundException"):
-                return None
-            raise
-        return tags
+        pages = self.cloud.dynamodb.get_paginator("list_tags_of_resource").paginate(ResourceArn=arn)
+        return read_or_none(lambda: tags_of(tag for page in pages for tag in page["Tags"]), _ABSENT)
 
     def _describe(self) -> TableDescriptionTypeDef | None:
-        try:
-            return self.cloud.dynamodb.describe_table(TableName=self.name)["Table"]
-        except ClientError as error:
-            if has_code(error, "ResourceNotFoundException"):
-                return None
-            raise
+        answer = read_or_none(lambda: self.cloud.dynamodb.describe_table(TableName=self.name), _ABSENT)
+        return answer["Table"] if answer else None
 
     def _is_going(self) -> bool:
         table = self._describe()
@@ -200,12 +190,8 @@ class Table(Resource[TableState]):
             )
         except ClientError as error:
             # AWS-FACTS 21: a create that was cut off after it was applied is repeated by botocore.
-            if not (has_code(error, "ResourceInUseException") and not self._is_going() and self._is_ours()):
+            if not (has_code(error, "ResourceInUseException") and not self._is_going() and self.is_ours()):
                 raise
-
-    def _is_ours(self) -> bool:
-        live = self.find()
-        return live is not None and live.owned
 
     def _wait_until_active(self, step: Step) -> None:
         # AWS-FACTS 15: DescribeTable may say "not found" right after CreateTable.
@@ -233,12 +219,12 @@ class Table(Resource[TableState]):
         self._wait_until_active(step)
 
     def _recovery_enabled(self) -> bool:
-        try:
-            answer = self.cloud.dynamodb.describe_continuous_backups(TableName=self.name)
-        except ClientError as error:
-            if has_code(error, "TableNotFoundException"):  # not yet: the table is new (AWS-FACTS 15)
-                return False
-            raise
+        answer = read_or_none(
+            lambda: self.cloud.dynamodb.describe_continuous_backups(TableName=self.name),
+            "TableNotFoundException",  # not yet: the table is new (AWS-FACTS 15)
+        )
+        if answer is None:
+            return False
         recovery = answer["ContinuousBackupsDescription"].get("PointInTimeRecoveryDescription", {})
         return recovery.get("PointInTimeRecoveryStatus") == "ENABLED"
 

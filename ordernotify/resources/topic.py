@@ -8,7 +8,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from ordernotify.aws.errors import has_code
+from ordernotify.aws.errors import has_code, read_or_none
 from ordernotify.aws.tags import tag_list
 from ordernotify.errors import NotOursError
 from ordernotify.iam.calls import Calls, allow
@@ -65,16 +65,14 @@ class Topic(Resource[TopicState]):
 
     def find(self) -> Live[TopicState] | None:
         """Read the topic's policy and tags."""
-        try:
-            attributes = self.cloud.sns.get_topic_attributes(TopicArn=self.arn)["Attributes"]
-            tags = tags_of(self.cloud.sns.list_tags_for_resource(ResourceArn=self.arn)["Tags"])
-        except ClientError as error:
-            if has_code(
-                error, "NotFound", "NotFoundException", "ResourceNotFound", "ResourceNotFoundException"
-            ):
-                return None
-            raise
-        return self.live(TopicState(same_policy_text(attributes.get("Policy"))), tags)
+        sns = self.cloud.sns
+        topic = read_or_none(lambda: sns.get_topic_attributes(TopicArn=self.arn), *NO_TOPIC)
+        tags = topic and read_or_none(lambda: sns.list_tags_for_resource(ResourceArn=self.arn), *NO_TOPIC)
+        if not topic or not tags:
+            return None
+        return self.live(
+            TopicState(same_policy_text(topic["Attributes"].get("Policy"))), tags_of(tags["Tags"])
+        )
 
     def create(self, step: Step) -> Live[TopicState]:
         """Create the topic with its tag, then set its policy."""

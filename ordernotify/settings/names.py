@@ -23,6 +23,9 @@ LOCAL_REGION = "us-east-1"
 ORDERS_PATH = "orders"
 TABLE_KEY = "FileName"
 """The table's key, named by the guide; it holds the order id."""
+FULL_ID = 36
+SHORT_ID = 8
+"""As many characters of an order's id as the subject of a mail shows; fewer are never completed."""
 API_LOG_ROLE = "ordernotify-apigateway-logs"
 """The role with which API Gateway writes access logs of REST APIs: one for the account."""
 MAX_QUEUE_NAME = 80
@@ -30,6 +33,9 @@ VERIFY_QUEUE_END = "1772366400-0123abcd"
 """How names of verify's temporary queues end: when one was made, in seconds, and eight random digits."""
 MAILBOX_DIGITS = 12
 """How many hexadecimal digits tell the mailboxes of local subscribers apart."""
+API_KEY_END = "-key"
+USAGE_PLAN_END = "-plan"
+ALARM_TOPIC_END = "-alarms"
 _SHOWN_LENGTH = 80
 _STACK_PATTERN = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _STACK_MAX_LENGTH = 20
@@ -153,17 +159,17 @@ class Names:
     @property
     def api_key(self) -> str:
         """The API key's name."""
-        return f"{self.api}-key"
+        return f"{self.api}{API_KEY_END}"
 
     @property
     def usage_plan(self) -> str:
         """The name of the usage plan that admits the API key."""
-        return f"{self.api}-plan"
+        return f"{self.api}{USAGE_PLAN_END}"
 
     @property
     def alarm_topic(self) -> str:
         """The topic that tells of alarms."""
-        return f"{self.function}-alarms"
+        return f"{self.function}{ALARM_TOPIC_END}"
 
     @property
     def mailbox_prefix(self) -> str:

@@ -7,19 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from ordernotify.aws.errors import has_code, map_botocore_errors
+from ordernotify.aws.errors import map_botocore_errors, read_or_none
 from ordernotify.aws.session import Cloud
 from ordernotify.errors import AccessDeniedError, StackNotFoundError
 from ordernotify.iam.calls import Calls, allow
-from ordernotify.resources.api.listing import (
-    FoundApi,
-    find_apis,
-    invoke_url,
-    list_apis,
-    lists_apis,
-)
+from ordernotify.resources.api.listing import FoundApi, find_apis, invoke_url, list_apis, lists_apis
 from ordernotify.resources.listing import list_subscriptions
 from ordernotify.resources.role import role_name_calls, role_name_in_region
 from ordernotify.resources.tagged import FUNCTIONS, TAGGED_CALLS, Tagged, find_tagged
@@ -145,13 +137,9 @@ def _alarm_emails(cloud: Cloud, names: Names) -> tuple[str, ...]:
 def _stack_tags(cloud: Cloud, names: Names, stack: str) -> dict[str, str]:
     """Read the tags of the stack's function; empty without one."""
     with map_botocore_errors("read", "function", names.function):
-        try:
-            arn = cloud.arn("lambda", f"function:{names.function}")
-            tags = cloud.lambda_.list_tags(Resource=arn).get("Tags", {})
-        except ClientError as error:
-            if not has_code(error, "ResourceNotFoundException"):
-                raise
-            return {}
+        arn = cloud.arn("lambda", f"function:{names.function}")
+        found = read_or_none(lambda: cloud.lambda_.list_tags(Resource=arn), "ResourceNotFoundException")
+    tags = found.get("Tags", {}) if found else {}
     return tags if tags.get(STACK_TAG) == stack else {}
 
 

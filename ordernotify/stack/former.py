@@ -13,20 +13,20 @@ from ordernotify.executor import Action, Item, Plan
 from ordernotify.iam.calls import Calls
 from ordernotify.orders.items import count_orders
 from ordernotify.resources.api.listing import list_apis, lists_apis
+from ordernotify.resources.api.usage_plan import apis_admitted_to, lists_admissions
 from ordernotify.resources.role import OWN_ROLE_CALLS, own_role_names
 from ordernotify.resources.table import Table
 from ordernotify.resources.tagged import TAGGED_CALLS, Tagged, find_tagged
 from ordernotify.settings.model import ApiKind
-from ordernotify.settings.names import STACK_TAG, Names, Target
+from ordernotify.settings.names import ALARM_TOPIC_END, STACK_TAG, Names, Target
 from ordernotify.stack.discovery import find_names
 from ordernotify.stack.health import ALARMS
 
 _FIELDS = {
     "table": re.compile(r"dynamodb:[^:]*:[^:]*:table/(?P<name>[^/]+)"),
-    "topic": re.compile(r"sns:[^:]*:[^:]*:(?P<name>[^:]+)(?<!-alarms)"),
+    "topic": re.compile(r"sns:[^:]*:[^:]*:(?P<name>[^:]+)"),
     "function": re.compile(
         r"lambda:[^:]*:[^:]*:function:(?P<name>[^:]+)"
-        r"|sns:[^:]*:[^:]*:(?P<of_alarms>[^:]+)-alarms"
         r"|logs:[^:]*:[^:]*:log-group:/aws/lambda/(?P<of_logs>[^:]+)"
         rf"|cloudwatch:[^:]*:[^:]*:alarm:(?P<of_alarm>.+)-(?:{'|'.join(ALARMS)})"
     ),
@@ -41,12 +41,14 @@ class FormerNames:
 
     names: tuple[Names, ...]
     unread: str = ""
+    tagged: tuple[Tagged, ...] = ()
+    """What carries the stack's tag, whatever it is called."""
 
 
 def former_calls() -> Calls:
     """What finding former names calls, beside what finding the names calls."""
     listings = (allowed for kind in ApiKind for allowed in lists_apis(kind))
-    return (*TAGGED_CALLS, *OWN_ROLE_CALLS, *listings)
+    return (*TAGGED_CALLS, *OWN_ROLE_CALLS, *lists_admissions(), *listings)
 
 
 def find_former(cloud: Cloud, names: Names, stack: str) -> FormerNames:
@@ -55,11 +57,12 @@ def find_former(cloud: Cloud, names: Names, stack: str) -> FormerNames:
     Three looks: what the function has recorded, what carries the stack's tag, and the account's roles.
     """
     usual = Names().for_stack(stack)
-    unread = ""
-    with ThreadPoolExecutor(4) as pool:
+    unread, carrying = "", list[Tagged]()
+    with ThreadPoolExecutor(5) as pool:
         recorded = pool.submit(find_names, cloud, usual, (), stack)
         tagged = pool.submit(find_tagged, cloud, stack)
         apis = [pool.submit(list_apis, cloud, kind) for kind in ApiKind]
+        admitted = pool.submit(apis_admitted_to, cloud, stack)
         found = {(field.name, getattr(recorded.result(), field.name)) for field in fields(Names)}
         found |= {
             ("api", api.name)
@@ -67,14 +70,15 @@ def find_former(cloud: Cloud, names: Names, stack: str) -> FormerNames:
             for api in future.result()
             if api.tags.get(STACK_TAG) == stack
         }
+        found |= {("api", name) for name in admitted.result()}
         try:
-            found |= set(_named(tagged.result()))
-            if cloud.target is Target.LOCAL:
-                found |= set(_named(_log_groups(cloud, stack)))
+            carrying = tagged.result()
+            groups = _log_groups(cloud, stack) if cloud.target is Target.LOCAL else ()
+            found |= set(_named([*carrying, *groups], names))
         except AccessDeniedError as error:
             unread = f"Not looked for under other names: {error.message}"
     found |= {("role", role) for role in own_role_names(cloud, stack)}
-    return FormerNames(tuple(_other_names(names, found)), unread)
+    return FormerNames(tuple(_other_names(names, found)), unread, tuple(carrying))
 
 
 def _log_groups(cloud: Cloud, stack: str) -> Iterator[Tagged]:
@@ -90,7 +94,7 @@ def _log_groups(cloud: Cloud, stack: str) -> Iterator[Tagged]:
 def former_tables(cloud: Cloud, names: Names, stack: str) -> tuple[Names, ...]:
     """Find the tables that the stack had before, as its names with that table; none where it is denied."""
     try:
-        found = set(_named(find_tagged(cloud, stack, "dynamodb:table")))
+        found = set(_named(find_tagged(cloud, stack, "dynamodb:table"), names))
     except AccessDeniedError:
         return ()
     return tuple(_other_names(names, found))
@@ -111,13 +115,17 @@ def _with_orders(cloud: Cloud, names: Names, item: Item) -> Item:
     return replace(item, reason=f"{least}{counted.orders} order{plural}, {item.reason}")
 
 
-def _named(tagged: Iterable[Tagged]) -> Iterator[tuple[str, str]]:
-    for one in tagged:
-        resource = one.arn.split(":", 2)[2]
-        for field, pattern in _FIELDS.items():
-            match = pattern.fullmatch(resource)
-            if match:
-                yield field, next(filter(None, match.groups()))
+def _named(tagged: Iterable[Tagged], names: Names) -> Iterator[tuple[str, str]]:
+    """Tell names from ARNs; a topic is one of alarms only if something else tells of its function."""
+    told = {
+        (field, next(filter(None, match.groups())))
+        for one in tagged
+        for field, pattern in _FIELDS.items()
+        if (match := pattern.fullmatch(one.arn.split(":", 2)[2]))
+    }
+    functions = {names.function, *(name for field, name in told if field == "function")}
+    of_alarms = {("topic", f"{function}{ALARM_TOPIC_END}") for function in functions}
+    yield from told - of_alarms
 
 
 def _other_names(names: Names, found: set[tuple[str, str]]) -> Iterator[Names]:

@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 from ordernotify import times
-from ordernotify.aws.errors import has_code, ignore_codes, map_botocore_errors
+from ordernotify.aws.errors import has_code, map_botocore_errors
 from ordernotify.aws.session import Cloud
 from ordernotify.aws.waiting import Clock, Patience, SystemClock
 from ordernotify.errors import AwsError, OrderNotifyError
@@ -22,7 +22,7 @@ from ordernotify.logs.reader import function_calls, function_events
 from ordernotify.orders.items import get_calls, get_order
 from ordernotify.orders.post import Answer
 from ordernotify.resources.delivery import queue_policy
-from ordernotify.resources.listing import SUBSCRIPTIONS
+from ordernotify.resources.listing import SUBSCRIPTIONS, delete_queue, list_queues, queue_tags
 from ordernotify.settings.names import STACK_TAG, Names, Target
 
 STORED_SECONDS = 5.0
@@ -39,7 +39,6 @@ LEFT_BEHIND_SECONDS = 3600.0
 TEST_ORDER = {"customerName": "John Doe", "productName": "Wireless Mouse"}
 """The guide's test order."""
 CHECKS = ("response", "stored order", "notification", "log lines")
-_ABSENT_QUEUE = ("AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist")
 
 Probe = Callable[[], str | None]
 """Returns what it saw, or None as long as there is nothing to see; raises when nothing can come."""
@@ -225,8 +224,8 @@ def _unsubscribe(cloud: Cloud, subscription: str, patience: Patience) -> None:
 
 
 def _remove_queue(cloud: Cloud, url: str) -> None:
-    with map_botocore_errors("remove", "queue", url.rpartition("/")[2]), ignore_codes(*_ABSENT_QUEUE):
-        cloud.sqs.delete_queue(QueueUrl=url)
+    with map_botocore_errors("remove", "queue", url.rpartition("/")[2]):
+        delete_queue(cloud, url)
 
 
 def remove_old_queues(cloud: Cloud, names: Names, stack: str) -> None:
@@ -235,10 +234,9 @@ def remove_old_queues(cloud: Cloud, names: Names, stack: str) -> None:
     What fails here fails later, or does not matter for the procedure.
     """
     with suppress(AwsError), map_botocore_errors("list", "queues"):
-        pages = cloud.sqs.get_paginator("list_queues").paginate(QueueNamePrefix=names.verify_queue_prefix)
-        for url in [url for page in pages for url in page.get("QueueUrls", ())]:
-            made = names.verify_queue_made(url.rpartition("/")[2])
+        for name, url in list(list_queues(cloud, names.verify_queue_prefix)):
+            made = names.verify_queue_made(name)
             if made is None or time.time() - made <= LEFT_BEHIND_SECONDS:
                 continue
-            if cloud.sqs.list_queue_tags(QueueUrl=url).get("Tags", {}).get(STACK_TAG) == stack:
-                _remove_queue(cloud, url)
+            if queue_tags(cloud, url).get(STACK_TAG) == stack:
+                delete_queue(cloud, url)

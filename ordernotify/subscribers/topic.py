@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from botocore.exceptions import ClientError
-
-from ordernotify.aws.errors import has_code, map_botocore_errors
+from ordernotify.aws.errors import map_botocore_errors, read_or_none
 from ordernotify.aws.session import Cloud
 from ordernotify.errors import NotOursError, StackNotFoundError
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.base import tags_of
-from ordernotify.resources.delivery import NO_QUEUE
-from ordernotify.resources.listing import SUBSCRIPTIONS, Subscription, is_internal, list_subscriptions
+from ordernotify.resources.listing import (
+    NO_QUEUE,
+    NO_TOPIC,
+    SUBSCRIPTIONS,
+    Subscription,
+    is_internal,
+    list_subscriptions,
+)
 from ordernotify.resources.subscriber import Subscriber, read_subscribers, redrive_policy
 from ordernotify.settings.names import STACK_TAG, Names
-
-_NO_TOPIC = ("NotFound", "NotFoundException", "ResourceNotFound", "ResourceNotFoundException")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +46,13 @@ def open_topic(cloud: Cloud, names: Names, stack: str) -> StackTopic:
     """Find the stack's topic; raises StackNotFoundError, or NotOursError if it lacks the stack's tag."""
     arn = cloud.arn("sns", names.topic)
     with map_botocore_errors("read", "topic", names.topic):
-        try:
-            tags = tags_of(cloud.sns.list_tags_for_resource(ResourceArn=arn)["Tags"])
-        except ClientError as error:
-            if not has_code(error, *_NO_TOPIC):
-                raise
+        answer = read_or_none(lambda: cloud.sns.list_tags_for_resource(ResourceArn=arn), *NO_TOPIC)
+        if answer is None:
             raise StackNotFoundError(
                 f"there is no topic {names.topic} in account {cloud.account}, region {cloud.region}",
                 "`ordernotify setup` makes it; --stack, --aws and --region choose another one.",
-            ) from error
-        if tags.get(STACK_TAG) != stack:
+            )
+        if tags_of(answer["Tags"]).get(STACK_TAG) != stack:
             raise NotOursError(
                 f"the topic {names.topic} exists, but does not belong to the stack {stack}",
                 "Choose another --stack, or take the topic over with `ordernotify setup --adopt`.",
@@ -64,11 +63,10 @@ def open_topic(cloud: Cloud, names: Names, stack: str) -> StackTopic:
 def with_dead_letters(cloud: Cloud, names: Names, topic: StackTopic) -> StackTopic:
     """Let new subscriptions keep what is not taken, where the stack has a queue for that."""
     with map_botocore_errors("read", "queue", names.dead_letter_queue):
-        try:
-            cloud.sqs.get_queue_url(QueueName=names.dead_letter_queue)
-        except ClientError as error:
-            if not has_code(error, *NO_QUEUE):
-                raise
+        if (
+            read_or_none(lambda: cloud.sqs.get_queue_url(QueueName=names.dead_letter_queue), *NO_QUEUE)
+            is None
+        ):
             return topic
     return replace(topic, attributes={"RedrivePolicy": redrive_policy(cloud, names)})
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -15,6 +14,7 @@ from ordernotify.logs.opening import open_follower
 from ordernotify.logs.seen import DEEP_LOOK_BACK_SECONDS, Seen
 from ordernotify.orders.attributes import Order
 from ordernotify.orders.items import OrderCount, count_orders
+from ordernotify.orders.newest import NewestOrders
 from ordernotify.orders.query import get_orders
 from ordernotify.resources.subscriber import Subscriber
 from ordernotify.settings.names import Names, Target
@@ -55,7 +55,7 @@ class Snapshot:
     alarms: tuple[AlarmState, ...] = ()
     subscribers: tuple[Subscriber, ...] = ()
     newest: tuple[Order, ...] = ()
-    """Newest first; those of which the log lines of the last minutes tell."""
+    """Newest first; in a table that is too large to be counted, those of which the log lines tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class Watcher:
         self._clock = clock or SystemClock()
         self._due: dict[str, float] = {}
         self._activity = Activity()
-        self._newest: deque[Order] = deque(maxlen=NEWEST_ORDERS)
+        self._newest = NewestOrders(cloud, names, NEWEST_ORDERS)
         self._since: int | None = None
         self._follower: Follower | None = None
         self._seen = Seen()
@@ -113,7 +113,7 @@ class Watcher:
         self._due.clear()
         if present is False:
             self.snapshot = Snapshot(trouble=trouble, present=False)
-            self._newest.clear()
+            self._newest = NewestOrders(self._cloud, self._names, NEWEST_ORDERS)
         else:
             self.snapshot = replace(self.snapshot, trouble=trouble)
         return Look(self.snapshot)
@@ -128,14 +128,14 @@ class Watcher:
         orders = self._orders(answers)
         if self._is_due("alarms", self.pace.alarms):
             self.snapshot = replace(self.snapshot, alarms=read_alarms(cloud, names))
-        self._count(bool(orders))
+        newest = self._table(orders)
         self._activity.add(answers)
         self.snapshot = replace(
             self.snapshot,
             trouble="",
             present=True,
             rates=self._activity.rates(milliseconds(self._cloud.now())),
-            newest=tuple(self._newest),
+            newest=tuple(newest),
         )
         return Look(self.snapshot, lines, answers, orders)
 
@@ -155,20 +155,23 @@ class Watcher:
     def _orders(self, answers: Iterable[Served]) -> list[Order]:
         """Read the orders that were stored, the newest if there are many at once."""
         ids = [one.order_id for one in answers if one.kind == "stored" and one.order_id][-NEWEST_ORDERS:]
-        found = [order for order in get_orders(self._cloud, self._names, ids) if order] if ids else []
-        self._newest.extendleft(found)
-        return found
+        return [order for order in get_orders(self._cloud, self._names, ids) if order] if ids else []
 
-    def _count(self, changed: bool) -> None:
+    def _table(self, new: Sequence[Order]) -> list[Order]:
+        """Count the orders where that is due, and return the newest."""
         now, local = self._clock.now(), self._cloud.target is Target.LOCAL
+        newest = self._newest.add(new)
         # A large table is not read without a pause.
-        if now < self._next_count or not (self._is_due("counts", self.pace.counts) or (changed and local)):
-            return
+        if now < self._next_count or not (self._is_due("counts", self.pace.counts) or (new and local)):
+            return newest
         counted = count_orders(self._cloud, self._names)
         if counted is None:
             raise StackNotFoundError(f"there is no table {self._names.table} here")
+        if counted.complete:
+            newest = self._newest.get((), counted.pending, again=False)
         self.snapshot = replace(self.snapshot, counted=counted)
         self._next_count = self._clock.now() + 10 * (self._clock.now() - now)
+        return newest
 
     def _is_due(self, what: str, seconds: float) -> bool:
         now = self._clock.now()

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
@@ -14,9 +13,18 @@ from ordernotify.aws.tags import tag_list
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.api.quota import call_when_free
 from ordernotify.resources.base import Live, Needed, Resource, Step, Verb
-from ordernotify.resources.own_role import call_on_role, only_with_boundary, own_role_arn, place_of_role
+from ordernotify.resources.own_role import (
+    call_on_role,
+    only_with_boundary,
+    own_role_arn,
+    place_of_role,
+    trust_policy,
+)
 from ordernotify.settings.model import ApiKind
 from ordernotify.settings.names import API_LOG_ROLE, SHARED_TAG
+
+if TYPE_CHECKING:
+    from mypy_boto3_apigateway.type_defs import PatchOperationTypeDef
 
 POLICY = "service-role/AmazonAPIGatewayPushToCloudWatchLogs"
 ROLE_TIMEOUT_SECONDS = 120.0
@@ -25,16 +33,6 @@ _NEW_ROLE_TEXTS = (
     "does not have required permissions",
     "could not successfully write to CloudWatch Logs using the ARN specified",
 )
-_TRUST = {
-    "Version": "2012-10-17",
-    "Statement": [
-        {
-            "Effect": "Allow",
-            "Principal": {"Service": "apigateway.amazonaws.com"},
-            "Action": "sts:AssumeRole",
-        }
-    ],
-}
 
 
 def is_log_role_not_ready(error: ClientError) -> bool:
@@ -106,10 +104,11 @@ class ApiLogRole(Resource[ApiLogRoleState]):
     def create(self, step: Step) -> Live[ApiLogRoleState]:
         """Make the role and set it, waiting for it to be usable."""
         iam = self.cloud.iam
+        setting: PatchOperationTypeDef = {"op": "replace", "path": "/cloudwatchRoleArn", "value": self.arn}
         with ignore_codes("EntityAlreadyExists"):
             iam.create_role(
                 RoleName=API_LOG_ROLE,
-                AssumeRolePolicyDocument=json.dumps(_TRUST),
+                AssumeRolePolicyDocument=trust_policy("apigateway"),
                 **place_of_role(self.settings),
                 Description="Lets API Gateway write logs, for every API of this account (ordernotify)",
             )
@@ -117,7 +116,7 @@ class ApiLogRole(Resource[ApiLogRoleState]):
         call_on_role(step, lambda: iam.tag_role(RoleName=API_LOG_ROLE, Tags=tags))
         call_on_role(step, lambda: iam.attach_role_policy(RoleName=API_LOG_ROLE, PolicyArn=self._policy_arn))
         step.patience.retry(
-            lambda: call_when_free(step, self._set),
+            lambda: call_when_free(step, self.cloud.apigateway.update_account, patchOperations=[setting]),
             when=is_log_role_not_ready,
             waiting_for="the role to be usable by API Gateway",
             timeout=ROLE_TIMEOUT_SECONDS,
@@ -125,18 +124,9 @@ class ApiLogRole(Resource[ApiLogRoleState]):
         )
         return Live(self.arn, ApiLogRoleState())
 
-    def update(self, live: Live[ApiLogRoleState], step: Step) -> Live[ApiLogRoleState]:
-        """Nothing: the setting is not the stack's alone."""
-        return live
-
     def delete(self, live: Live[ApiLogRoleState], step: Step) -> None:
         """Nothing: other APIs may need it."""
 
     @property
     def _policy_arn(self) -> str:
         return f"arn:{self.cloud.partition}:iam::aws:policy/{POLICY}"
-
-    def _set(self) -> Any:
-        return self.cloud.apigateway.update_account(
-            patchOperations=[{"op": "replace", "path": "/cloudwatchRoleArn", "value": self.arn}]
-        )

@@ -140,7 +140,6 @@ class HttpApi(DeployingApi):
         return Live(live.arn, replace(wanted, id=found.id, url=found.url))
 
     def put_tags(self, live: Live[HttpApiState]) -> None:
-        """Add the tags."""
         self.cloud.apigatewayv2.tag_resource(ResourceArn=live.arn, Tags=self.settings.all_tags)
 
     @property

@@ -128,10 +128,6 @@ class ApiKey(Namesake[ApiKeyState, FoundKey]):
             self.delete_all_but(live.arn, step)
         return Live(live.arn, ApiKeyState(id=found.id))
 
-    def put_tags(self, live: Live[ApiKeyState]) -> None:
-        """Add the tags."""
-        self.cloud.apigateway.tag_resource(resourceArn=live.arn, tags=self.settings.all_tags)
-
     def remove(self, entry: FoundKey, step: Step) -> None:
         """Delete one key."""
         call_when_free(step, self.cloud.apigateway.delete_api_key, apiKey=entry.id)

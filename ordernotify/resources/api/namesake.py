@@ -20,11 +20,6 @@ class Namesake(Resource[State], Generic[State, Entry]):
     AWS-FACTS 21: a create that was cut off after it was applied, and repeated, leaves a second one.
     """
 
-    @property
-    def arn(self) -> str:
-        """Empty: the ARN holds the id that AWS chooses."""
-        return ""
-
     @abstractmethod
     def named(self) -> Sequence[Entry]:
         """List those of exactly this name, with their tags; the one to keep comes first."""
@@ -46,6 +41,9 @@ class Namesake(Resource[State], Generic[State, Entry]):
         entry = (ours or entries)[0]
         state = self.read(entry, max(len(ours), 1))
         return Live(entry.arn, state, self.owns(entry.tags), entry.tags)
+
+    def put_tags(self, live: Live[State]) -> None:
+        self.cloud.apigateway.tag_resource(resourceArn=live.arn, tags=self.settings.all_tags)
 
     def has_rival(self, live: Live[State]) -> bool:
         """Whether the stack has another one; a listing that lags may not show any yet (AWS-FACTS 35)."""

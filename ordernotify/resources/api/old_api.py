@@ -9,7 +9,7 @@ from ordernotify.aws.session import Cloud
 from ordernotify.iam.calls import Calls
 from ordernotify.resources.api.base import AnyApi, removes_api
 from ordernotify.resources.api.listing import FoundApi, lists_apis
-from ordernotify.resources.base import Live, Needed, Step, Verb
+from ordernotify.resources.base import Leftover, Live, Verb
 from ordernotify.settings.model import ApiKind, Settings
 
 
@@ -21,7 +21,7 @@ class OldApiState:
     url: str
 
 
-class OldApi(AnyApi[OldApiState]):
+class OldApi(Leftover[OldApiState], AnyApi[OldApiState]):
     """The API of the kind that the stack does not have any more: found in order to be removed."""
 
     kind = "old-api"
@@ -29,18 +29,11 @@ class OldApi(AnyApi[OldApiState]):
     deleted_after: tuple[str, ...] = ("api", "permission", "preflight-permission", "usage-plan")
 
     def __init__(self, settings: Settings, cloud: Cloud) -> None:
-        """Take the kind that is not described."""
         super().__init__(settings, cloud)
         self.api_kind = ApiKind.HTTP if settings.api is ApiKind.REST else ApiKind.REST
 
     @property
-    def wanted(self) -> bool:
-        """Never."""
-        return False
-
-    @property
     def calls(self) -> Mapping[Verb, Calls]:
-        """Only what finding and removing it calls."""
         return {Verb.FIND: lists_apis(self.api_kind), Verb.DELETE: removes_api(self.api_kind)}
 
     def find(self) -> Live[OldApiState] | None:
@@ -51,15 +44,3 @@ class OldApi(AnyApi[OldApiState]):
     def read(self, entry: FoundApi, copies: int) -> OldApiState:
         """Read nothing that is in it: it is removed whole."""
         return OldApiState(self.api_kind, self.invoke_url(entry.id))
-
-    def described(self, needed: Needed) -> OldApiState:
-        """Not described: it is never wanted."""
-        raise NotImplementedError(self.kind)
-
-    def create(self, step: Step) -> Live[OldApiState]:
-        """Not made: it is never wanted."""
-        raise NotImplementedError(self.kind)
-
-    def update(self, live: Live[OldApiState], step: Step) -> Live[OldApiState]:
-        """Not changed: it is only removed."""
-        raise NotImplementedError(self.kind)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from botocore.exceptions import ClientError
 
-from ordernotify.aws.errors import has_code, ignore_codes
+from ordernotify.aws.errors import has_code, ignore_codes, read_or_none
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.api.base import METHOD, ApiState, proxied_on_preflight
 from ordernotify.resources.base import (
@@ -50,13 +50,7 @@ class Permission(Resource[PermissionState]):
 
     @property
     def name(self) -> str:
-        """The statement's id."""
         return self.statement_id
-
-    @property
-    def arn(self) -> str:
-        """Empty: a statement has no ARN."""
-        return ""
 
     @property
     def calls(self) -> Mapping[Verb, Calls]:
@@ -80,19 +74,15 @@ class Permission(Resource[PermissionState]):
 
         Another tool may have written the same under an id of its own: CloudFormation always does.
         """
-        try:
-            policy = self.cloud.lambda_.get_policy(FunctionName=self._function)["Policy"]
-        except ClientError as error:
-            if has_code(error, _ABSENT):
-                return None
-            raise
-        states = [_state_of(statement) for statement in json_statements(policy)]
+        answer = read_or_none(lambda: self.cloud.lambda_.get_policy(FunctionName=self._function), _ABSENT)
+        if answer is None:
+            return None
+        states = [_state_of(statement) for statement in json_statements(answer["Policy"])]
         own = [state for state in states if state.statement == self.statement_id]
         others = [state for state in states if self._is_for_some_api(state)]
         return Live("", (own or others)[0]) if own or others else None
 
     def create(self, step: Step) -> Live[PermissionState]:
-        """Add the statement."""
         wanted = self.described(step.needed)
         try:
             self._add(wanted)
@@ -111,7 +101,6 @@ class Permission(Resource[PermissionState]):
         return Live("", wanted)
 
     def delete(self, live: Live[PermissionState], step: Step) -> None:
-        """Remove the statement."""
         self._remove(live.state.statement)
 
     @property
@@ -120,9 +109,7 @@ class Permission(Resource[PermissionState]):
 
     def _source(self, needed: Needed) -> str:
         api = needed_state(needed, ApiState)
-        if api is None:
-            return UNKNOWN
-        return self._source_of(api.id)
+        return self._source_of(api.id) if api else UNKNOWN
 
     def _source_of(self, api_id: str) -> str:
         return self.cloud.arn("execute-api", f"{api_id}/{self.settings.stage}/{self.method}/{ORDERS_PATH}")

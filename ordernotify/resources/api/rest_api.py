@@ -138,10 +138,6 @@ class RestApi(DeployedApi):
             self.delete_other_deployments(found.id, step)
         return Live(live.arn, replace(wanted, id=found.id, url=found.url))
 
-    def put_tags(self, live: Live[RestApiState]) -> None:
-        """Add the tags."""
-        self.cloud.apigateway.tag_resource(resourceArn=live.arn, tags=self.settings.all_tags)
-
     @property
     def _gateway_responses(self) -> dict[str, dict[str, str]]:
         """The CORS headers of API Gateway's own answers.

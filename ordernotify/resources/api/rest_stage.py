@@ -21,7 +21,7 @@ from ordernotify.resources.api.base import (
     throttle_of,
 )
 from ordernotify.resources.api.quota import NOT_FOUND, call_when_free
-from ordernotify.resources.base import Step
+from ordernotify.resources.base import Step, internal
 from ordernotify.settings.model import ApiKind
 
 if TYPE_CHECKING:
@@ -79,9 +79,9 @@ class RestApiState(RestContents):
     """A REST API with its deployments and stages."""
 
     endpoint_types: tuple[str, ...] = field(default=(), compare=False)
-    deployed: str | None = None
+    deployed: str | None = field(default=None, metadata=internal("the deployment is not the newest"))
     """The fingerprint of what the described stage serves."""
-    other_deployments: int = 0
+    other_deployments: int = field(default=0, metadata=internal("old deployments"))
     stages: tuple[str, ...] = ()
     throttle: Throttle | None = None
     access_log: AccessLog | None = None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from ordernotify.aws.errors import ignore_codes
+from ordernotify.aws.errors import ignore_codes, map_botocore_errors
+from ordernotify.aws.session import Cloud
+from ordernotify.errors import OrderNotifyError
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.api.base import ApiState, Throttle
 from ordernotify.resources.api.key import ApiKeyState
@@ -15,6 +17,7 @@ from ordernotify.resources.api.namesake import Namesake
 from ordernotify.resources.api.quota import NOT_FOUND, call_when_free
 from ordernotify.resources.base import UNKNOWN, Live, Needed, Step, Verb, needed_state
 from ordernotify.settings.model import Auth
+from ordernotify.settings.names import API_KEY_END, STACK_TAG, USAGE_PLAN_END
 
 if TYPE_CHECKING:
     from mypy_boto3_apigateway.type_defs import PatchOperationTypeDef, UsagePlanTypeDef
@@ -34,10 +37,29 @@ class UsagePlanState:
 
     id: str = field(default="", compare=False)
     description: str = field(default="", compare=False)
+    owned: bool = field(default=True, compare=False)
     stage: str = ""
     key: str = ""
     throttle: Throttle | None = None
     copies: int = 1
+
+
+def apis_admitted_to(cloud: Cloud, stack: str) -> set[str]:
+    """Name the APIs that the stack has keys or usage plans for, by these: the APIs may be gone."""
+
+    def names(operation: str, end: str) -> Iterator[str]:
+        for page in cloud.apigateway.get_paginator(operation).paginate():  # type: ignore[call-overload]
+            for one in page["items"]:
+                if one.get("tags", {}).get(STACK_TAG) == stack and one["name"].endswith(end):
+                    yield one["name"].removesuffix(end)
+
+    with map_botocore_errors("list", "API keys and usage plans"):
+        return {*names("get_api_keys", API_KEY_END), *names("get_usage_plans", USAGE_PLAN_END)}
+
+
+def lists_admissions() -> Calls:
+    """What `apis_admitted_to` calls."""
+    return (allow("apigateway", "GetApiKeys", "GetUsagePlans"),)
 
 
 class UsagePlan(Namesake[UsagePlanState, FoundPlan]):
@@ -83,6 +105,15 @@ class UsagePlan(Namesake[UsagePlanState, FoundPlan]):
         """Whether it is for another stage: AWS wants the old one taken out first, and it may be gone."""
         return found.stage != wanted.stage
 
+    def refuse(self, found: UsagePlanState, wanted: UsagePlanState) -> None:
+        """Refuse to take over a plan that is not for this stage: callers of another API would lose it."""
+        if not found.owned and found.stage != wanted.stage:
+            raise OrderNotifyError(
+                f"the usage plan {self.name} does not belong to the stack {self.settings.stack} and is for "
+                f"{found.stage or 'no stage'}: only a plan for the stage of this API alone can be taken over",
+                "Rename or delete that plan by hand; or choose another name with --api-name.",
+            )
+
     def named(self) -> Sequence[FoundPlan]:
         """List the plans of this name."""
         pages = self.cloud.apigateway.get_paginator("get_usage_plans").paginate()
@@ -97,6 +128,7 @@ class UsagePlan(Namesake[UsagePlanState, FoundPlan]):
             key=" ".join(sorted(self._keys(entry.id))),
             throttle=entry.throttle,
             copies=copies,
+            owned=self.owns(entry.tags),
         )
 
     def create(self, step: Step) -> Live[UsagePlanState]:
@@ -131,10 +163,6 @@ class UsagePlan(Namesake[UsagePlanState, FoundPlan]):
         if found.copies != wanted.copies:
             self.delete_all_but(live.arn, step)
         return Live(live.arn, replace(wanted, id=found.id))
-
-    def put_tags(self, live: Live[UsagePlanState]) -> None:
-        """Add the tags."""
-        self.cloud.apigateway.tag_resource(resourceArn=live.arn, tags=self.settings.all_tags)
 
     def remove(self, entry: FoundPlan, step: Step) -> None:
         """Take the stages out of the plan, as AWS wants it, and delete it."""

@@ -1,0 +1,74 @@
+"""What carries a stack's tag beside what setup makes: teardown lists it, and removes none of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from ordernotify.aws.errors import has_code, map_botocore_errors
+from ordernotify.aws.session import Cloud
+from ordernotify.executor import Action, Item, Plan
+from ordernotify.iam.calls import Calls, allow
+from ordernotify.resources.api.quota import NOT_FOUND
+from ordernotify.resources.base import Resource
+from ordernotify.resources.mailbox import MailboxesState
+from ordernotify.resources.queue import VerifyQueuesState
+from ordernotify.resources.tagged import Tagged
+from ordernotify.settings.names import STACK_TAG
+
+LEFT_CALLS: Calls = (
+    allow("apigateway", "GetTags"),
+    allow("apigatewayv2", "GetTags"),
+    allow("sqs", "ListQueues", on="*"),
+)
+
+
+def left_over(
+    cloud: Cloud, resources: Sequence[Resource[Any]], planned: Plan, tagged: Iterable[Tagged]
+) -> tuple[Item, ...]:
+    """List what carries the stack's tag and is none of its resources, as far as AWS still knows it.
+
+    The tagging API's answer lags. What may just have gone, as setup and verify remove it, is looked for.
+    """
+    known = {resource.arn for resource in resources} | {item.arn for item in planned.items}
+    known |= {cloud.arn("sqs", url.rpartition("/")[2]) for item in planned.items for url in _urls(item)}
+    apis = tuple(f"{arn}/" for arn in known if ":apigateway:" in arn)
+    with map_botocore_errors("look for", "tagged resources"):
+        return tuple(
+            _item(one)
+            for one in tagged
+            if one.arn not in known and not one.arn.startswith(apis) and _exists(cloud, one)
+        )
+
+
+def _urls(item: Item) -> tuple[str, ...]:
+    state = item.live.state if item.live else None
+    return state.urls if isinstance(state, MailboxesState | VerifyQueuesState) else ()
+
+
+def _item(one: Tagged) -> Item:
+    service = one.arn.split(":")[2]
+    reason = "carries the stack's tag, and is nothing that setup makes"
+    return Item(one.arn, service, one.arn, one.arn, Action.KEEP, reason=reason)
+
+
+def _exists(cloud: Cloud, one: Tagged) -> bool:
+    service, resource = one.arn.split(":")[2], one.arn.split(":", 5)[5]
+    if service == "sqs":
+        pages = cloud.sqs.get_paginator("list_queues").paginate(QueueNamePrefix=resource)
+        urls = [url for page in pages for url in page.get("QueueUrls", ())]
+        return any(url.rpartition("/")[2] == resource for url in urls)
+    return service != "apigateway" or STACK_TAG in _gateway_tags(cloud, one.arn, resource)
+
+
+def _gateway_tags(cloud: Cloud, arn: str, resource: str) -> dict[str, str]:
+    try:
+        if resource.startswith("/apis/"):
+            return cloud.apigatewayv2.get_tags(ResourceArn=arn).get("Tags", {})
+        return cloud.apigateway.get_tags(resourceArn=arn).get("tags", {})
+    except ClientError as error:
+        if has_code(error, NOT_FOUND):
+            return {}
+        raise
