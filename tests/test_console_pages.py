@@ -14,11 +14,13 @@ from hypothesis import strategies as st
 
 from ordernotify.console.hub import HISTORY_LINES, Hub
 from ordernotify.console.loglines import line_words
+from ordernotify.console.orders_pages import MOST_SHOWN
 from ordernotify.console.pages import Desk
 from ordernotify.console.templating import render_page
 from ordernotify.local.inbox import Delivery
 from ordernotify.logs.events import LogEvent
 from ordernotify.watch.watcher import NEWEST_ORDERS, Look, Snapshot
+from tests.aws_answers import answer_json
 from tests.console_support import NAMES, Console, log_lines, make_stack, put_answer, put_order
 from tests.provision_support import Account, Call, Send, pass_through, refusal
 
@@ -107,6 +109,48 @@ def test_an_open_page_gets_new_orders_without_reading_the_table_again(
     account.forget_calls()
     assert "new-orde" in console.ask("/orders", headers={"X-Refresh": "1"}).text
     assert [call.operation for call in account.calls if call.operation == "Scan"] == []
+
+
+MANY = 10_000
+
+
+def many_orders(call: Call, apply: Send) -> AWSResponse:
+    """Answer scans with MANY orders, in pages of 1 MB as DynamoDB does; the last stored is the newest."""
+    if call.operation != "Scan":
+        return apply()
+    start = int(call.params.get("ExclusiveStartKey", {}).get("FileName", {}).get("S", -1)) + 1
+    end = min(start + MANY // 4, MANY)
+    last = {"LastEvaluatedKey": {"FileName": {"S": str(end - 1)}}} if end < MANY else {}
+    if call.params.get("Select") == "COUNT":
+        return answer_json({"ScannedCount": end - start, "Count": 0, **last})
+    items = [
+        {
+            "FileName": {"S": str(number)},
+            "orderId": {"S": str(number)},
+            "customerName": {"S": f"Customer {number}"},
+            "productName": {"S": "Mouse"},
+            "notification": {"S": "sent"},
+            "createdAt": {"S": f"2026-03-01T{number:05}"},
+        }
+        for number in range(start, end)
+    ]
+    return answer_json({"Items": items, "ScannedCount": len(items), "Count": len(items), **last})
+
+
+def test_ten_thousand_orders_fit_on_the_pages(console: Console, account: Account) -> None:
+    account.interfere = many_orders
+    console.look()
+    assert '<b data-live="orders">10,000</b>' in console.ask("/").text
+    for path, newest in (("/orders", 9999), ("/orders?customer=customer+1", 1999)):
+        page = console.ask(path).text
+        assert page.count("<tr data-key") == MOST_SHOWN
+        assert f"Customer {newest}" in page
+        assert len(page) < 1000 * MOST_SHOWN
+    account.forget_calls()
+    for path in PAGES:
+        assert console.ask(path, headers={"X-Refresh": "1"}).status_code == 200
+    # Nothing but `status`, which counts, reads the table again.
+    assert [call.params.get("Select") for call in account.calls if call.operation == "Scan"] == ["COUNT"] * 4
 
 
 def test_log_lines_are_filtered_on_the_page_as_by_the_command(console: Console) -> None:

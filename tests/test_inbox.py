@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
@@ -65,6 +66,23 @@ def test_nobody_gets_what_came_before_and_nothing_is_lost_by_leaving(
     remove(local_cloud, EMAIL)
     publish(account, {**ORDER, "orderId": "d4e5f6"})
     assert inbox(local_cloud) == [(EMAIL, "a1b2c3"), (PHONE, "d4e5f6")]
+
+
+def test_the_newest_of_each_mailbox_are_read_alone(local_cloud: Cloud) -> None:
+    add(local_cloud, EMAIL, PHONE)
+    bodies = [
+        json.dumps({"Message": json.dumps({**ORDER, "orderId": str(n)}), "Timestamp": f"{n:05}"})
+        for n in range(10_000)
+    ]
+
+    def many(_cloud: Cloud, _url: str) -> list[str]:
+        return bodies
+
+    found = read_inbox(local_cloud, NAMES, "default", many, newest=2)
+    assert [(one.to, one.order_id) for one in found] == [
+        (reader, order) for order in ("9998", "9999") for reader in (EMAIL, PHONE)
+    ]
+    assert len(read_inbox(local_cloud, NAMES, "default", many)) == 20_000
 
 
 def test_the_policy_of_the_time_decides(account: Account, local_cloud: Cloud) -> None:

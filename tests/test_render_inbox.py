@@ -23,7 +23,7 @@ REGISTERED = commands.inbox
 
 
 def delivery(number: int = 1, received_at: str = "2026-03-01T12:00:00.000Z", **more: str) -> Delivery:
-    values = {"to": "you@example.com", "protocol": "email", "subject": "New order", "text": "a\nb"} | more
+    values = {"to": "you@example.com", "protocol": "email", "subject": "New order", "message": "a\nb"} | more
     return Delivery(**values, order_id=f"order-{number}", received_at=received_at, message_id=str(number))
 
 
@@ -44,7 +44,7 @@ def test_a_message_has_local_time_and_another_day_its_date(
 
 def test_no_text_forges_a_message_or_commands_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     evil = "x\n12:00:00.000  email to you\x1b[2J"
-    show_inbox([delivery(to=evil, subject=evil, text=evil, received_at=evil)], times.now)
+    show_inbox([delivery(to=evil, subject=evil, message=evil, received_at=evil)], times.now)
     said = capsys.readouterr().out
     assert "\x1b" not in said
     assert len([line for line in said.splitlines() if not line.startswith(("  ", "Subject: "))]) == 2
@@ -74,7 +74,7 @@ def orders(*args: str, monkeypatch: pytest.MonkeyPatch, account: Account) -> lis
         arrived.append(delivery(4))
 
     monkeypatch.setattr(SystemClock, "sleep", sleep)
-    monkeypatch.setattr("ordernotify.local.inbox.read_inbox", lambda *_: list(arrived))
+    monkeypatch.setattr("ordernotify.local.inbox.read_inbox", lambda *_, **_more: list(arrived))
     monkeypatch.setattr("ordernotify.cli.run.Run.cloud", lambda _: account.cloud())
     result = CliRunner().invoke(app, ["inbox", "--json", *args])
     assert result.exit_code == 0, result.output

@@ -280,12 +280,12 @@ def inbox(
 
     wanted = full_id(cloud, names, order) if order else None
 
-    def read() -> list[Delivery]:
-        found = read_inbox(cloud, names, run.stack)
+    def read(newest: int | None = None) -> list[Delivery]:
+        found = read_inbox(cloud, names, run.stack, newest=newest)
         return [one for one in found if wanted in (None, one.order_id) and to in (None, one.to)]
 
     if not follow:
-        proof.show_inbox(read()[-(limit or 0) :], times.now, as_json=json)
+        proof.show_inbox(read(None if wanted else limit)[-(limit or 0) :], times.now, as_json=json)
         return
     already = read()
     skipped = already[: max(len(already) - limit, 0)] if limit else []

@@ -25,7 +25,7 @@ FRAME_LINE, FRAME_MARGIN = 20, 34
 def inbox_page(at: Desk, request: Request) -> Values:
     """What the subscribers got, newest first."""
     site = at.site
-    deliveries = read_inbox(site.cloud, site.names, site.stack)
+    deliveries = read_inbox(site.cloud, site.names, site.stack, newest=MOST_MESSAGES)
     to = request.query_params.get("to", "")
     readers = sorted({one.to for one in deliveries})
     newest = [one for one in reversed(deliveries) if not to or one.to == to][:MOST_MESSAGES]

@@ -42,10 +42,17 @@ class Delivery:
     to: str
     protocol: str
     subject: str
-    text: str
+    message: str
+    """What the topic sent: the order as JSON, or any text."""
     order_id: str
     received_at: str
     message_id: str = ""
+
+    @property
+    def text(self) -> str:
+        """What the subscriber reads; made when it is asked for, for an inbox may be long."""
+        order = _order_in(self.message)
+        return texts(order)[self.protocol] if order else self.message
 
 
 Peek = Callable[[Cloud, str], list[str]]
@@ -58,15 +65,19 @@ def calls(cloud: Cloud, names: Names) -> Calls:
     return (*mailbox.list_calls(cloud, names), allow("sns", "GetTopicAttributes", on=topic))
 
 
-def read_inbox(cloud: Cloud, names: Names, stack: str, peek: Peek | None = None) -> list[Delivery]:
+def read_inbox(
+    cloud: Cloud, names: Names, stack: str, peek: Peek | None = None, *, newest: int | None = None
+) -> list[Delivery]:
     """Return every delivery, oldest first; reading removes nothing.
 
+    With `newest`, only so many of each mailbox, the last that came.
     Raises StackNotFoundError if there is no topic, LocalCloudError if the embedded cloud does not answer.
     """
     with map_botocore_errors("read", "inbox of", names.topic):
         _check_topic(cloud, names)
         boxes = list(mailbox.list_mailboxes(cloud, names, stack))
-    found = [_delivery(box, body) for box in boxes for body in (peek or peek_at_queue)(cloud, box.url)]
+    peek = peek or peek_at_queue
+    found = [_delivery(box, body) for box in boxes for body in peek(cloud, box.url)[-(newest or 0) :]]
     return sorted(found, key=lambda one: (one.received_at, one.message_id, one.protocol, one.to))
 
 
@@ -97,17 +108,22 @@ def _check_topic(cloud: Cloud, names: Names) -> None:
 def _delivery(box: Mailbox, body: str) -> Delivery:
     envelope = _json_object(body) or {"Message": body}
     message = str(envelope.get("Message", ""))
-    order = _json_object(message) or {}
-    is_order = all(isinstance(order.get(name), str) for name in ("orderId", "customerName", "productName"))
+    order = _order_in(message)
     return Delivery(
         to=box.address,
         protocol=box.protocol,
         subject=str(envelope.get("Subject") or "") if box.protocol == "email" else "",
-        text=texts(order)[box.protocol] if is_order else message,
-        order_id=order["orderId"] if is_order else "",
+        message=message,
+        order_id=order["orderId"] if order else "",
         received_at=str(envelope.get("Timestamp", "")),
         message_id=str(envelope.get("MessageId", "")),
     )
+
+
+def _order_in(message: str) -> Mapping[str, Any] | None:
+    order = _json_object(message) or {}
+    is_order = all(isinstance(order.get(name), str) for name in ("orderId", "customerName", "productName"))
+    return order if is_order else None
 
 
 def _json_object(text: str) -> Mapping[str, Any] | None:

@@ -14,7 +14,7 @@ from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.api.quota import NOT_FOUND
 from ordernotify.resources.base import Resource
 from ordernotify.resources.mailbox import MailboxesState
-from ordernotify.resources.queue import VerifyQueuesState
+from ordernotify.resources.queue import QueuesState
 from ordernotify.resources.tagged import Tagged
 from ordernotify.settings.names import STACK_TAG
 
@@ -45,7 +45,7 @@ def left_over(
 
 def _urls(item: Item) -> tuple[str, ...]:
     state = item.live.state if item.live else None
-    return state.urls if isinstance(state, MailboxesState | VerifyQueuesState) else ()
+    return state.urls if isinstance(state, MailboxesState | QueuesState) else ()
 
 
 def _item(one: Tagged) -> Item:

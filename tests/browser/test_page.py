@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator, Mapping
 
@@ -12,14 +13,19 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from tests.browser.page import CHROMIUM, browser, served_page
+from tests.e2e.cloud import run_command
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here: install the package chromium"),
 ]
 PAGES = ("/", "/send", "/orders", "/inbox", "/logs", "/plots", "/status")
-PROMPT_MS = 3000
-"""A second, as it may be on a machine that does three other things."""
+LIVE_PAGES = ("/", "/orders", "/inbox", "/logs")
+PROMPT_MS = 1000
+TRIES = 3
+"""How many orders are sent; one of them must be seen in time, so that other programs may hold up the rest."""
+WAIT_MS = 10_000
+SEND_BUTTON = "Send the order"
 AA = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
 
 
@@ -33,6 +39,11 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Mapp
 def chromium() -> Iterator[Browser]:
     with browser() as started:
         yield started
+
+
+@pytest.fixture(scope="module")
+def invoke_url(served: tuple[str, Mapping[str, str]]) -> str:
+    return str(json.loads(run_command("status", "--json", environ=served[1]).stdout)["url"])
 
 
 class Visit:
@@ -66,46 +77,97 @@ def visit(chromium: Browser, served: tuple[str, Mapping[str, str]]) -> Visit:
     return Visit(chromium, served[0])
 
 
-def test_an_order_sent_by_the_form_is_seen_everywhere_at_once(visit: Visit) -> None:
-    name = f"Ana Müller {time.time_ns()}"
-    views = {path: visit.open(visit.home.rstrip("/") + path) for path in ("/", "/orders", "/inbox", "/logs")}
-    for view in views.values():
+class Eye:
+    """Notes when an open page shows a text in an element; playwright itself looks only now and then."""
+
+    NOTE = """([name, selector, text]) => {
+        const shows = (element) => element.innerText.includes(text);
+        const look = () => {
+            if ([...document.querySelectorAll(selector)].some(shows)) window[name] ??= Date.now();
+        };
+        const all = { childList: true, subtree: true, attributeFilter: ["class"] };
+        new MutationObserver(look).observe(document.body, all);
+    }"""
+
+    def __init__(self, page: Page, text: str, selector: str = "main") -> None:
+        self._page, self._name = page, f"seen {selector} {text}"
+        page.evaluate(self.NOTE, [self._name, selector, text])
+
+    def seen(self) -> float:
+        """When the text was there, in ms since 1970."""
+        end = time.monotonic() + WAIT_MS / 1000
+        while (at := self._page.evaluate("(name) => window[name]", self._name)) is None:
+            assert time.monotonic() < end, f"{self._page.url} never shows it"
+            self._page.wait_for_timeout(20)
+        return float(at)
+
+
+def send_by_form(form: Page, name: str) -> float:
+    """Send an order; when it was sent, in ms since 1970."""
+    form.get_by_label("Customer").fill(name)
+    note = "addEventListener('submit', () => { window.sent = Date.now(); }, { capture: true, once: true })"
+    form.evaluate(note)
+    form.get_by_role("button", name=SEND_BUTTON).click()
+    expect(form.get_by_text("Order received", exact=True)).to_be_visible()
+    return float(form.evaluate("window.sent"))
+
+
+def order_by_program(visit: Visit, url: str, name: str) -> float:
+    """Send an order past the page; when it was sent, in ms since 1970."""
+    sent = time.time() * 1000
+    order = {"customerName": name, "productName": "Lamp"}
+    assert visit.page.request.post(url, data=order).status == 201
+    return sent
+
+
+def test_an_order_sent_by_the_form_is_seen_everywhere_within_a_second(visit: Visit) -> None:
+    views = [visit.open(visit.home.rstrip("/") + path) for path in LIVE_PAGES]
+    for view in views:
         expect(view.locator("[data-beat-text]")).to_have_text("live")
     form = visit.open(visit.home + "send")
-    form.get_by_label("Customer").fill("warm up")
-    form.get_by_role("button", name="Send the order").click()
-    expect(form.get_by_text("Order received", exact=True)).to_be_visible()
-    form.get_by_role("link", name="A new order").click()
-    form.get_by_label("Customer").fill(name)
-    form.get_by_role("button", name="Send the order").click()
-    expect(form.get_by_text("Order received", exact=True)).to_be_visible()
-    for view in views.values():
-        expect(view.get_by_text(name).first).to_be_visible(timeout=PROMPT_MS)
+    took = []
+    for _ in range(TRIES):
+        name = f"Ana Müller {time.time_ns()}"
+        eyes = [Eye(view, name) for view in views]
+        sent = send_by_form(form, name)
+        took.append(max(eye.seen() for eye in eyes) - sent)
+        if took[-1] <= PROMPT_MS:
+            break
+        form.get_by_role("link", name="A new order").click()
+    assert min(took) <= PROMPT_MS, took
     form.bring_to_front()
     form.get_by_role("button", name="Send again with the same key").click()
     expect(form.get_by_text("replayed: nothing new was stored or sent")).to_be_visible()
     assert visit.complaints == []
 
 
-@pytest.mark.parametrize("path", ["/", "/orders", "/inbox", "/logs"])
-def test_a_new_order_is_on_an_open_page_at_once(visit: Visit, path: str) -> None:
-    name = f"Ben {time.time_ns()}"
+@pytest.mark.parametrize("path", LIVE_PAGES)
+def test_an_order_of_another_program_is_on_an_open_page_within_a_second(
+    visit: Visit, invoke_url: str, path: str
+) -> None:
     view = visit.open(visit.home.rstrip("/") + path)
     expect(view.locator("[data-beat-text]")).to_have_text("live")
-    order = {"customer": name, "product": "Lamp", "quantity": "1", "fields": "", "key": name.replace(" ", "")}
-    headers = {"Origin": visit.home.rstrip("/")}
-    assert view.request.post(visit.home + "send", form=order, headers=headers).ok  # type: ignore[arg-type]
-    expect(view.get_by_text(name).first).to_be_visible(timeout=PROMPT_MS)
+    took = []
+    for _ in range(TRIES):
+        name = f"Ben {time.time_ns()}"
+        eyes = [Eye(view, name)]
+        if path == "/":
+            eyes.append(Eye(view, "", '[data-part="client"].hit'))
+        sent = order_by_program(visit, invoke_url, name)
+        took.append(max(eye.seen() for eye in eyes) - sent)
+        if took[-1] <= PROMPT_MS:
+            break
+    assert min(took) <= PROMPT_MS, took
 
 
-def test_an_order_is_seen_moving_through_the_picture(visit: Visit) -> None:
-    view = visit.page
-    expect(view.locator("[data-beat-text]")).to_have_text("live")
-    order = {"customer": "c", "product": "p", "quantity": "1", "fields": "", "key": str(time.time_ns())}
-    headers = {"Origin": visit.home.rstrip("/")}
-    assert view.request.post(visit.home + "send", form=order, headers=headers).ok  # type: ignore[arg-type]
-    for part in ("client", "function", "subscribers"):
-        expect(view.locator(f'[data-part="{part}"].hit')).to_be_visible(timeout=PROMPT_MS)
+def test_an_order_is_seen_moving_through_the_picture(visit: Visit, invoke_url: str) -> None:
+    expect(visit.page.locator("[data-beat-text]")).to_have_text("live")
+    parts = ("client", "api", "function", "table", "topic", "subscribers")
+    eyes = [Eye(visit.page, "", f'[data-part="{part}"].hit') for part in parts]
+    order_by_program(visit, invoke_url, "c")
+    hits = [eye.seen() for eye in eyes]
+    assert hits[:3] == sorted(hits[:3])
+    assert min(hits[3:]) > hits[2]
 
 
 def test_the_waterfall_of_an_order_opens(visit: Visit) -> None:
