@@ -4,7 +4,7 @@ STAMP := $(VENV)/.installed
 # The longer proofs of `make test-all`; each is the same test as in `make test`, over more cases.
 PROOFS := HYPOTHESIS_PROFILE=thorough ORDERNOTIFY_FAULT_MATRIX=full ORDERNOTIFY_KILL_ROUNDS=10
 
-.PHONY: demo test test-all test-browser screenshots lint docs audit constraints clean
+.PHONY: demo test test-all test-browser checkov-env screenshots lint docs audit constraints clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -22,7 +22,13 @@ lint: $(STAMP)
 test: lint  ## ruff, mypy strict, every test but the long ones, and the coverage floor
 	$(VENV)/bin/pytest -n 2 -m 'not long and not browser' --cov --cov-report=term:skip-covered
 
-test-all: $(STAMP)  ## what `make test` leaves out: long tests, every fault, many examples
+checkov-env: .venv-checkov/bin/checkov  ## Checkov in an environment of its own: it pins an old boto3
+
+.venv-checkov/bin/checkov:
+	$(PYTHON) -m venv .venv-checkov
+	.venv-checkov/bin/python -m pip install --quiet checkov==3.3.30
+
+test-all: $(STAMP) checkov-env  ## what `make test` leaves out: long tests, every fault, many examples
 	$(PROOFS) $(VENV)/bin/pytest -n 2 -m 'long or grows or hypothesis' --durations=10
 
 docs: $(STAMP)  ## write the pages that are made from the program

@@ -158,7 +158,8 @@ def _dependencies(resources: Sequence[Resource[Any]], planned: Plan) -> dict[str
             before[resource.key].update(actions.keys() & resource.deleted_after)
         for need in actions.keys() & resource.needs:
             if actions[need] is Action.DELETE:
-                before[need].add(resource.key)
+                if need not in resource.deleted_after:
+                    before[need].add(resource.key)
             else:
                 before[resource.key].add(need)
     return before

@@ -27,10 +27,12 @@ from ordernotify.resources.api.permission import Permission, PreflightPermission
 from ordernotify.resources.api.rest_api import RestApi
 from ordernotify.resources.api.usage_plan import UsagePlan
 from ordernotify.resources.base import AnyLive, Change, Resource, Verb
+from ordernotify.resources.concurrency import Concurrency
+from ordernotify.resources.dead_letters import DeadLetterQueue, RedrivePolicies
 from ordernotify.resources.former import Former
 from ordernotify.resources.function import Function
 from ordernotify.resources.given_role import ExistingRole
-from ordernotify.resources.log_group import ApiLogGroup, LogGroup
+from ordernotify.resources.log_group import ApiLogGroup, ExecutionLogGroup, LogGroup
 from ordernotify.resources.mailbox import Mailboxes
 from ordernotify.resources.ownership import check_ownership, is_ours, taken_back
 from ordernotify.resources.queue import OldInbox, VerifyQueues
@@ -71,7 +73,9 @@ def _described(settings: Settings, cloud: Cloud) -> tuple[Resource[Any], ...]:
     return (
         Table(settings, cloud),
         Topic(settings, cloud),
+        DeadLetterQueue(settings, cloud),
         Subscriptions(settings, cloud),
+        RedrivePolicies(settings, cloud),
         Mailboxes(settings, cloud),
         OldInbox(settings, cloud),
         VerifyQueues(settings, cloud),
@@ -79,9 +83,11 @@ def _described(settings: Settings, cloud: Cloud) -> tuple[Resource[Any], ...]:
         ExistingRole(settings, cloud),
         LogGroup(settings, cloud),
         Function(settings, cloud),
+        Concurrency(settings, cloud),
         ApiLogGroup(settings, cloud),
         ApiLogRole(settings, cloud),
         *_apis(settings, cloud),
+        ExecutionLogGroup(settings, cloud),
         ApiKey(settings, cloud),
         UsagePlan(settings, cloud),
         Permission(settings, cloud),
@@ -162,8 +168,10 @@ def _plan_one(
     if not resource.wanted:
         if live is not None and isinstance(resource, Former) and resource.stays_when_renamed:
             return _item(resource, Action.KEEP, live=live, reason="no longer used, stays")
-        obsolete = resource.removed_when_unwanted and live is not None and is_ours(resource, live, found)
-        return _item(resource, Action.DELETE if obsolete else Action.NONE, live=live)
+        if not resource.removed_when_unwanted or live is None or not is_ours(resource, live, found):
+            return _item(resource, Action.NONE, live=live)
+        kept_for = resource.kept_for(live)
+        return _item(resource, Action.KEEP if kept_for else Action.DELETE, live=live, reason=kept_for)
     if live is not None:
         check_ownership(resource, live, adopt=adopt)
     made_anew = {key for key, item in items.items() if item.action in {Action.CREATE, Action.REPLACE}}

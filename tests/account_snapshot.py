@@ -109,7 +109,10 @@ def _topics(sns: Any) -> Iterator[tuple[str, Found]]:
         arn = topic["TopicArn"]
         attributes = sns.get_topic_attributes(TopicArn=arn)["Attributes"]
         tags = sns.list_tags_for_resource(ResourceArn=arn)["Tags"]
-        subscriptions = list(_all(sns, "list_subscriptions_by_topic", "Subscriptions", TopicArn=arn))
+        subscriptions = [
+            {**listed, "attributes": _subscription(sns, listed["SubscriptionArn"])}
+            for listed in _all(sns, "list_subscriptions_by_topic", "Subscriptions", TopicArn=arn)
+        ]
         yield (
             arn,
             {
@@ -121,6 +124,11 @@ def _topics(sns: Any) -> Iterator[tuple[str, Found]]:
     orphans = list(_all(sns, "list_subscriptions", "Subscriptions"))
     if orphans:
         yield "all subscriptions", {"list": orphans}
+
+
+def _subscription(sns: Any, arn: str) -> Found:
+    found: Found = sns.get_subscription_attributes(SubscriptionArn=arn)["Attributes"]
+    return {**found, "RedrivePolicy": json.loads(found.get("RedrivePolicy") or "{}")}
 
 
 def _queues(sqs: Any) -> Iterator[tuple[str, Found]]:

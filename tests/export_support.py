@@ -26,7 +26,10 @@ TRUST = {
         {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
     ],
 }
+TRACED: dict[str, Any] = {"tracing": True, "concurrency": 20, "dead_letters": True}
 FULL_REST: dict[str, Any] = {
+    **TRACED,
+    "execution_logs": True,
     "auth": Auth.API_KEY,
     "rate": 50,
     "burst": 100,
@@ -36,7 +39,12 @@ FULL_REST: dict[str, Any] = {
     "role_path": "/service-role/",
     "permissions_boundary": f"arn:aws:iam::{ACCOUNT_ID}:policy/boundary",
 }
-FULL_HTTP: dict[str, Any] = {**FULL_REST, "api": ApiKind.HTTP, "auth": Auth.IAM}
+FULL_HTTP: dict[str, Any] = {
+    **FULL_REST,
+    "api": ApiKind.HTTP,
+    "auth": Auth.IAM,
+    "execution_logs": False,
+}
 
 
 def without_simulation(call: Call, send: Send) -> AWSResponse:
@@ -84,8 +92,8 @@ def terraform_of(stack: FoundStack, name: str = "main.tf.json") -> dict[str, Any
 def every_combination() -> Iterator[Settings]:
     """Describe a stack with each combination of the options that resources or their parts depend on."""
     apis = [(ApiKind.REST, auth) for auth in Auth] + [(ApiKind.HTTP, Auth.NONE), (ApiKind.HTTP, Auth.IAM)]
-    switches = itertools.product((False, True), repeat=5)
-    for (api, auth), (cors, logs, throttled, given, told) in itertools.product(apis, switches):
+    switches = itertools.product((False, True), repeat=6)
+    for (api, auth), (cors, logs, throttled, given, told, produced) in itertools.product(apis, switches):
         more: dict[str, Any] = {
             "api": api,
             "auth": auth,
@@ -94,4 +102,5 @@ def every_combination() -> Iterator[Settings]:
             "role_arn": ROLE_ARN if given else None,
         }
         more |= {"rate": 50, "burst": 100} if throttled else {}
+        more |= {**TRACED, "execution_logs": api is ApiKind.REST} if produced else {}
         yield full_settings(**more) if told else Settings(**more)

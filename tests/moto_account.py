@@ -19,6 +19,7 @@ import botocore.session
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.model import OperationModel
 from moto import mock_aws
+from moto.awslambda.models import lambda_backends
 from moto.core.models import botocore_stubber
 
 from ordernotify.aws.session import Cloud
@@ -129,6 +130,7 @@ class _Watched:
             with self._moto_lock:
                 answered = _refused_by_aws(call) or _answered_by_moto(call, request)
             assert answered is not None, f"{request.url} would have left the process"
+            _keep_what_moto_drops(call)
             return answered
 
         assert self.account is not None, f"{request.url} would have left the process"
@@ -142,6 +144,14 @@ def _answered_by_moto(call: Call, request: AWSPreparedRequest) -> AWSResponse | 
         # How moto takes the second removal of an API, a key, a usage plan or its stage.
         assert call.operation.startswith(("Delete", "UpdateUsagePlan")), call
         return refusal(call, "NotFoundException", "Invalid identifier specified", 404)
+
+
+def _keep_what_moto_drops(call: Call) -> None:
+    """Apply the parts of a call that moto answers without keeping them."""
+    if call.operation == "UpdateFunctionConfiguration":
+        function = lambda_backends[ACCOUNT_ID][REGION].get_function(call.params["FunctionName"])
+        function.tracing_config = call.params.get("TracingConfig", function.tracing_config)
+        function.kms_key_arn = call.params.get("KMSKeyArn", function.kms_key_arn)
 
 
 def _refused_by_aws(call: Call) -> AWSResponse | None:

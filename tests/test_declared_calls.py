@@ -39,9 +39,17 @@ __all__ = ["typed"]
 
 CORS = ("https://shop.example.com",)
 GIVEN_ROLE = f"arn:aws:iam::{ACCOUNT_ID}:role/theirs"
-FULL = full_settings(cors_origins=CORS, rate=90, burst=90, access_logs=True)
+FULL = full_settings(
+    cors_origins=CORS,
+    rate=90,
+    burst=90,
+    access_logs=True,
+    tracing=True,
+    concurrency=20,
+    dead_letters=True,
+)
 CASES = [
-    (replace(FULL, auth=Auth.API_KEY), Target.AWS),
+    (replace(FULL, auth=Auth.API_KEY, execution_logs=True), Target.AWS),
     (replace(FULL, api=ApiKind.HTTP), Target.AWS),
     (Settings(role_arn=GIVEN_ROLE, auth=Auth.IAM), Target.AWS),
     (Settings(emails=("you@example.com",)), Target.LOCAL),
@@ -204,6 +212,7 @@ DAILY = [
     "get-order order-1",
     "export-orders orders.jsonl",
     "redrive --older-than 0s",
+    "redrive --undelivered",
     "logs --since 1h",
     "trace order-1",
     f"subscribe you@example.com {QUEUE} && list-subscriptions && unsubscribe you@example.com {QUEUE}",
@@ -216,7 +225,7 @@ DAILY = [
 def test_a_command_of_daily_work_calls_only_what_the_policy_for_it_grants(
     account: Account, cloud: Cloud, typed: Typed, commands: str
 ) -> None:
-    settings = Settings(auth=Auth.API_KEY)
+    settings = Settings(auth=Auth.API_KEY, dead_letters=True)
     set_up(settings, cloud)
     account.client("dynamodb").put_item(TableName="FileMetadata", Item=ORDER)
     account.client("sqs").create_queue(QueueName="orders")

@@ -122,7 +122,8 @@ def test_what_is_not_imported_is_told(account: Account) -> None:
         in notes[ExportFormat.TERRAFORM]
     )
     assert (
-        "CloudFormation cannot import TopicPolicy, Default4XxResponse" in notes[ExportFormat.CLOUDFORMATION]
+        "CloudFormation cannot import TopicPolicy, DeadLettersPolicy, Default4XxResponse"
+        in notes[ExportFormat.CLOUDFORMATION]
     )
 
 

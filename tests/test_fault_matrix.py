@@ -143,6 +143,9 @@ class Place:
             emails=("you@example.com", "two@example.com"),
             phones=("+14155550100",),
             alarm_emails=("ops@example.com",),
+            tracing=True,
+            dead_letters=True,
+            concurrency=20,
         )
 
     def give_setup(self, account: Account) -> None:

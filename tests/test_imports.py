@@ -30,7 +30,7 @@ LEVELS = (
     {"provision"},
     {"orders"},
     {"logs"},
-    {"stack", "subscribers", "local", "export"},
+    {"stack", "subscribers", "local", "export", "audit"},
     {"watch"},
     {"render"},
     {"console"},

@@ -11,7 +11,7 @@ from ordernotify.errors import OrderNotifyError, UsageError
 from ordernotify.settings.checks import browser_origin, check_origin
 from ordernotify.settings.environment import told_by_environment
 from ordernotify.settings.file import save_settings, told_by_file
-from ordernotify.settings.model import SETTING_ROWS, Settings, describe, settings_in_tags
+from ordernotify.settings.model import MAX_TAGS, OWN_TAGS, SETTING_ROWS, Settings, describe, settings_in_tags
 from ordernotify.settings.names import Names
 from ordernotify.settings.told import Told
 from tests.e2e.cloud import command_environ, free_port, run_command
@@ -283,7 +283,7 @@ def test_a_tag_that_is_taken_fits_every_service(key: str, value: str) -> None:
 
 
 def test_more_tags_than_aws_takes_are_refused() -> None:
-    Settings(tags={f"key{number}": "x" for number in range(30)})
+    Settings(tags={f"key{number}": "x" for number in range(MAX_TAGS - OWN_TAGS)})
     with pytest.raises(UsageError, match="50 tags are too many"):
         describe("dev", Names(), Told.by_flags({"tag": [f"key{number}=x" for number in range(50)]}))
 

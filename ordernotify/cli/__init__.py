@@ -75,6 +75,7 @@ def main() -> None:
 
 def _run() -> None:
     from ordernotify.cli import (  # noqa: F401 - they register their commands
+        audit,
         cost,
         export,
         local,

@@ -20,7 +20,7 @@ PANELS = {
     "Orders": ("send-order", "list-orders", "get-order", "export-orders", "import-orders", "redrive"),
     "Watch": ("status", "logs", "trace", "top", "console"),
     "Subscribers": ("subscribe", "confirm", "unsubscribe", "list-subscriptions"),
-    "Production": ("policy", "cost", "export-stack", "openapi"),
+    "Production": ("audit", "policy", "cost", "export-stack", "openapi"),
     "Local cloud": ("local", "inbox"),
 }
 """The groups of commands in the order in which a person comes to need them."""

@@ -4,29 +4,21 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import nullcontext
-from itertools import chain
 from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
 from ordernotify.cli import (
     app,
-    listing,  # noqa: F401 - these two register their commands
+    listing,  # noqa: F401 - these three register their commands
+    redrive,  # noqa: F401
     sending,  # noqa: F401
 )
 from ordernotify.cli.run import JsonOption, Run, command
 from ordernotify.errors import EXIT_FAILED, OrderNotifyError, UsageError
 
 if TYPE_CHECKING:
-    from datetime import timedelta
-
-    from ordernotify.aws.session import Cloud
     from ordernotify.orders.files import Format
-    from ordernotify.settings.names import Names
-
-REDRIVEN_AT_ONCE = 16
 
 
 @command(app, "get-order")
@@ -162,97 +154,3 @@ def _restore(run: Run, opened: BinaryIO, file: str, form: Format, *, json: bool)
         raise
     screen.show_restored(counts, file, json=json)
     return counts
-
-
-OlderThanOption = Annotated[
-    str,
-    typer.Option(
-        "--older-than",
-        help="Only orders of this age. Keep it above the function's timeout, or an order that is being "
-        "worked on is notified twice.",
-        metavar="AGE",
-    ),
-]
-RedriveConcurrencyOption = Annotated[
-    int | None,
-    typer.Option(
-        "--concurrency",
-        help="How many at the same time.",
-        metavar="N",
-        min=1,
-        max=64,
-        show_default=str(REDRIVEN_AT_ONCE),
-    ),
-]
-
-
-@command(app, "redrive")
-def redrive(
-    run: Run,
-    older_than: OlderThanOption = "1m",
-    concurrency: RedriveConcurrencyOption = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the orders and send nothing.")] = False,
-    json: JsonOption = False,
-) -> None:
-    """Send the notifications that are still pending; ends with status 1 if one of them could not be sent.
-
-    It may run twice at once or be killed: every notification goes out at least once.
-
-    Example: ordernotify redrive --older-than 5m
-    """
-    if dry_run and concurrency is not None:
-        raise UsageError("--dry-run sends nothing, so --concurrency has no effect", "Leave one of them away.")
-    age = _age(older_than)
-    cloud, names = run.open()
-    from ordernotify.stack.former import former_tables
-
-    # Former tables too: their orders were answered with 2xx.
-    tables = (names, *former_tables(cloud, names, run.stack))
-    if dry_run:
-        from ordernotify.orders.redrive import find_pending
-        from ordernotify.render.orders import show_pending
-
-        show_pending(chain.from_iterable(find_pending(cloud, one, age) for one in tables), json=json)
-        return
-    _redrive(cloud, tables, age, concurrency or REDRIVEN_AT_ONCE, json=json)
-
-
-def _redrive(cloud: Cloud, tables: Sequence[Names], age: timedelta, at_once: int, *, json: bool) -> None:
-    from ordernotify.aws.waiting import SystemClock
-    from ordernotify.orders import redrive as sender
-    from ordernotify.orders.pace import PUBLISHED_A_SECOND, careful_pace
-    from ordernotify.render import note
-    from ordernotify.render import orders as screen
-    from ordernotify.render.progress import counting
-
-    careful = careful_pace(cloud, tables[0], PUBLISHED_A_SECOND, SystemClock())
-    if careful:
-        note(f"At most {careful.most} notifications a second: {careful.reason}")
-    pace = careful.pace if careful else nullcontext
-    counts: Counter[str] = Counter()
-    redriven = chain.from_iterable(
-        sender.redrive(cloud, one, age, concurrency=at_once, pace=pace) for one in tables
-    )
-    try:
-        with counting("redriven") as tick:
-            for done in redriven:
-                counts[done.fate] += 1
-                tick(counts.total())
-                if done.fate is sender.Fate.FAILED:
-                    screen.show_failure(done)
-    except (KeyboardInterrupt, OrderNotifyError):
-        if counts:
-            screen.show_redriven(counts, json=json)
-        raise
-    screen.show_redriven(counts, json=json)
-    if counts[sender.Fate.FAILED]:
-        raise typer.Exit(EXIT_FAILED)
-
-
-def _age(text: str) -> timedelta:
-    from ordernotify.times import parse_duration
-
-    age = parse_duration(text)
-    if age is None:
-        raise UsageError(f"--older-than {text} is not an age", "Give a duration such as 90s, 10m or 2h.")
-    return age

@@ -138,9 +138,10 @@ def function(run: Run) -> None:
 def operate_calls(cloud: Cloud, settings: Settings, receivers: Sequence[str]) -> Calls:
     """List what the commands between setup and teardown call, beside what `status` reads of the resources."""
     from ordernotify import export
+    from ordernotify.audit import facts
     from ordernotify.local import inbox
     from ordernotify.logs import events, trace
-    from ordernotify.orders import pace, redrive, signing
+    from ordernotify.orders import pace, redrive, signing, undelivered
     from ordernotify.resources.sandbox import SMS_CALLS
     from ordernotify.stack import discovery as endpoint
     from ordernotify.stack import health as overview
@@ -161,6 +162,8 @@ def operate_calls(cloud: Cloud, settings: Settings, receivers: Sequence[str]) ->
         *events.calls(cloud, names),
         *trace.calls(cloud, names),
         *verify.calls(cloud, names),
+        *undelivered.calls(cloud, names),
+        *facts.calls(cloud, names),
         *export.export_calls(cloud, settings),
         *change.change_calls(cloud, names, receivers),
         *confirm.confirm_calls(cloud, names),

@@ -119,11 +119,14 @@ def _show_dry_run(settings: Settings, cloud: Cloud, planned: Plan, *, json: bool
 
 
 def _declared(settings: Settings, cloud: Cloud) -> tuple[Resource[Any], ...]:
-    """List the stack's resources, those under former names too; says where it could not look for these."""
+    """List the stack's resources; says what production adds, and where former names could not be read."""
     from ordernotify import provision
     from ordernotify.render import note
+    from ordernotify.render.production import show_production
     from ordernotify.stack.former import find_former
 
+    if settings.production:
+        show_production(settings)
     former = find_former(cloud, settings.names, settings.stack)
     if former.unread:
         note(former.unread)

@@ -71,6 +71,16 @@ class FoundStack:
     """Everybody whom a topic tells, by the topic's key; without the queues of `inbox` and `verify`."""
     mailboxes: tuple[FoundMailbox, ...]
 
+    @property
+    def dead_letters(self) -> str:
+        """The ARN of the queue that gets what subscribers do not take; empty: there is none."""
+        queue = self.resources.get("dead-letters")
+        return queue.arn if queue else ""
+
+    def redrive(self, topic: str, one: Subscriber) -> str:
+        """Return the ARN of a subscriber's dead-letter queue; one that is asked anew gets the stack's."""
+        return self.dead_letters if one.pending and topic == "topic" else one.redrive
+
     def pending(self) -> Iterator[Subscriber]:
         """Yield those who have not confirmed yet: no format can import them (AWS-FACTS 13)."""
         for subscribers in self.subscribers.values():

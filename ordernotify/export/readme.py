@@ -128,7 +128,7 @@ def _notes(stack: FoundStack, format_: str) -> Iterator[str]:
     for topic, subscribers in stack.subscribers.items():
         for one in subscribers:
             if one.pending:
-                made = format_ == cloudformation.NAME or terraform.listed_in(topic, one)
+                made = format_ == cloudformation.NAME or terraform.listed_in(stack, topic, one)
                 what = (
                     "the third command asks it again" if made else "it is left out: subscribe it when it has"
                 )

@@ -14,6 +14,9 @@ MARK_STATEMENT = "MarkOrders"
 def function_policy(settings: Settings, cloud: Cloud) -> dict[str, Any]:
     """Build the function's policy document: storing and marking orders, Publish, and its own log group.
 
+    With tracing also what Lambda sends traces with; X-Ray has no resources for that.
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html
+
     Without logs:CreateLogGroup, so that a late log line cannot bring a deleted group back (AWS-FACTS 11).
     UpdateItem may touch the mark only, and may not read the rest of the item.
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
@@ -29,6 +32,8 @@ def function_policy(settings: Settings, cloud: Cloud) -> dict[str, Any]:
             cloud.arn("logs", f"log-group:{names.log_group}:*"),
         ),
     ]
+    if settings.tracing:
+        statements.append(("SendTraces", ["xray:PutTraceSegments", "xray:PutTelemetryRecords"], "*"))
     mark = {
         "Sid": MARK_STATEMENT,
         "Effect": "Allow",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -56,7 +56,10 @@ def policy(calls: Iterable[Allow], cloud: Cloud) -> Policy:
     needed = {right for one in declared if not one.optional for right in _rights(one, cloud)}
     optional = {right for one in declared if one.optional for right in _rights(one, cloud)}
     left_out = {right.action for right in optional if not any(_covers(other, right) for other in needed)}
-    return Policy({"Version": "2012-10-17", "Statement": _statements(needed)}, tuple(sorted(left_out)))
+    written = Policy(_document(_statements(needed)), tuple(sorted(left_out)))
+    if written.characters <= MANAGED_CHARACTERS:
+        return written
+    return replace(written, document=_document(_packed(_statements(needed))))
 
 
 def role_policy(settings: Settings, cloud: Cloud) -> Policy:
@@ -98,23 +101,103 @@ def _covers(wide: _Right, narrow: _Right) -> bool:
 
 
 def _statements(rights: set[_Right]) -> list[dict[str, Any]]:
-    """Group the rights: first the actions on the same resources, without what another right covers."""
+    """Group the rights of each service, in the shorter of two ways, without what another right covers."""
     least = {r for r in rights if not any(other != r and _covers(other, r) for other in rights)}
-    resources: dict[tuple[str, str], list[str]] = {}
+    services: dict[str, list[_Right]] = {}
     for right in sorted(least):
+        services.setdefault(right.action.partition(":")[0], []).append(right)
+    shortest = [
+        statement
+        for listed in services.values()
+        for statement in min(_by_action(listed), _by_resource(listed), key=lambda one: len(json.dumps(one)))
+    ]
+    return _merged(shortest)
+
+
+def _merged(statements: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Join the statements of several services on the same resources, such as listings on `*`."""
+    joined: dict[str, dict[str, Any]] = {}
+    for one in statements:
+        key = json.dumps([one["Resource"], one.get("Condition")])
+        known = joined.setdefault(key, one)
+        if known is not one:
+            actions = [*_listed(known["Action"]), *_listed(one["Action"])]
+            joined[key] = {**known, "Action": actions}
+    return list(joined.values())
+
+
+def _packed(statements: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Join statements of different services, which reads worse, is shorter, and grants the same.
+
+    An action works on its own service's resources only: on the others that stand beside them it grants
+    nothing.
+    """
+    packed: list[dict[str, Any]] = []
+    for one in statements:
+        place = next((i for i, other in enumerate(packed) if _may_join(one, other)), None)
+        if place is None:
+            packed.append(one)
+            continue
+        other = packed[place]
+        packed[place] = {
+            **other,
+            **{part: [*_listed(other[part]), *_listed(one[part])] for part in ("Action", "Resource")},
+        }
+    return packed
+
+
+def _may_join(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether the actions of neither work on the resources of the other."""
+    if "Condition" in one or "Condition" in other or "*" in (one["Resource"], other["Resource"]):
+        return False
+    return not (_services(one, "Action") & _services(other, "Resource")) and not (
+        _services(other, "Action") & _services(one, "Resource")
+    )
+
+
+def _services(statement: dict[str, Any], part: str) -> set[str]:
+    """Name the services of a statement's actions (`sns:Publish`) or resources (`arn:aws:sns:…`)."""
+    place = 0 if part == "Action" else 2
+    return {text.split(":")[place] for text in _listed(statement[part])}
+
+
+def _document(statements: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
+def _listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
+def _by_action(rights: Sequence[_Right]) -> list[dict[str, Any]]:
+    """Put the actions on the same resources into one statement."""
+    resources: dict[tuple[str, str], list[str]] = {}
+    for right in rights:
         resources.setdefault((right.action, right.condition), []).append(right.resource)
     actions: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for (action, condition), on in resources.items():
         actions.setdefault((condition, tuple(on)), []).append(action)
-    return [
-        {
-            "Effect": "Allow",
-            "Action": _one_or_list(names),
-            "Resource": _one_or_list(on),
-            **({"Condition": json.loads(condition)} if condition else {}),
-        }
-        for (condition, on), names in actions.items()
-    ]
+    return [_statement(names, on, condition) for (condition, on), names in actions.items()]
+
+
+def _by_resource(rights: Sequence[_Right]) -> list[dict[str, Any]]:
+    """Put the resources with the same actions into one statement."""
+    actions: dict[tuple[str, str], list[str]] = {}
+    for right in rights:
+        actions.setdefault((right.resource, right.condition), []).append(right.action)
+    resources: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for (resource, condition), names in sorted(actions.items()):
+        resources.setdefault((condition, tuple(names)), []).append(resource)
+    return [_statement(names, on, condition) for (condition, names), on in resources.items()]
+
+
+def _statement(actions: Sequence[str], resources: Sequence[str], condition: str) -> dict[str, Any]:
+    return {
+        "Effect": "Allow",
+        "Action": _one_or_list(actions),
+        "Resource": _one_or_list(resources),
+        **({"Condition": json.loads(condition)} if condition else {}),
+    }
 
 
 def _one_or_list(texts: Sequence[str]) -> str | list[str]:

@@ -109,21 +109,22 @@ def redrive(
 
     Raises StackNotFoundError, AwsError when the table cannot be read; a failed publish is an outcome.
     """
-    topic = cloud.arn("sns", names.topic)
-    sender = _Sender(cloud, names, topic, pace, patience or Patience(), build_message)
+    sender = Sender(cloud, names, pace, patience or Patience(), build_message)
     return in_parallel(find_pending(cloud, names, older_than, now=now), sender.send, concurrency=concurrency)
 
 
 @dataclass(frozen=True, slots=True)
-class _Sender:
+class Sender:
+    """Publishes one order after the other."""
+
     cloud: Cloud
     names: Names
-    topic: str
     pace: Pace
     patience: Patience
-    build_message: BuildMessage
+    build_message: BuildMessage = notification
 
     def send(self, order: Order) -> Redriven:
+        """Publish what is still pending, and mark it."""
         with self.pace():
             return self._send(order)
 
@@ -133,13 +134,17 @@ class _Sender:
             stored = get_order(self.cloud, self.names, order_id, self.patience)
             if stored is None or stored.get("notification") != PENDING:
                 return Redriven(order_id, Fate.GONE)
-            message = self._message(order)
-            with map_botocore_errors("publish to", "topic", self.names.topic):
-                message_id = patiently(self.patience, lambda: self._publish(message))
+            message_id = self.publish(order)
             mark_sent(self.cloud, self.names, order_id, message_id, self.patience)
         except OrderNotifyError as error:
             return Redriven(order_id, Fate.FAILED, error.message)
         return Redriven(order_id, Fate.SENT)
+
+    def publish(self, order: Order) -> str:
+        """Publish the order's notification and return SNS's id of it."""
+        message = self._message(order)
+        with map_botocore_errors("publish to", "topic", self.names.topic):
+            return patiently(self.patience, lambda: self._publish(message))
 
     def _message(self, order: Order) -> Mapping[str, Any]:
         try:
@@ -148,4 +153,5 @@ class _Sender:
             raise OrderNotifyError(f"its message could not be built: {error!r}") from error
 
     def _publish(self, message: Mapping[str, Any]) -> str:
-        return self.cloud.sns.publish(TopicArn=self.topic, **message)["MessageId"]
+        topic = self.cloud.arn("sns", self.names.topic)
+        return self.cloud.sns.publish(TopicArn=topic, **message)["MessageId"]

@@ -208,15 +208,26 @@ def show_failure(failure: Redriven) -> None:
     alert.print(f"{clean(failure.order_id)}: {clean(failure.reason)}")
 
 
-def show_redriven(counts: Mapping[str, int], *, json: bool) -> None:
-    """Print what a redrive did: `sent`, `gone` (sent by another one meanwhile) and `failed`."""
+def show_undelivered(order_ids: Sequence[str], *, json: bool) -> None:
+    """Print the orders whose notification a subscriber did not take."""
+    if json:
+        json_document({"undelivered": len(order_ids), "sent": 0, "failed": 0, "orderIds": list(order_ids)})
+        return
+    for order_id in order_ids:
+        out.print(clean(order_id))
+    note(f"{counted(len(order_ids), 'notification')} undelivered; nothing was sent.")
+
+
+def show_redriven(counts: Mapping[str, int], what: str = "pending", *, json: bool) -> None:
+    """Print what a redrive did: `sent`, `gone` (by another one meanwhile, or deleted) and `failed`."""
     sent, gone, failed = (counts.get(name, 0) for name in ("sent", "gone", "failed"))
     pending = sent + gone + failed
     if json:
-        json_document({"pending": pending, "sent": sent, "failed": failed, "sentByAnother": gone})
+        json_document({what: pending, "sent": sent, "failed": failed, "sentByAnother": gone})
     else:
-        others = f", {gone} by another one meanwhile" if gone else ""
-        out.print(f"{counted(pending, 'notification')} pending: {sent} sent{others}, {failed} failed")
+        by_another = "by another one meanwhile" if what == "pending" else "of deleted orders"
+        others = f", {gone} {by_another}" if gone else ""
+        out.print(f"{counted(pending, 'notification')} {what}: {sent} sent{others}, {failed} failed")
 
 
 def orders_held(count: OrderCount) -> str:

@@ -43,6 +43,7 @@ class Alarm(Resource[MetricAlarmState]):
     """One alarm."""
 
     kind = "alarm"
+    removed_when_unwanted = True
 
     def __init__(self, settings: Settings, cloud: Cloud, watch: Watch) -> None:
         super().__init__(settings, cloud)
@@ -61,6 +62,11 @@ class Alarm(Resource[MetricAlarmState]):
     @property
     def arn(self) -> str:
         return self.cloud.arn("cloudwatch", f"alarm:{self.name}")
+
+    @property
+    def wanted(self) -> bool:
+        """Only where there is something to watch."""
+        return self.watch.wanted
 
     @property
     def calls(self) -> Mapping[Verb, Calls]:

@@ -201,6 +201,10 @@ class Resource(ABC, Generic[State]):
         """Say what the person should know before it is removed; the plan of teardown shows it."""
         return ""
 
+    def kept_for(self, live: Live[State]) -> str:
+        """Say why setup keeps it though it is not described any more; empty: nothing speaks against that."""
+        return ""
+
     def staying(self, live: Live[State]) -> tuple[str, ...]:
         """Say, in a sentence each, what of it is not described and cannot be removed by setup."""
         return ()

@@ -52,6 +52,9 @@ class Former(Leftover[Any]):
         live = self._inner.find()
         return live if live and live.owned else None
 
+    def kept_for(self, live: Live[Any]) -> str:
+        return self._inner.kept_for(live) and "no longer used, holds undelivered notifications"
+
     def removal_notice(self, live: Live[Any]) -> str:
         return self._inner.removal_notice(live)
 

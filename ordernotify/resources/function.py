@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from botocore.exceptions import ClientError
 
@@ -33,6 +33,7 @@ from ordernotify.settings.names import MANAGED_TAG
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda.literals import ArchitectureType, RuntimeType
+    from mypy_boto3_lambda.type_defs import TracingConfigTypeDef
 
 ROLE_ID_TAG = "ordernotify:role-id"
 ROLE_TIMEOUT_SECONDS = 120.0
@@ -44,6 +45,8 @@ _ROLE_NOT_READY = (
     ("InvalidArnException", "valid principal"),
 )
 """AWS-FACTS 1: a role that is not usable yet; the same codes mean other things with other texts."""
+_TRACED: Literal["Active"] = "Active"
+"""The mode in which Lambda traces every sampled request, not only those that come with a trace."""
 _ABSENT = "ResourceNotFoundException"
 _ACTIVE, _PENDING, _FAILED, _UPDATE_FAILED = "Active", "Pending", "Failed", "last update failed"
 
@@ -69,6 +72,7 @@ class FunctionState:
     memory: int
     timeout: int
     environment: Mapping[str, str]
+    tracing: bool
     role: str
     role_id: str
     """The id of the role when the function was made, from its tag; empty: unknown."""
@@ -81,7 +85,15 @@ class FunctionState:
     @property
     def configuration(self) -> tuple[object, ...]:
         """What UpdateFunctionConfiguration changes."""
-        return self.runtime, self.handler, self.memory, self.timeout, self.environment, self.role
+        return (
+            self.runtime,
+            self.handler,
+            self.memory,
+            self.timeout,
+            self.environment,
+            self.tracing,
+            self.role,
+        )
 
 
 class Function(Resource[FunctionState]):
@@ -128,6 +140,7 @@ class Function(Resource[FunctionState]):
             memory=self.settings.memory,
             timeout=self.settings.timeout,
             environment=self._environment(),
+            tracing=self.settings.tracing,
             role=self._role_arn,
             role_id=role.id if role else UNKNOWN,
             code=code_sha256(),
@@ -147,6 +160,7 @@ class Function(Resource[FunctionState]):
             memory=configuration.get("MemorySize", 0),
             timeout=configuration.get("Timeout", 0),
             environment=configuration.get("Environment", {}).get("Variables", {}),
+            tracing=configuration.get("TracingConfig", {}).get("Mode") == _TRACED,
             role=configuration.get("Role", ""),
             role_id=tags.get(ROLE_ID_TAG, ""),
             code=configuration.get("CodeSha256", ""),
@@ -263,6 +277,7 @@ class Function(Resource[FunctionState]):
                 MemorySize=wanted.memory,
                 Timeout=wanted.timeout,
                 Environment={"Variables": wanted.environment},
+                TracingConfig=_tracing(wanted),
                 Tags={**self.settings.all_tags, **self.settings.recorded, ROLE_ID_TAG: wanted.role_id},
             )
         except ClientError as error:
@@ -279,6 +294,7 @@ class Function(Resource[FunctionState]):
             MemorySize=wanted.memory,
             Timeout=wanted.timeout,
             Environment={"Variables": wanted.environment},
+            TracingConfig=_tracing(wanted),
         )
 
     def _wait_until_ready(self, step: Step, *, new: bool = False) -> None:
@@ -310,6 +326,10 @@ class Function(Resource[FunctionState]):
             settled, waiting_for=f"the function {self.name} to be active", timeout=READY_TIMEOUT_SECONDS
         )
         return found
+
+
+def _tracing(wanted: FunctionState) -> TracingConfigTypeDef:
+    return {"Mode": _TRACED if wanted.tracing else "PassThrough"}
 
 
 def _without_prefix(tags: Mapping[str, str]) -> dict[str, str]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from botocore.exceptions import ClientError
 
 from ordernotify.aws.errors import has_code, ignore_codes
 from ordernotify.iam.calls import Calls, allow
-from ordernotify.resources.base import Live, Needed, Resource, Step, Verb
+from ordernotify.resources.api.base import ApiState
+from ordernotify.resources.api.listing import find_apis, lists_apis
+from ordernotify.resources.base import UNKNOWN, Live, Needed, Resource, Step, Verb, needed_state
+from ordernotify.settings.model import ApiKind
 
+EXECUTION_LOGS_PREFIX = "API-Gateway-Execution-Logs_"
 LATE_LINES_SECONDS = 1.0
 """Teardown waits this long, then looks whether a late invocation made the group again."""
 
@@ -44,15 +48,18 @@ class LogGroup(Resource[LogGroupState]):
 
         https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/iam-access-control-overview-cwl.html
         """
-        tag, retain = allow("logs", "TagResource", on=self.arn), ("PutRetentionPolicy",)
+        return self._calls_on(self.arn)
+
+    def _calls_on(self, arn: str) -> dict[Verb, Calls]:
+        tag, retain = allow("logs", "TagResource", on=arn), ("PutRetentionPolicy",)
         return {
             Verb.FIND: (
                 allow("logs", "DescribeLogGroups", on="*"),
-                allow("logs", "ListTagsForResource", on=self.arn),
+                allow("logs", "ListTagsForResource", on=arn),
             ),
-            Verb.CREATE: (allow("logs", "CreateLogGroup", *retain, on=f"{self.arn}:*"), tag),
-            Verb.UPDATE: (allow("logs", *retain, on=f"{self.arn}:*"), tag),
-            Verb.DELETE: (allow("logs", "DeleteLogGroup", on=f"{self.arn}:*"),),
+            Verb.CREATE: (allow("logs", "CreateLogGroup", *retain, on=f"{arn}:*"), tag),
+            Verb.UPDATE: (allow("logs", *retain, on=f"{arn}:*"), tag),
+            Verb.DELETE: (allow("logs", "DeleteLogGroup", on=f"{arn}:*"),),
         }
 
     def described(self, needed: Needed) -> LogGroupState:
@@ -61,51 +68,63 @@ class LogGroup(Resource[LogGroupState]):
 
     def find(self) -> Live[LogGroupState] | None:
         """Find the group by its exact name: listings match by prefix (AWS-FACTS 20)."""
-        pages = self.cloud.logs.get_paginator("describe_log_groups")
-        for page in pages.paginate(logGroupNamePrefix=self.name):
-            for group in page["logGroups"]:
-                if group["logGroupName"] == self.name:
-                    tags = self.cloud.logs.list_tags_for_resource(resourceArn=self.arn)["tags"]
-                    return self.live(LogGroupState(group.get("retentionInDays", 0)), tags)
+        for name, found in self._groups(self.name):
+            if name == self.name:
+                return self.live(found, self._tags(self.arn))
         return None
 
     def create(self, step: Step) -> Live[LogGroupState]:
         """Create the group with its tag, then set its retention."""
+        arn = self.arn_with(step.needed)
         try:
-            self._retry(step, self._create)
+            self._retry(step, lambda: self._create(log_group_name(arn)))
         except ClientError as error:
             # AWS-FACTS 21: a call that was cut off has made it already, or somebody else has.
             found = self.find() if has_code(error, "ResourceAlreadyExistsException") else None
             if found is None or not found.owned:
                 raise
-        return self.update(Live(self.arn, LogGroupState()), step)
+        return self.update(Live(arn, LogGroupState()), step)
 
     def update(self, live: Live[LogGroupState], step: Step) -> Live[LogGroupState]:
         wanted = self.described(step.needed)
         self._retry(
             step,
             lambda: self.cloud.logs.put_retention_policy(
-                logGroupName=self.name, retentionInDays=wanted.retention
+                logGroupName=log_group_name(live.arn), retentionInDays=wanted.retention
             ),
         )
-        return Live(self.arn, wanted)
+        return Live(live.arn, wanted)
 
     def put_tags(self, live: Live[LogGroupState]) -> None:
-        self.cloud.logs.tag_resource(resourceArn=self.arn, tags=self.settings.all_tags)
+        self.cloud.logs.tag_resource(resourceArn=live.arn, tags=self.settings.all_tags)
 
     def delete(self, live: Live[LogGroupState], step: Step) -> None:
         """Delete the group, and look again: a late line can bring it back (AWS-FACTS 11)."""
-        self._delete(step)
+        name = log_group_name(live.arn)
+        self._delete(name, step)
         step.patience.clock.sleep(LATE_LINES_SECONDS)
-        if self.find() is not None:
-            self._delete(step)
+        if any(found == name for found, _ in self._groups(name)):
+            self._delete(name, step)
 
-    def _create(self) -> None:
-        self.cloud.logs.create_log_group(logGroupName=self.name, tags=dict(self.settings.all_tags))
+    def arn_with(self, needed: Needed) -> str:
+        """The ARN, once the needed resources exist."""
+        return self.arn
 
-    def _delete(self, step: Step) -> None:
+    def _groups(self, prefix: str) -> Iterator[tuple[str, LogGroupState]]:
+        pages = self.cloud.logs.get_paginator("describe_log_groups")
+        for page in pages.paginate(logGroupNamePrefix=prefix):
+            for group in page["logGroups"]:
+                yield group["logGroupName"], LogGroupState(group.get("retentionInDays", 0))
+
+    def _tags(self, arn: str) -> Mapping[str, str]:
+        return self.cloud.logs.list_tags_for_resource(resourceArn=arn)["tags"]
+
+    def _create(self, name: str) -> None:
+        self.cloud.logs.create_log_group(logGroupName=name, tags=dict(self.settings.all_tags))
+
+    def _delete(self, name: str, step: Step) -> None:
         with ignore_codes("ResourceNotFoundException"):
-            self._retry(step, lambda: self.cloud.logs.delete_log_group(logGroupName=self.name))
+            self._retry(step, lambda: self.cloud.logs.delete_log_group(logGroupName=name))
 
     def _retry(self, step: Step, call: Callable[[], object]) -> None:
         step.patience.retry(
@@ -130,3 +149,65 @@ class ApiLogGroup(LogGroup):
     def wanted(self) -> bool:
         """Only with access logs."""
         return self.settings.access_logs
+
+
+class ExecutionLogGroup(LogGroup):
+    """The group of a REST API's execution logs, made before API Gateway would make it without a retention.
+
+    API Gateway names it after the API's id, which it chooses.
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-logging.html
+    """
+
+    kind = "execution-logs"
+    needs: tuple[str, ...] = ("api",)
+    deleted_after: tuple[str, ...] = ("api", "old-api")
+    removed_when_unwanted = True
+
+    @property
+    def name(self) -> str:
+        """The API's name: the group's own holds the API's id."""
+        return self.settings.names.api
+
+    @property
+    def arn(self) -> str:
+        """Empty: the ARN holds the API's id."""
+        return ""
+
+    @property
+    def wanted(self) -> bool:
+        """Only with execution logs."""
+        return self.settings.execution_logs
+
+    @property
+    def calls(self) -> Mapping[Verb, Calls]:
+        """Those of a log group, on that of any API's stage of this name; and finding the API."""
+        calls = self._calls_on(self._arn_of("*"))
+        return {**calls, Verb.FIND: (*calls[Verb.FIND], *lists_apis(ApiKind.REST))}
+
+    def find(self) -> Live[LogGroupState] | None:
+        """Find the group of the stack's API; without an API, one that an earlier API of the stack left.
+
+        The first is the stack's whether it has the tag or not: API Gateway may have made it.
+        """
+        apis = find_apis(self.cloud, ApiKind.REST, self.settings.names.api, self.settings.stack)
+        ours = {self._arn_of(api.id) for api in apis if self.owns(api.tags)}
+        for name, state in self._groups(EXECUTION_LOGS_PREFIX):
+            arn = self.cloud.arn("logs", f"log-group:{name}")
+            if arn in ours:
+                return Live(arn, state, tags=self._tags(arn))
+            if not ours and arn.endswith(f"/{self.settings.stage}") and self.owns(tags := self._tags(arn)):
+                return Live(arn, state, tags=tags)
+        return None
+
+    def arn_with(self, needed: Needed) -> str:
+        """The ARN of the group that API Gateway will write to."""
+        api = needed_state(needed, ApiState)
+        return self._arn_of(api.id if api else UNKNOWN)
+
+    def _arn_of(self, api_id: str) -> str:
+        return self.cloud.arn("logs", f"log-group:{EXECUTION_LOGS_PREFIX}{api_id}/{self.settings.stage}")
+
+
+def log_group_name(arn: str) -> str:
+    """Return the name in the ARN of a log group."""
+    return arn.partition(":log-group:")[2]

@@ -15,6 +15,7 @@ from ordernotify.aws.errors import error_text, has_code
 from ordernotify.aws.session import Cloud
 from ordernotify.resources.filter_policy import FilterPolicy, Scope
 from ordernotify.resources.listing import NO_TOPIC, Subscription
+from ordernotify.settings.names import Names
 
 PARALLEL_CALLS = 8
 PENDING_LIFETIME = timedelta(hours=48)
@@ -38,6 +39,8 @@ class Subscriber:
     filter_policy: FilterPolicy
     scope: Scope
     raw: bool
+    redrive: str = ""
+    """The ARN of the queue that gets what this subscriber does not take; empty: none."""
     readable: bool = True
     """False: SNS does not tell the attributes: it is pending, or was made by another account."""
     authenticated: bool = False
@@ -88,9 +91,15 @@ def _subscriber(subscription: Subscription, attributes: Mapping[str, str], *, re
         filter_policy=json.loads(attributes.get("FilterPolicy") or "{}"),
         scope=Scope.BODY if scope == Scope.BODY.aws_name else Scope.ATTRIBUTES,
         raw=attributes.get("RawMessageDelivery") == "true",
+        redrive=json.loads(attributes.get("RedrivePolicy") or "{}").get("deadLetterTargetArn", ""),
         readable=readable,
         authenticated=attributes.get("ConfirmationWasAuthenticated") == "true",
     )
+
+
+def redrive_policy(cloud: Cloud, names: Names) -> str:
+    """Write the attribute of a subscription that keeps what its subscriber does not take."""
+    return json.dumps({"deadLetterTargetArn": cloud.arn("sqs", names.dead_letter_queue)})
 
 
 def subscription_attributes(policy: FilterPolicy | None, scope: Scope, raw: bool | None) -> dict[str, str]:

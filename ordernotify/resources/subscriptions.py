@@ -21,6 +21,7 @@ from ordernotify.resources.listing import (
 )
 from ordernotify.resources.mailboxes import find_mailboxes
 from ordernotify.resources.sandbox import SMS_CALLS, sms_notices
+from ordernotify.resources.subscriber import redrive_policy
 
 PARALLEL_CALLS = 8
 
@@ -44,7 +45,7 @@ class Subscriptions(Resource[SubscriptionsState]):
 
     kind = "subscriptions"
     stays_when_renamed = True
-    needs: tuple[str, ...] = ("topic",)
+    needs: tuple[str, ...] = ("topic", "dead-letters")
     part_of = "topic"
     deleted_after: tuple[str, ...] = ("function",)
 
@@ -142,6 +143,12 @@ class Subscriptions(Resource[SubscriptionsState]):
         return emails + [("sms", number) for number in self.settings.phones]
 
     @property
+    def _attributes(self) -> dict[str, str]:
+        if not self.settings.dead_letters:
+            return {}
+        return {"RedrivePolicy": redrive_policy(self.cloud, self.settings.names)}
+
+    @property
     def _phones(self) -> list[str]:
         return [endpoint for protocol, endpoint in self._given() if protocol == "sms"]
 
@@ -154,7 +161,11 @@ class Subscriptions(Resource[SubscriptionsState]):
 
     def _subscribe(self, protocol: str, endpoint: str) -> None:
         self.cloud.sns.subscribe(
-            TopicArn=self._topic_arn, Protocol=protocol, Endpoint=endpoint, ReturnSubscriptionArn=True
+            TopicArn=self._topic_arn,
+            Protocol=protocol,
+            Endpoint=endpoint,
+            Attributes=self._attributes,
+            ReturnSubscriptionArn=True,
         )
 
     def _unsubscribe(self, arn: str) -> None:
@@ -178,6 +189,11 @@ class AlarmSubscriptions(Subscriptions):
 
     def _given(self) -> list[tuple[str, str]]:
         return [("email", address) for address in self.settings.alarm_emails]
+
+    @property
+    def _attributes(self) -> dict[str, str]:
+        """None: the dead letters are notifications of orders."""
+        return {}
 
     @property
     def calls(self) -> Mapping[Verb, Calls]:

@@ -32,6 +32,7 @@ class Watch:
     """Whether the alarm says OK. That no more notifications fail does not send the one that did."""
     needs: tuple[str, ...] = ()
     """Keys of the resources whose ids the dimensions hold."""
+    wanted: bool = True
 
 
 def watches(settings: Settings) -> tuple[Watch, ...]:
@@ -50,6 +51,14 @@ def watches(settings: Settings) -> tuple[Watch, ...]:
             METRIC_NOTIFICATIONS_PENDING,
             {"stack": settings.stack},
             tells_end=False,
+        ),
+        Watch(
+            "undelivered",
+            "AWS/SQS",
+            "ApproximateNumberOfMessagesVisible",
+            {"QueueName": settings.names.dead_letter_queue},
+            "Maximum",
+            wanted=settings.dead_letters,
         ),
     )
 

@@ -24,6 +24,7 @@ from ordernotify.settings.checks import (
     tag_pair,
 )
 from ordernotify.settings.names import DEFAULT_STACK, STACK_TAG, Names, check_stack_name
+from ordernotify.settings.production import additions
 from ordernotify.settings.row import Setting, SettingsError, rows_of, setting
 from ordernotify.settings.told import Told
 
@@ -38,6 +39,7 @@ _COMMON = "Common options"
 _SUBSCRIBERS = "Subscribers"
 _API = "API"
 _FUNCTION = "Function"
+_PRODUCTION = "Production"
 
 
 class ApiKind(StrEnum):
@@ -192,6 +194,40 @@ class Settings:
     log_bodies: bool = setting(
         True, "Log the orders themselves.", panel=_FUNCTION, negative=True, recorded=True
     )
+    production: bool = setting(
+        False,
+        "Describe a stack for real customers: traces, all logs for a year, dead letters, a throttle. Asks "
+        "for --auth and --alarm-email; every option overrides it.",
+        panel=_PRODUCTION,
+    )
+    tracing: bool = setting(
+        False,
+        "Trace requests with X-Ray: in the function, and in the stage of a REST API.",
+        panel=_PRODUCTION,
+        negative=True,
+        recorded=True,
+    )
+    execution_logs: bool = setting(
+        False,
+        "Keep the execution logs of a REST API's stage, without bodies.",
+        panel=_PRODUCTION,
+        negative=True,
+        recorded=True,
+    )
+    concurrency: int | None = setting(
+        None,
+        "Reserve so many of the account's concurrent executions for the function; it gets no more.",
+        panel=_PRODUCTION,
+        check=between("concurrency", 1, 100_000),
+        recorded=True,
+    )
+    dead_letters: bool = setting(
+        False,
+        "Keep what a subscriber did not take; `ordernotify redrive --undelivered` sends it again.",
+        panel=_PRODUCTION,
+        negative=True,
+        recorded=True,
+    )
     tags: Mapping[str, str] = setting(
         dict,
         "Tag everything with key=value; repeatable. One that is not given any more stays; the plan names it.",
@@ -276,10 +312,30 @@ def describe(stack: str, names: Names, told: Told, recorded: Mapping[str, Any] |
 
     Raises UsageError, naming where it was told, for an impossible value or combination.
     """
+    given = told.read(SETTING_ROWS)
+    described = {**(recorded or {}), **given}
     try:
-        return Settings(stack=stack, names=names, **{**(recorded or {}), **told.read(SETTING_ROWS)})
+        if given.get("production"):
+            described |= _production(given, described)
+        return Settings(stack=stack, names=names, **described)
     except SettingsError as error:
         raise told.located(error) from None
+
+
+def _production(given: Mapping[str, Any], described: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what production adds; raises SettingsError where it asks for more than was told."""
+    if "auth" not in given and "auth" not in described:
+        raise SettingsError(
+            "production asks who may send orders",
+            "Give --auth api-key (REST) or --auth iam; --auth none for an API that is meant to be public.",
+            "production",
+        )
+    if not described.get("alarm_emails"):
+        raise SettingsError(
+            "production asks who is told of alarms", "Give --alarm-email you@example.com.", "production"
+        )
+    rest = described.get("api", ApiKind.REST) is ApiKind.REST
+    return {one.field: one.value for one in additions(given, rest=rest)}
 
 
 def _check_api(settings: Settings) -> None:
@@ -289,6 +345,13 @@ def _check_api(settings: Settings) -> None:
             "Use the API rest with the authorization api-key, or http with iam.",
             "api",
             "auth",
+        )
+    if settings.api is ApiKind.HTTP and settings.execution_logs:
+        raise SettingsError(
+            "an HTTP API has no execution logs: API Gateway offers them for REST APIs only",
+            "Use the API rest, or --access-logs.",
+            "api",
+            "execution-logs",
         )
     if settings.rate == 0 and settings.burst is not None:
         raise SettingsError(

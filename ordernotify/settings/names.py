@@ -11,6 +11,8 @@ from ordernotify.errors import UsageError
 from ordernotify.settings.row import SettingsError, rows_of, setting
 
 STACK_TAG = "ordernotify:stack"
+SHARED_TAG = "ordernotify:shared"
+"""What all stacks of an account share carries this tag in place of a stack's."""
 REGION_TAG = "ordernotify:region"
 """On what is global: the region of the stack that it belongs to."""
 MANAGED_TAG = "ordernotify:managed-by"
@@ -173,6 +175,11 @@ class Names:
     def mailbox_prefix(self) -> str:
         """How the names of the subscribers' queues begin (local target only)."""
         return f"{self.topic}-inbox-"
+
+    @property
+    def dead_letter_queue(self) -> str:
+        """The queue that keeps the notifications which a subscriber did not take."""
+        return f"{self.topic}-undelivered"
 
     @property
     def verify_queue_prefix(self) -> str:

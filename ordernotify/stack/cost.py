@@ -56,7 +56,7 @@ def estimate(
 
 
 def _fixed(settings: Settings) -> Iterator[CostLine]:
-    alarms = len(watches(settings))
+    alarms = sum(watch.wanted for watch in watches(settings))
     yield CostLine("alarms", alarms, prices.ALARM, f"{alarms} alarms of one metric each")
     yield CostLine(
         "custom metrics",

@@ -25,6 +25,7 @@ from ordernotify.subscribers.topic import (
     StackTopic,
     list_calls,
     open_topic,
+    with_dead_letters,
 )
 
 NEW_SECONDS = 30.0
@@ -71,6 +72,7 @@ def change_calls(cloud: Cloud, names: Names, receivers: Iterable[str] = ()) -> C
         *list_calls(cloud, names),
         allow("sns", "Subscribe", on=cloud.arn("sns", names.topic)),
         allow("sns", "SetSubscriptionAttributes", "Unsubscribe", on=SUBSCRIPTIONS),
+        allow("sqs", "GetQueueUrl", on=cloud.arn("sqs", names.dead_letter_queue)),
         *mailbox.open_calls(cloud, names),
         *delivery.calls(receivers),
     )
@@ -94,7 +96,7 @@ def subscribe(
         if endpoint.protocol in _RECEIVERS:
             delivery.check_regions(cloud.region, delivery.parse_receiver(endpoint.address))
     patience = Patience(clock or SystemClock())
-    topic = open_topic(cloud, names, stack)
+    topic = with_dead_letters(cloud, names, open_topic(cloud, names, stack))
     for endpoint in dict.fromkeys(endpoints):
         yield _attempt(endpoint, lambda one: _subscribe_one(cloud, topic, one, wanted, patience))
 
@@ -171,7 +173,7 @@ def _create(
     cloud: Cloud, topic: StackTopic, endpoint: Endpoint, wanted: Wanted, patience: Patience
 ) -> Subscriber:
     attributes = subscriber.subscription_attributes(wanted.filter_policy, wanted.scope, wanted.raw)
-    return _subscribed(cloud, topic, endpoint, attributes, patience)
+    return _subscribed(cloud, topic, endpoint, {**attributes, **topic.attributes}, patience)
 
 
 def _subscribed(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from ordernotify.aws.errors import map_botocore_errors, read_or_none
 from ordernotify.aws.session import Cloud
@@ -11,13 +11,14 @@ from ordernotify.errors import NotOursError, StackNotFoundError
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.base import tags_of
 from ordernotify.resources.listing import (
+    NO_QUEUE,
     NO_TOPIC,
     SUBSCRIPTIONS,
     Subscription,
     is_internal,
     list_subscriptions,
 )
-from ordernotify.resources.subscriber import Subscriber, read_subscribers
+from ordernotify.resources.subscriber import Subscriber, read_subscribers, redrive_policy
 from ordernotify.settings.names import STACK_TAG, Names
 
 
@@ -29,6 +30,8 @@ class StackTopic:
     stack: str
     arn: str
     subscriptions: tuple[Subscription, ...]
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    """What a new subscription gets, whoever it is of."""
 
 
 def list_calls(cloud: Cloud, names: Names) -> Calls:
@@ -59,6 +62,17 @@ def open_topic(cloud: Cloud, names: Names, stack: str, name: str = "") -> StackT
                 "Choose another --stack, or take the topic over with `ordernotify setup --adopt`.",
             )
         return StackTopic(names, stack, arn, list_subscriptions(cloud, arn))
+
+
+def with_dead_letters(cloud: Cloud, names: Names, topic: StackTopic) -> StackTopic:
+    """Let new subscriptions keep what is not taken, where the stack has a queue for that."""
+    with map_botocore_errors("read", "queue", names.dead_letter_queue):
+        if (
+            read_or_none(lambda: cloud.sqs.get_queue_url(QueueName=names.dead_letter_queue), *NO_QUEUE)
+            is None
+        ):
+            return topic
+    return replace(topic, attributes={"RedrivePolicy": redrive_policy(cloud, names)})
 
 
 def list_subscribers(

@@ -26,6 +26,10 @@ OPTIONS = {
         *("--api", "http", "--email", "you@example.com", "--alarm-email", "ops@example.com", "--auth", "iam"),
         *("--rate", "50", "--burst", "100", "--access-logs", "--cors-origin", "https://shop.example.com"),
     ),
+    "production": (
+        *("--production", "--concurrency", "20", "--auth", "api-key"),
+        *("--email", "you@example.com", "--alarm-email", "ops@example.com"),
+    ),
 }
 
 

@@ -32,13 +32,17 @@ WRITERS: Mapping[str, Callable[[FoundStack, FoundResource], Iterator[Declared]]]
     "alarm topic": parts.topic,
     "subscriptions": _nothing,  # with their topic
     "alarm emails": _nothing,  # with their topic
+    "redrive": _nothing,  # with each subscription
+    "dead-letters": parts.dead_letters,
     "inbox": parts.inbox,
     "role": parts.role,
     "given role": _nothing,  # the person's
     "log-group": parts.log_group,
     "api-log-group": parts.log_group,
     "api-log-role": _nothing,  # the account's, for every API
+    "execution-logs": api.execution_logs,
     "function": parts.function,
+    "concurrency": _nothing,  # with the function
     "api": api.api,
     "api-key": api.api_key,
     "usage-plan": api.usage_plan,

@@ -8,13 +8,17 @@ from typing import Any
 
 from ordernotify.export.cloudformation.declared import Declared, attribute, ref, sub, tag_items
 from ordernotify.export.found import FoundResource, FoundStack
-from ordernotify.resources.api.base import METHOD
+from ordernotify.resources.api.base import ACCOUNT_THROTTLE, METHOD
 from ordernotify.resources.api.http_api import PAYLOAD_VERSION
 from ordernotify.resources.api.http_stage import Cors
 from ordernotify.resources.api.rest_api import PREFLIGHT
+from ordernotify.resources.api.rest_stage import NO_EXECUTION_LOGS, RestApiState
+from ordernotify.resources.log_group import EXECUTION_LOGS_PREFIX, log_group_name
 from ordernotify.settings.model import ApiKind
 from ordernotify.settings.names import ORDERS_PATH
 
+EXECUTION_LOGS = "ExecutionLogs"
+"""The logical id of the group that API Gateway logs to."""
 _INTEGRATION = "arn:${AWS::Partition}:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions"
 
 
@@ -91,16 +95,40 @@ def _rest_stage(stack: FoundStack, api: FoundResource) -> Iterator[Declared]:
         "StageName": stack.settings.stage,
         "DeploymentId": ref("Deployment"),
     }
-    if state.throttle:
-        limits = {
-            "ThrottlingRateLimit": state.throttle.rate,
-            "ThrottlingBurstLimit": state.throttle.burst,
-        }
-        properties["MethodSettings"] = [{"HttpMethod": "*", "ResourcePath": "/*", **limits}]
+    if settings := _method_settings(state):
+        properties["MethodSettings"] = [{"HttpMethod": "*", "ResourcePath": "/*", **settings}]
+    if state.tracing:
+        properties["TracingEnabled"] = True
     if state.access_log:
         properties["AccessLogSetting"] = _access_log(state.access_log.format)
     identifier = {**here, "StageName": stack.settings.stage}
-    yield Declared("Stage", "AWS::ApiGateway::Stage", properties, identifier)
+    # Else API Gateway makes the group, without a retention.
+    logs = [EXECUTION_LOGS] if "execution-logs" in stack.resources else []
+    yield Declared("Stage", "AWS::ApiGateway::Stage", properties, identifier, depends_on=logs)
+
+
+def _method_settings(state: RestApiState) -> dict[str, Any]:
+    """Write what holds for all methods; beside a log level, the account's limits stand there too."""
+    logged = state.execution_logs != NO_EXECUTION_LOGS
+    limits = state.throttle or (ACCOUNT_THROTTLE if logged else None)
+    settings: dict[str, Any] = {}
+    if limits:
+        settings |= {"ThrottlingRateLimit": limits.rate, "ThrottlingBurstLimit": limits.burst}
+    if logged:
+        settings |= {"LoggingLevel": state.execution_logs, "DataTraceEnabled": False}
+    return settings
+
+
+def execution_logs(stack: FoundStack, group: FoundResource) -> Iterator[Declared]:
+    """Write the log group that API Gateway names after the API's id."""
+    properties = {
+        "LogGroupName": sub(f"{EXECUTION_LOGS_PREFIX}${{Api}}/{stack.settings.stage}"),
+        "RetentionInDays": ref("LogRetentionDays"),
+        "Tags": tag_items(group.tags),
+    }
+    yield Declared(
+        EXECUTION_LOGS, "AWS::Logs::LogGroup", properties, {"LogGroupName": log_group_name(group.arn)}
+    )
 
 
 def _access_log(line: str) -> dict[str, Any]:

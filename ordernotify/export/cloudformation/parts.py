@@ -18,6 +18,8 @@ from ordernotify.settings.names import MANAGED_TAG, STACK_TAG
 NAME = "cloudformation"
 TABLE = "AWS::DynamoDB::Table"
 SUBSCRIPTION = "AWS::SNS::Subscription"
+DEAD_LETTERS = "DeadLetters"
+"""The logical id of the queue for what subscribers do not take."""
 _ADDRESSES = {("topic", "email"): "Email", ("topic", "sms"): "Phone", ("alarm topic", "email"): "AlarmEmail"}
 """The parameters that hold addresses begin so, by topic and protocol."""
 
@@ -50,7 +52,14 @@ def topic(stack: FoundStack, topic: FoundResource) -> Iterator[Declared]:
     )
     for name, one in named_subscribers(stack, topic.key):
         listed = (topic.key, one.protocol) in _ADDRESSES
-        yield _subscription(name, logical_id, one, ref(name) if listed else one.endpoint)
+        endpoint = ref(name) if listed else one.endpoint
+        yield _subscription(name, logical_id, one, endpoint, _redrive(stack, topic.key, one))
+
+
+def _redrive(stack: FoundStack, topic: str, one: Subscriber) -> Any:
+    """Name where what the subscriber does not take goes to; empty: nowhere."""
+    queue = stack.redrive(topic, one)
+    return attribute(DEAD_LETTERS, "Arn") if queue and queue == stack.dead_letters else queue
 
 
 def _topic_id(key: str) -> str:
@@ -66,7 +75,7 @@ def named_subscribers(stack: FoundStack, topic: str) -> Iterator[tuple[str, Subs
         yield f"{stem.replace('-', '')}{numbers[stem]}", one
 
 
-def _subscription(name: str, topic: str, one: Subscriber, endpoint: Any) -> Declared:
+def _subscription(name: str, topic: str, one: Subscriber, endpoint: Any, redrive: Any = "") -> Declared:
     properties: dict[str, Any] = {
         "TopicArn": ref(topic),
         "Protocol": one.protocol,
@@ -76,6 +85,8 @@ def _subscription(name: str, topic: str, one: Subscriber, endpoint: Any) -> Decl
         properties |= {"FilterPolicy": one.filter_policy, "FilterPolicyScope": one.scope.aws_name}
     if one.raw:
         properties["RawMessageDelivery"] = True
+    if redrive:
+        properties["RedrivePolicy"] = {"deadLetterTargetArn": redrive}
     return Declared(
         f"{name}Subscription",
         SUBSCRIPTION,
@@ -95,16 +106,29 @@ def inbox(stack: FoundStack, _inbox: FoundResource) -> Iterator[Declared]:
             "Tags": tag_items({STACK_TAG: stack.settings.stack, READER_TAG: box.reader}),
         }
         yield Declared(name, "AWS::SQS::Queue", properties, {"QueueUrl": box.url})
-        yield Declared(
-            f"{name}Policy",
-            "AWS::SQS::QueuePolicy",
-            {
-                "Queues": [ref(name)],
-                "PolicyDocument": json.loads(queue_policy(box.arn, stack.resources["topic"].arn)),
-            },
-            comment="An attribute of the queue, which cannot be imported: put over the same policy.",
-        )
+        yield _queue_policy(name, queue_policy(box.arn, stack.resources["topic"].arn))
         yield _subscription(name, "Topic", box.subscription, attribute(name, "Arn"))
+
+
+def dead_letters(_stack: FoundStack, queue: FoundResource) -> Iterator[Declared]:
+    """Write the queue for what subscribers do not take."""
+    properties = {
+        "QueueName": queue.name,
+        "MessageRetentionPeriod": queue.state.retention,
+        "SqsManagedSseEnabled": queue.state.encrypted,
+        "Tags": tag_items(queue.tags),
+    }
+    yield Declared(DEAD_LETTERS, "AWS::SQS::Queue", properties, {"QueueUrl": queue.state.url})
+    yield _queue_policy(DEAD_LETTERS, queue.state.policy)
+
+
+def _queue_policy(queue: str, policy: str) -> Declared:
+    return Declared(
+        f"{queue}Policy",
+        "AWS::SQS::QueuePolicy",
+        {"Queues": [ref(queue)], "PolicyDocument": json.loads(policy)},
+        comment="An attribute of the queue, which cannot be imported: put over the same policy.",
+    )
 
 
 def role(_stack: FoundStack, role: FoundResource) -> Iterator[Declared]:
@@ -134,7 +158,7 @@ def log_group(_stack: FoundStack, group: FoundResource) -> Iterator[Declared]:
 
 
 def function(stack: FoundStack, function: FoundResource) -> Iterator[Declared]:
-    """Write the function with the mark of its new owner."""
+    """Write the function with the mark of its new owner, and its reserved concurrency."""
     state, own_role = function.state, "role" in stack.resources
     tags: dict[str, Any] = {**function.tags, MANAGED_TAG: NAME}
     if own_role:
@@ -152,6 +176,10 @@ def function(stack: FoundStack, function: FoundResource) -> Iterator[Declared]:
         "Code": {"S3Bucket": ref("CodeBucket"), "S3Key": ref("CodeKey")},
         "Tags": tag_items(tags),
     }
+    if state.tracing:
+        properties["TracingConfig"] = {"Mode": "Active"}
+    if "concurrency" in stack.resources:
+        properties["ReservedConcurrentExecutions"] = stack.resources["concurrency"].state.reserved
     yield Declared(
         "Function",
         "AWS::Lambda::Function",

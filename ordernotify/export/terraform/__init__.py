@@ -38,13 +38,17 @@ WRITERS: Mapping[str, Callable[[FoundStack, FoundResource], Iterator[Block]]] = 
     "alarm topic": parts.topic,
     "subscriptions": _nothing,  # with their topic
     "alarm emails": _nothing,  # with their topic
+    "redrive": _nothing,  # with each subscription
+    "dead-letters": parts.dead_letters,
     "inbox": parts.inbox,
     "role": parts.role,
     "given role": _nothing,  # the person's
     "log-group": parts.log_group,
     "api-log-group": parts.log_group,
     "api-log-role": _nothing,  # the account's, for every API
+    "execution-logs": api.execution_logs,
     "function": parts.function,
+    "concurrency": _nothing,  # with the function
     "api": api.api,
     "api-key": api.api_key,
     "usage-plan": api.usage_plan,
@@ -106,7 +110,7 @@ def _addresses(stack: FoundStack, variable: str, *, pending: bool) -> list[str]:
         one.endpoint
         for topic, subscribers in stack.subscribers.items()
         for one in subscribers
-        if listed_in(topic, one) == variable and (pending or not one.pending)
+        if listed_in(stack, topic, one) == variable and (pending or not one.pending)
     ]
 
 

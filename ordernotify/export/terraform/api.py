@@ -8,13 +8,17 @@ from typing import Any
 
 from ordernotify.export.found import FoundResource, FoundStack
 from ordernotify.export.terraform.block import Block, Template, importable, value
-from ordernotify.resources.api.base import METHOD, AccessLog
+from ordernotify.resources.api.base import ACCOUNT_THROTTLE, METHOD, AccessLog
 from ordernotify.resources.api.http_api import PAYLOAD_VERSION
 from ordernotify.resources.api.http_stage import Cors
 from ordernotify.resources.api.rest_api import PREFLIGHT
+from ordernotify.resources.api.rest_stage import NO_EXECUTION_LOGS, RestApiState
+from ordernotify.resources.log_group import EXECUTION_LOGS_PREFIX, log_group_name
 from ordernotify.settings.model import ApiKind
 from ordernotify.settings.names import ORDERS_PATH
 
+EXECUTION_LOGS = "execution"
+"""The label of the group that API Gateway logs to."""
 DEFAULT_BODY = '{"message":$context.error.messageString}'
 """What API Gateway itself puts into a gateway response.
 
@@ -105,6 +109,7 @@ def _rest_stage(stack: FoundStack, api: FoundResource) -> Iterator[Block]:
         depends_on=[*(f"aws_api_gateway_integration.{method}" for method in methods), *responses],
         lifecycle={"create_before_destroy": True},
     )
+    traced: dict[str, Any] = {"xray_tracing_enabled": True} if state.tracing else {}
     yield importable(
         "aws_api_gateway_stage",
         "orders",
@@ -112,23 +117,48 @@ def _rest_stage(stack: FoundStack, api: FoundResource) -> Iterator[Block]:
         rest_api_id=rest,
         stage_name=name,
         deployment_id=value("aws_api_gateway_deployment.orders.id"),
+        **traced,
         **_access_log(state.access_log),
     )
-    if state.throttle:
-        yield importable(
-            "aws_api_gateway_method_settings",
-            "orders",
-            f"{state.id}/{name}/*/*",
-            rest_api_id=rest,
-            stage_name=value("aws_api_gateway_stage.orders.stage_name"),
-            method_path="*/*",
-            settings=[
-                {
-                    "throttling_rate_limit": state.throttle.rate,
-                    "throttling_burst_limit": state.throttle.burst,
-                }
-            ],
-        )
+    yield from _method_settings(stack, state)
+
+
+def _method_settings(stack: FoundStack, state: RestApiState) -> Iterator[Block]:
+    """Write what holds for all methods; beside a log level, the account's limits stand there too."""
+    logged = state.execution_logs != NO_EXECUTION_LOGS
+    limits = state.throttle or (ACCOUNT_THROTTLE if logged else None)
+    if limits is None:
+        return
+    settings: dict[str, Any] = {
+        "throttling_rate_limit": limits.rate,
+        "throttling_burst_limit": limits.burst,
+    }
+    if logged:
+        settings |= {"logging_level": state.execution_logs, "data_trace_enabled": False}
+    yield importable(
+        "aws_api_gateway_method_settings",
+        "orders",
+        f"{state.id}/{stack.settings.stage}/*/*",
+        rest_api_id=value("aws_api_gateway_rest_api.orders.id"),
+        stage_name=value("aws_api_gateway_stage.orders.stage_name"),
+        method_path="*/*",
+        settings=[settings],
+        # Else API Gateway makes the group, without a retention.
+        depends_on=[f"aws_cloudwatch_log_group.{EXECUTION_LOGS}"] if logged else [],
+    )
+
+
+def execution_logs(stack: FoundStack, group: FoundResource) -> Iterator[Block]:
+    """Write the log group that API Gateway names after the API's id."""
+    api_id = "${aws_api_gateway_rest_api.orders.id}"
+    yield importable(
+        "aws_cloudwatch_log_group",
+        EXECUTION_LOGS,
+        log_group_name(group.arn),
+        name=Template(f"{EXECUTION_LOGS_PREFIX}{api_id}/{stack.settings.stage}"),
+        retention_in_days=value("var.log_retention_days"),
+        tags=group.tags,
+    )
 
 
 def _access_log(log: AccessLog | None) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +17,8 @@ from ordernotify.settings.names import MANAGED_TAG, STACK_TAG
 
 NAME = "terraform"
 CODE = "function.zip"
+DEAD_LETTERS = "dead_letters"
+"""The label of the queue for what subscribers do not take."""
 LISTS = {("topic", "email"): "emails", ("topic", "sms"): "phones", ("alarm topic", "email"): "alarm_emails"}
 """The variables that hold addresses, by topic and protocol."""
 
@@ -50,7 +53,7 @@ def _subscriptions(stack: FoundStack, topic: str) -> Iterator[Block]:
     """Write the addresses as lists, which a person changes; everybody else one by one."""
     listed: dict[str, dict[str, str]] = {}
     for number, one in enumerate(stack.subscribers.get(topic, ()), 1):
-        variable = listed_in(topic, one)
+        variable = listed_in(stack, topic, one)
         if variable:
             imports = listed.setdefault(variable, {})
             imports.update({} if one.pending else {one.endpoint: one.arn or ""})
@@ -58,7 +61,11 @@ def _subscriptions(stack: FoundStack, topic: str) -> Iterator[Block]:
             yield Block(
                 "aws_sns_topic_subscription",
                 f"{one.protocol}_{number}",
-                {**_subscribed(topic, one.protocol, one.endpoint), **_delivery(one)},
+                {
+                    **_subscribed(topic, one.protocol, one.endpoint),
+                    **_delivery(one),
+                    **_redrive(stack, one.redrive),
+                },
                 {ONLY: one.arn or ""},
             )
     for variable, imports in listed.items():
@@ -66,14 +73,31 @@ def _subscriptions(stack: FoundStack, topic: str) -> Iterator[Block]:
         arguments = {
             "for_each": value(f"toset(var.{variable})"),
             **_subscribed(topic, protocol, value("each.value")),
+            **_redrive(stack, _redrive_of_all(stack, topic)),
         }
         yield Block("aws_sns_topic_subscription", variable, arguments, imports)
 
 
-def listed_in(topic: str, subscriber: Subscriber) -> str:
+def listed_in(stack: FoundStack, topic: str, subscriber: Subscriber) -> str:
     """Return the variable that holds this subscriber; empty for one that is written by itself."""
-    plain = not subscriber.filter_policy and not subscriber.raw
+    alike = stack.redrive(topic, subscriber) == _redrive_of_all(stack, topic)
+    plain = alike and not subscriber.filter_policy and not subscriber.raw
     return LISTS.get((topic, subscriber.protocol), "") if plain else ""
+
+
+def _redrive_of_all(stack: FoundStack, topic: str) -> str:
+    return stack.dead_letters if topic == "topic" else ""
+
+
+def _redrive(stack: FoundStack, queue: str) -> dict[str, Any]:
+    """Say where what a subscriber does not take goes to; no queue: nowhere."""
+    if not queue:
+        return {}
+    if queue != stack.dead_letters:
+        return {"redrive_policy": json.dumps({"deadLetterTargetArn": queue})}
+    return {
+        "redrive_policy": value(f"jsonencode({{deadLetterTargetArn = aws_sqs_queue.{DEAD_LETTERS}.arn}})")
+    }
 
 
 def _subscribed(topic: str, protocol: str, endpoint: str) -> dict[str, Any]:
@@ -109,6 +133,20 @@ def inbox(stack: FoundStack, _inbox: FoundResource) -> Iterator[Block]:
             {**arguments, **_delivery(box.subscription)},
             {ONLY: box.subscription.arn or ""},
         )
+
+
+def dead_letters(_stack: FoundStack, queue: FoundResource) -> Iterator[Block]:
+    """Write the queue for what subscribers do not take."""
+    yield importable(
+        "aws_sqs_queue",
+        DEAD_LETTERS,
+        queue.state.url,
+        name=queue.name,
+        policy=queue.state.policy,
+        message_retention_seconds=queue.state.retention,
+        sqs_managed_sse_enabled=queue.state.encrypted,
+        tags=queue.tags,
+    )
 
 
 def role(_stack: FoundStack, role: FoundResource) -> Iterator[Block]:
@@ -147,11 +185,14 @@ def log_group(_stack: FoundStack, group: FoundResource) -> Iterator[Block]:
 
 
 def function(stack: FoundStack, function: FoundResource) -> Iterator[Block]:
-    """Write the function with the mark of its new owner."""
+    """Write the function with the mark of its new owner, and its reserved concurrency."""
     state, own_role = function.state, "role" in stack.resources
     tags: dict[str, str] = {**function.tags, MANAGED_TAG: NAME}
     if own_role:
         tags[ROLE_ID_TAG] = value("aws_iam_role.function.unique_id")
+    more: dict[str, Any] = {"tracing_config": [{"mode": "Active"}]} if state.tracing else {}
+    if "concurrency" in stack.resources:
+        more["reserved_concurrent_executions"] = stack.resources["concurrency"].state.reserved
     yield importable(
         "aws_lambda_function",
         "function",
@@ -170,6 +211,7 @@ def function(stack: FoundStack, function: FoundResource) -> Iterator[Block]:
         source_code_hash=value(f'filebase64sha256("${{path.module}}/{CODE}")'),
         tags=tags,
         depends_on=["aws_cloudwatch_log_group.function"],
+        **more,
     )
 
 

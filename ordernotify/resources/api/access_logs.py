@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from ordernotify.aws.errors import has_code, ignore_codes
+from ordernotify.aws.tags import tag_list
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.api.quota import call_when_free
 from ordernotify.resources.base import Live, Needed, Resource, Step, Verb
@@ -20,7 +21,7 @@ from ordernotify.resources.own_role import (
     trust_policy,
 )
 from ordernotify.settings.model import ApiKind
-from ordernotify.settings.names import API_LOG_ROLE
+from ordernotify.settings.names import API_LOG_ROLE, SHARED_TAG
 
 if TYPE_CHECKING:
     from mypy_boto3_apigateway.type_defs import PatchOperationTypeDef
@@ -76,6 +77,7 @@ class ApiLogRole(Resource[ApiLogRoleState]):
             Verb.FIND: (allow("apigateway", "GetAccount"),),
             Verb.CREATE: (
                 allow("iam", "CreateRole", on=self.arn, when=bounded),
+                allow("iam", "TagRole", on=self.arn),
                 allow("iam", "AttachRolePolicy", on=self.arn, when=this_policy),
                 allow("iam", "PassRole", on=self.arn, when=to_api_gateway),
                 allow("apigateway", "UpdateAccount"),
@@ -84,8 +86,9 @@ class ApiLogRole(Resource[ApiLogRoleState]):
 
     @property
     def wanted(self) -> bool:
-        """Only for the access logs of a REST API; those of an HTTP API need no role."""
-        return self.settings.access_logs and self.settings.api is ApiKind.REST
+        """Only for the logs of a REST API; those of an HTTP API need no role."""
+        logged = self.settings.access_logs or self.settings.execution_logs
+        return logged and self.settings.api is ApiKind.REST
 
     def described(self, needed: Needed) -> ApiLogRoleState:
         """Return nothing: whichever role is set will do."""
@@ -109,6 +112,8 @@ class ApiLogRole(Resource[ApiLogRoleState]):
                 **place_of_role(self.settings),
                 Description="Lets API Gateway write logs, for every API of this account (ordernotify)",
             )
+        tags = tag_list({**self.settings.tags, SHARED_TAG: "account"})
+        call_on_role(step, lambda: iam.tag_role(RoleName=API_LOG_ROLE, Tags=tags))
         call_on_role(step, lambda: iam.attach_role_policy(RoleName=API_LOG_ROLE, PolicyArn=self._policy_arn))
         step.patience.retry(
             lambda: call_when_free(step, self.cloud.apigateway.update_account, patchOperations=[setting]),

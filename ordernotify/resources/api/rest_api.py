@@ -12,10 +12,13 @@ from ordernotify.resources.api.base import METHOD, proxied_on_preflight, removes
 from ordernotify.resources.api.listing import FoundApi, api_arn, lists_apis
 from ordernotify.resources.api.quota import NOT_FOUND, call_when_free
 from ordernotify.resources.api.rest_stage import (
+    EXECUTION_LOGS,
+    NO_EXECUTION_LOGS,
     STAGE_CALLS,
     DeployedApi,
     RestApiState,
     access_log_in,
+    execution_logs_in,
     throttle_in,
 )
 from ordernotify.resources.base import Live, Needed, Step, Verb
@@ -70,6 +73,8 @@ class RestApi(DeployedApi):
             stages=(self.settings.stage,),
             throttle=self.throttle(needed),
             access_log=self.access_log,
+            tracing=self.settings.tracing,
+            execution_logs=EXECUTION_LOGS if self.settings.execution_logs else NO_EXECUTION_LOGS,
         )
         return replace(wanted, deployed=wanted.fingerprint)
 
@@ -97,6 +102,8 @@ class RestApi(DeployedApi):
             stages=tuple(sorted(stages)),
             throttle=throttle_in(stage),
             access_log=access_log_in(stage),
+            tracing=stage.get("tracingEnabled", False),
+            execution_logs=execution_logs_in(stage),
             copies=copies,
         )
 

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from ordernotify.aws.errors import has_code, ignore_codes
-from ordernotify.resources.api.base import AccessLog, Api, ApiState, Throttle, access_log_of, throttle_of
+from ordernotify.resources.api.base import (
+    ACCOUNT_THROTTLE,
+    AccessLog,
+    Api,
+    ApiState,
+    Throttle,
+    access_log_of,
+    throttle_of,
+)
 from ordernotify.resources.api.quota import NOT_FOUND, call_when_free
 from ordernotify.resources.base import Step, internal
 from ordernotify.settings.model import ApiKind
@@ -30,6 +38,9 @@ STAGE_CALLS = (
 )
 """What changing the stage and its deployments calls."""
 _ALL_METHODS = "*/*"
+NO_EXECUTION_LOGS = "OFF"
+EXECUTION_LOGS = "INFO"
+"""Every step of every request. API Gateway's data tracing, which would log bodies and headers, stays off."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +85,9 @@ class RestApiState(RestContents):
     stages: tuple[str, ...] = ()
     throttle: Throttle | None = None
     access_log: AccessLog | None = None
+    tracing: bool = False
+    execution_logs: str = NO_EXECUTION_LOGS
+    """The level."""
     copies: int = 1
 
     @property
@@ -91,6 +105,13 @@ def throttle_in(stage: Mapping[str, Any]) -> Throttle | None:
     """Read the throttle of a stage."""
     setting = stage.get("methodSettings", {}).get(_ALL_METHODS, {})
     return throttle_of(setting.get("throttlingRateLimit"), setting.get("throttlingBurstLimit"))
+
+
+def execution_logs_in(stage: Mapping[str, Any]) -> str:
+    """Read at which level a stage logs what API Gateway does with every request, and whether in full."""
+    setting = stage.get("methodSettings", {}).get(_ALL_METHODS, {})
+    level: str = setting.get("loggingLevel") or NO_EXECUTION_LOGS
+    return f"{level} with bodies" if setting.get("dataTraceEnabled") else level
 
 
 def access_log_in(stage: Mapping[str, Any]) -> AccessLog | None:
@@ -132,10 +153,14 @@ class DeployedApi(Api[RestApiState]):
             )
 
     def put_stage(self, found: RestApiState, wanted: RestApiState, step: Step) -> None:
-        """Set the stage's throttle and access log where they differ."""
+        """Set what the stage limits, logs and traces where it differs."""
         operations: list[PatchOperationTypeDef] = []
-        if found.throttle != wanted.throttle:
-            operations += _throttle_operations(wanted.throttle)
+        if (found.throttle, found.execution_logs) != (wanted.throttle, wanted.execution_logs):
+            operations += _method_operations(found, wanted)
+        if found.tracing != wanted.tracing:
+            operations.append(
+                {"op": "replace", "path": "/tracingEnabled", "value": str(wanted.tracing).lower()}
+            )
         if found.access_log != wanted.access_log:
             operations += _log_operations(wanted.access_log)
         if operations:
@@ -171,14 +196,16 @@ class DeployedApi(Api[RestApiState]):
                 call_when_free(step, client.delete_deployment, restApiId=api_id, deploymentId=other)
 
 
-def _throttle_operations(throttle: Throttle | None) -> list[PatchOperationTypeDef]:
-    if not throttle:
-        return [{"op": "remove", "path": f"/{_ALL_METHODS}"}]
-    path = f"/{_ALL_METHODS}/throttling"
-    return [
-        {"op": "replace", "path": f"{path}/rateLimit", "value": str(throttle.rate)},
-        {"op": "replace", "path": f"{path}/burstLimit", "value": str(throttle.burst)},
-    ]
+def _method_operations(found: RestApiState, wanted: RestApiState) -> list[PatchOperationTypeDef]:
+    """Set what holds for all methods; without any of it, remove the settings: the account's limits hold."""
+    path = f"/{_ALL_METHODS}"
+    if not wanted.throttle and wanted.execution_logs == NO_EXECUTION_LOGS:
+        return [{"op": "remove", "path": path}]
+    limits = wanted.throttle or ACCOUNT_THROTTLE
+    values = {"throttling/rateLimit": str(limits.rate), "throttling/burstLimit": str(limits.burst)}
+    if found.execution_logs != wanted.execution_logs:
+        values |= {"logging/loglevel": wanted.execution_logs, "logging/dataTrace": "false"}
+    return [{"op": "replace", "path": f"{path}/{name}", "value": value} for name, value in values.items()]
 
 
 def _log_operations(log: AccessLog | None) -> list[PatchOperationTypeDef]:

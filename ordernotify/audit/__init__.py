@@ -1,0 +1,1 @@
+"""Public controls, judged on the live resources of a stack."""

@@ -1,0 +1,50 @@
+"""`audit`: what public controls say of a live stack."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ordernotify.cli import app
+from ordernotify.cli.run import JsonOption, Run, command
+from ordernotify.errors import EXIT_DIFFERENCES
+
+
+@command(app, "audit")
+def audit(
+    run: Run,
+    exit_code: Annotated[
+        bool, typer.Option("--exit-code", help=f"End with {EXIT_DIFFERENCES} where a control fails.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Judge the live stack by the public controls of AWS Security Hub and Checkov that concern it.
+
+    A control passes, fails, does not apply, or is accepted: it fails for a reason that holds for this system,
+    which is told. It reads the account and changes nothing.
+
+    Example: ordernotify audit --stack dev --exit-code
+    """
+    cloud, names = run.open()
+    from ordernotify import provision
+    from ordernotify.audit import controls
+    from ordernotify.audit.facts import gather
+    from ordernotify.errors import StackNotFoundError
+    from ordernotify.render import audit as screen
+    from ordernotify.stack.discovery import recorded_settings
+
+    resources = provision.declare(run.settings(names, recorded_settings(cloud, names, run.stack)), cloud)
+    facts = gather(cloud, resources, provision.find_all(resources))
+    if not facts.live:
+        raise StackNotFoundError(
+            f"there is no stack {run.stack} here",
+            "`ordernotify setup` makes it; --stack, --aws and --region choose another one.",
+        )
+    findings = list(controls.audit(facts))
+    if json:
+        screen.show_findings_json(findings)
+    else:
+        screen.show_findings(findings)
+    if exit_code and controls.failed(findings):
+        raise typer.Exit(EXIT_DIFFERENCES)

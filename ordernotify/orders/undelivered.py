@@ -1,0 +1,166 @@
+"""Send again what a subscriber did not take: the dead letters of the topic's subscriptions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass
+from typing import Any, Self
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ordernotify.aws.errors import has_code, map_botocore_errors
+from ordernotify.aws.session import Cloud
+from ordernotify.aws.waiting import Patience
+from ordernotify.errors import OrderNotifyError, StackNotFoundError
+from ordernotify.iam.calls import Calls, allow
+from ordernotify.orders.items import get_order
+from ordernotify.orders.pace import Pace
+from ordernotify.orders.redrive import Fate, Redriven, Sender
+from ordernotify.resources.listing import NO_QUEUE
+from ordernotify.settings.names import Names
+
+BATCH = 10
+"""The most that SQS hands out at once."""
+HIDDEN_SECONDS = 300
+"""How long SQS hides a letter that was handed out: if this run dies, it comes back after that."""
+UNKNOWN_ORDER = "(unknown order)"
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A notification that was not taken: SQS's handle of it, and its order; empty if it names none."""
+
+    handle: str
+    order_id: str
+
+
+def calls(cloud: Cloud, names: Names) -> Calls:
+    """What sending again calls beside what `redrive` does."""
+    queue = cloud.arn("sqs", names.dead_letter_queue)
+    return (
+        allow("sqs", "GetQueueUrl", "ReceiveMessage", "DeleteMessage", "ChangeMessageVisibility", on=queue),
+    )
+
+
+def find_undelivered(cloud: Cloud, names: Names) -> list[str]:
+    """List the orders that have dead letters, each once; the letters stay.
+
+    Raises StackNotFoundError without the queue, AwsError when it cannot be read.
+    """
+    with _Box(cloud, names) as box:
+        return list(dict.fromkeys(letter.order_id or UNKNOWN_ORDER for letter in box.letters()))
+
+
+def send_undelivered(
+    cloud: Cloud, names: Names, pace: Pace = nullcontext, patience: Patience | None = None
+) -> Iterator[Redriven]:
+    """Publish the order of each dead letter again, then delete the letter, and yield each order's outcome.
+
+    SNS does not tell which subscriber a letter was for, so all get the notification again and know it by its
+    orderId. Publish comes before the deletion: killed between the two, the order is sent once more. An order
+    is sent once, however many letters it has. A letter that names no order, or whose order cannot be sent,
+    stays; one of an order that was deleted goes.
+
+    Raises StackNotFoundError without the queue, AwsError when it cannot be read.
+    """
+    sender = Sender(cloud, names, pace, patience or Patience())
+    fates: dict[str, Redriven] = {}
+    with _Box(cloud, names) as box:
+        for letter in box.letters():
+            known = fates.get(letter.order_id)
+            done = fates[letter.order_id] = known or _send(sender, letter.order_id)
+            if done.fate is not Fate.FAILED:
+                box.delete(letter)
+            if not known:
+                yield done
+
+
+class _Box:
+    """The queue, as a context: what was received and not deleted is handed out again at the end."""
+
+    def __init__(self, cloud: Cloud, names: Names) -> None:
+        self._sqs, self._name = cloud.sqs, names.dead_letter_queue
+        self._kept: dict[str, Letter] = {}
+        self._url = _queue_url(cloud, names)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for handle in self._kept:
+            # A letter that cannot be given back comes back by itself.
+            with suppress(ClientError, BotoCoreError):
+                self._sqs.change_message_visibility(
+                    QueueUrl=self._url, ReceiptHandle=handle, VisibilityTimeout=0
+                )
+
+    def letters(self) -> Iterator[Letter]:
+        """Receive until the queue hands out nothing more."""
+        while True:
+            with map_botocore_errors("read", "queue", self._name):
+                answer = self._sqs.receive_message(
+                    QueueUrl=self._url,
+                    MaxNumberOfMessages=BATCH,
+                    WaitTimeSeconds=1,
+                    VisibilityTimeout=HIDDEN_SECONDS,
+                    MessageAttributeNames=["orderId"],
+                )
+            found = [Letter(one["ReceiptHandle"], _order_id(one)) for one in answer.get("Messages", [])]
+            if not found:
+                return
+            self._kept |= {letter.handle: letter for letter in found}
+            yield from found
+
+    def delete(self, letter: Letter) -> None:
+        with map_botocore_errors("delete from", "queue", self._name):
+            self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=letter.handle)
+        del self._kept[letter.handle]
+
+
+def _queue_url(cloud: Cloud, names: Names) -> str:
+    with map_botocore_errors("read", "queue", names.dead_letter_queue):
+        try:
+            return cloud.sqs.get_queue_url(QueueName=names.dead_letter_queue)["QueueUrl"]
+        except ClientError as error:
+            if not has_code(error, *NO_QUEUE):
+                raise
+            raise StackNotFoundError(
+                "this stack keeps no notifications that were not taken",
+                "`ordernotify setup --dead-letters` makes a queue for them.",
+            ) from error
+
+
+def _order_id(message: Mapping[str, Any]) -> str:
+    """Read the order's id: from SQS's attributes (raw delivery), SNS's envelope, or the order itself."""
+    raw = message.get("MessageAttributes", {}).get("orderId", {}).get("StringValue")
+    envelope = _object(message["Body"])
+    attribute = _mapping(_mapping(envelope.get("MessageAttributes")).get("orderId")).get("Value")
+    order = _object(envelope.get("Message")) if "Message" in envelope else envelope
+    return str(raw or attribute or order.get("orderId") or "")
+
+
+def _object(text: Any) -> Mapping[str, Any]:
+    try:
+        return _mapping(json.loads(text))
+    except (TypeError, ValueError):
+        return {}
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _send(sender: Sender, order_id: str) -> Redriven:
+    if not order_id:
+        return Redriven(UNKNOWN_ORDER, Fate.FAILED, "a letter names no order; it stays in the queue")
+    try:
+        order = get_order(sender.cloud, sender.names, order_id, sender.patience)
+        if order is None:
+            return Redriven(order_id, Fate.GONE)
+        with sender.pace():
+            sender.publish(order)
+    except OrderNotifyError as error:
+        return Redriven(order_id, Fate.FAILED, error.message)
+    return Redriven(order_id, Fate.SENT)
