@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,6 +19,7 @@ from ordernotify.settings.names import STACK_TAG, Names, Target
 if TYPE_CHECKING:
     from ordernotify.aws.session import Cloud
     from ordernotify.executor import Plan
+    from ordernotify.resources.base import Resource
 
 
 @command(app, "teardown")
@@ -64,15 +65,7 @@ def teardown(
             if yes
             else ask_teardown(cloud, run.stack, _tables(settings, planned), ask_fate=delete_orders is None)
         )
-        if fate is OrdersFate.DELETE:
-            planned = provision.plan_teardown(resources, delete_orders=True)
-        apply_plan(resources, planned)
-        if fate is OrdersFate.EXPORT:
-            # Only now: nobody can store an order any more that the files would not hold.
-            _export(cloud, run.stack, _tables(settings, planned))
-            rest = provision.plan_teardown(resources, delete_orders=True)
-            apply_plan(resources, rest)
-            planned = replace(rest, items=(*planned.changes, *rest.items))
+        planned = _carry_out(cloud, settings, resources, planned, fate)
     if json:
         json_document(plans.teardown_document(planned, left))
     else:
@@ -84,6 +77,24 @@ def teardown(
             f"Remove it by hand; or take its tag {STACK_TAG} away, if it is not the stack's. "
             "AWS may list for some minutes what is gone already.",
         )
+
+
+def _carry_out(
+    cloud: Cloud, settings: Settings, resources: tuple[Resource[Any], ...], planned: Plan, fate: OrdersFate
+) -> Plan:
+    """Remove what the plan says, and the orders as `fate` says; returns the plan that was carried out."""
+    from ordernotify import provision
+
+    if fate is OrdersFate.DELETE:
+        planned = provision.plan_teardown(resources, delete_orders=True)
+    apply_plan(resources, planned)
+    if fate is not OrdersFate.EXPORT:
+        return planned
+    # Only now: nobody can store an order any more that the files would not hold.
+    _export(cloud, settings.stack, _tables(settings, planned))
+    rest = provision.plan_teardown(resources, delete_orders=True)
+    apply_plan(resources, rest)
+    return replace(rest, items=(*planned.changes, *rest.items))
 
 
 def _tables(settings: Settings, planned: Plan) -> list[Names]:
