@@ -13,7 +13,19 @@ from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 from ordernotify import provision
-from ordernotify.cli import app, export, logs, orders, place, policy, stack, subscribers, teardown, watching
+from ordernotify.cli import (
+    app,
+    export,
+    logs,
+    orders,
+    place,
+    policy,
+    questions,
+    stack,
+    subscribers,
+    teardown,
+    watching,
+)
 from ordernotify.function.api_event import NO_BODY
 from ordernotify.orders.post import Answer, Draft
 from ordernotify.stack import answers
@@ -67,5 +79,6 @@ def answered(typed: Typed, monkeypatch: pytest.MonkeyPatch) -> Iterator[Answered
 
     with closing(os.fdopen(terminal)) as stdin:
         monkeypatch.setattr(sys, "stdin", stdin)
+        monkeypatch.setattr(questions, "at_terminal", stdin.isatty)  # stderr is captured
         yield run
     os.close(keyboard)

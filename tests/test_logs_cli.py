@@ -79,7 +79,7 @@ def test_the_lines_of_the_last_hour_are_shown_in_order(cloud: Cloud) -> None:
 
     result = run("logs")
 
-    assert (texts(result), result.exit_code) == (["one", "two", "api 201 requestId=api-1"], 0)
+    assert (texts(result), result.exit_code) == (["one", "two", "api 201"], 0)
 
 
 def test_a_line_has_the_local_time_and_another_day_its_date(cloud: Cloud, frozen: datetime) -> None:
@@ -126,13 +126,28 @@ def test_the_lines_of_an_order_are_those_of_its_requests(cloud: Cloud) -> None:
     log(cloud, *one_request(status=201), "something else")
     log(cloud, '{"requestId": "api-1"}', '{"requestId": "api-2"}', group=Names().api_log_group, ago=50_000)
 
-    assert [line.split()[0] for line in texts(run("logs", "--order", ORDER))] == [
-        "START",
-        "INFO",
-        "INFO",
-        "END",
-        "api",
-    ]
+    lines = texts(run("logs", "--order", ORDER, "--platform"))
+    assert [line.split()[0] for line in lines] == ["START", "INFO", "INFO", "END", "api"]
+    assert [line.split()[0] for line in texts(run("logs", "--order", ORDER))] == ["INFO", "INFO", "api"]
+
+
+@pytest.mark.parametrize("form", [(), ("--json",), ("--raw",)])
+def test_the_platforms_lines_are_shown_when_asked_for_and_when_they_tell_of_an_error(
+    cloud: Cloud, form: tuple[str, ...]
+) -> None:
+    started = json.dumps({"type": "platform.start", "record": {"requestId": REQUEST}})
+    late = json.dumps({"type": "platform.report", "record": {"requestId": REQUEST, "status": "timeout"}})
+    log(cloud, *one_request(), f"REPORT RequestId: {REQUEST} Status: timeout", started, late, "RESTARTED")
+
+    assert len(run("logs", *form).stdout.splitlines()) == 5
+    assert len(run("logs", *form, "--platform").stdout.splitlines()) == 8
+
+
+def test_every_field_is_shown_with_verbose(cloud: Cloud) -> None:
+    log(cloud, *one_request(status=201))
+
+    assert REQUEST not in run("logs").stdout
+    assert run("logs", "--verbose").stdout.count(f"requestId={REQUEST}") == 2
 
 
 def test_raw_lines_are_as_they_were_logged(cloud: Cloud) -> None:
@@ -147,7 +162,7 @@ def test_nothing_found_is_said(cloud: Cloud) -> None:
     result = run("logs", "--filter", "other")
 
     assert (result.stdout, result.exit_code) == ("", 0)
-    assert "No such line since 1h; --since 7d looks further back." in result.stderr
+    assert "No such line since 1h; --since 7d looks further back, --platform shows" in result.stderr
 
 
 def test_without_a_stack_setup_is_advised(cloud: Cloud) -> None:
@@ -227,7 +242,7 @@ def test_a_followed_order_is_chosen_while_following(cloud: Cloud, monkeypatch: p
     log(cloud, *one_request(), "something else")
     monkeypatch.setattr(waiting.SystemClock, "sleep", interrupted)
 
-    assert len(texts(run("logs", "-f", "--order", ORDER))) == 4
+    assert len(texts(run("logs", "-f", "--order", ORDER, "--platform"))) == 4
 
 
 def test_a_trace_tells_the_story(cloud: Cloud) -> None:

@@ -429,6 +429,7 @@ def test_operating_can_change_no_resource_but_subscriptions_queues_of_verify_and
     assert changing == {
         "dynamodb:UpdateItem",
         "execute-api:Invoke",
+        "sns:ConfirmSubscription",
         "sns:Publish",
         "sns:SetSubscriptionAttributes",
         "sns:Subscribe",

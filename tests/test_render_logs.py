@@ -14,13 +14,15 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 from rich.console import Console
 
 from ordernotify.logs.events import LogEvent
 from ordernotify.logs.trace import Trace, TraceStep
 from ordernotify.render import json_text
 from ordernotify.render import logs as rendering
-from ordernotify.render.logs import LinePrinter, event_json, event_line, trace_json, trace_lines
+from ordernotify.render.log_lines import event_json, event_line
+from ordernotify.render.logs import LinePrinter, trace_json, trace_lines
 from tests.logs_fakes import event
 
 AT = 1_772_366_400_123
@@ -80,11 +82,60 @@ def test_a_response_is_one_readable_line_without_the_metrics() -> None:
     )
 
 
-def test_on_a_terminal_the_request_id_is_left_out_and_long_values_are_cut() -> None:
-    logged = own(event="request", method="POST", path="/orders", requestId="r", headers={}, body="x" * 101)
+REQUEST = {"level": "INFO", "event": "request", "requestId": "r", "method": "POST", "path": "/orders"}
+ID = "0b8f7a52-3c1d-4e5f-8a9b-1c2d3e4f5a6b"
 
-    assert shown(logged, short=True) == f"12:00:00.123 request  POST /orders body={'x' * 100}…"
-    assert shown(logged) == f"12:00:00.123 request  POST /orders requestId=r headers={{}} body={'x' * 101}"
+
+def test_a_request_says_what_is_ordered_and_with_all_fields_everything() -> None:
+    body = {"customerName": "Ann", "productName": "Lamp", "quantity": 2}
+    logged = own(**REQUEST, headers={}, body=body)
+
+    assert shown(logged, short=True) == "12:00:00.123 INFO    request  POST /orders 2 x Lamp for Ann"
+    assert shown(logged) == (
+        "12:00:00.123 INFO    request  POST /orders requestId=r headers={} "
+        'body={"customerName": "Ann", "productName": "Lamp", "quantity": 2}'
+    )
+
+
+def test_a_response_that_went_well_is_short() -> None:
+    logged = own(**{**RESPONSE, "orderId": ID})
+
+    assert shown(logged, short=True) == (
+        "12:00:00.123 INFO    response 0b8f7a52 201 18.6 ms Order received (cold start)"
+    )
+
+
+@pytest.mark.parametrize("body", [None, "text", [], {}, {"productName": None}, {"errors": [1, {}]}])
+def test_a_request_and_a_response_with_any_body_have_one_line(body: Any) -> None:
+    for event_name in ("request", "response"):
+        assert shown(own(**{**REQUEST, "event": event_name, "body": body}), short=True).startswith("12:00")
+
+
+@given(st.text(max_size=300), st.text(max_size=300))
+def test_a_line_of_an_order_that_went_well_reads_at_100_columns(customer: str, product: str) -> None:
+    body = {"customerName": customer, "productName": product, "quantity": 1_000_000}
+    for logged in (own(**REQUEST, body=body), own(**{**RESPONSE, "orderId": ID, "body": body})):
+        line = shown(logged, short=True)
+        assert cell_len(line) <= 100
+        assert "\n" not in line
+
+
+def test_what_went_wrong_is_told_whole() -> None:
+    faults = [{"field": "customerName", "message": "is required"}, {"field": "quantity", "message": "x" * 99}]
+    refused = own(**{**RESPONSE, "status": 400, "message": "No", "body": {"message": "No", "errors": faults}})
+    failed = own(**RESPONSE, error={"step": "publish", "code": "NotFound", "message": "Topic does not exist"})
+
+    assert shown(refused, short=True).endswith(
+        f" No (cold start) (customerName is required, quantity {'x' * 99})"
+    )
+    assert shown(failed, short=True).endswith(" (publish failed: Topic does not exist)")
+
+
+def test_another_json_line_keeps_its_fields_and_long_values_are_cut() -> None:
+    logged = own(level="INFO", message="hello", requestId="r", colour="x" * 101)
+
+    assert shown(logged, short=True) == f"12:00:00.123 INFO    hello colour={'x' * 100}…"
+    assert shown(logged) == f"12:00:00.123 INFO    hello requestId=r colour={'x' * 101}"
 
 
 def test_a_line_of_the_api_says_so_and_leaves_out_what_it_does_not_have() -> None:
@@ -92,6 +143,9 @@ def test_a_line_of_the_api_says_so_and_leaves_out_what_it_does_not_have() -> Non
     logged = event(json.dumps({**fields, "latencyMs": "25", "error": "-"}), AT, source="api")
 
     assert shown(logged) == "12:00:00.123 api POST /prod/orders 201 25 ms requestId=a"
+    assert shown(logged, short=True) == "12:00:00.123 api POST /prod/orders 201 25 ms"
+    failed = event(json.dumps({**fields, "error": "Forbidden", "errorType": "-"}), AT, source="api")
+    assert shown(failed, short=True) == "12:00:00.123 api POST /prod/orders 201 error=Forbidden"
 
 
 @pytest.mark.parametrize(
@@ -152,9 +206,17 @@ HOSTILE = st.text(
 @given(HOSTILE, HOSTILE)
 def test_no_text_in_a_log_reaches_the_terminal_as_a_command(name: str, text: str) -> None:
     nested = {"level": text, "status": text, "body": {name: [text]}, name: text, "steps": {name: text}}
+    names = {"productName": text, "customerName": text, "errors": [{"field": text, "message": text}]}
+    order = {**REQUEST, "orderId": text, "body": names, "error": {"step": text, "message": text}}
 
-    for logged in (event(text, AT), own(**nested), own(**{**RESPONSE, "message": text, "orderId": text})):
+    for logged in (
+        event(text, AT),
+        own(**nested),
+        own(**order),
+        own(**{**RESPONSE, "message": text, "orderId": text}),
+    ):
         assert not OBEYED.search(shown(logged))
+        assert not OBEYED.search(shown(logged, short=True))
         document = json_text(event_json(logged))
         assert not OBEYED.search(document)
         assert "\n" not in document
@@ -163,7 +225,9 @@ def test_no_text_in_a_log_reaches_the_terminal_as_a_command(name: str, text: str
 
 @given(HOSTILE)
 def test_a_text_of_a_customer_cannot_forge_a_line(text: str) -> None:
-    assert "\n" not in shown(own(message=text, body={"customerName": text}))
+    for short in (False, True):
+        assert "\n" not in shown(own(message=text, body={"customerName": text}), short=short)
+        assert "\n" not in shown(own(**REQUEST, body={"productName": text}), short=short)
     assert all(line.startswith(" " * 13) for line in shown(event(text, AT)).split("\n")[1:])
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ordernotify.errors import OrderNotifyError
+from ordernotify.render.hints import begin_command
 from ordernotify.render.subscribers import outcome_document, show_list, show_list_json, show_outcome
 from ordernotify.resources.filter_policy import Scope
 from ordernotify.resources.subscriber import Subscriber
@@ -48,6 +49,12 @@ def test_a_pending_email_is_told_why_and_how_it_is_asked_again(capsys: pytest.Ca
     assert "`ordernotify subscribe you@example.com 'o'\"'\"'brien@example.com'` asks again" in told
 
 
+def test_the_commands_of_a_note_have_the_stack_of_this_one(capsys: pytest.CaptureFixture[str]) -> None:
+    begin_command({"stack": "dev"}, {})
+    show_list([one("you@example.com", pending=True)])
+    assert "`ordernotify subscribe you@example.com --stack dev` asks again" in capsys.readouterr().err
+
+
 def test_where_all_are_confirmed_nothing_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     show_list([one("you@example.com")])
     assert capsys.readouterr().err == ""
@@ -67,6 +74,7 @@ def test_json_has_a_document_for_each(capsys: pytest.CaptureFixture[str]) -> Non
         "filterPolicy": {"orderId": ["1"]},
         "filterScope": "attributes",
         "raw": False,
+        "confirmationWasAuthenticated": False,
         "arn": ARN,
     }
 
@@ -78,7 +86,7 @@ def test_what_was_done_is_said_with_the_state(
     show_outcome(SubscriberOutcome(Endpoint("email", "you@example.com"), action, one("x"), ("look",)))
     captured = capsys.readouterr()
     assert captured.out.startswith("email you@example.com: ")
-    assert captured.out.endswith(", confirmed\n")
+    assert captured.out.count(" confirmed") == 1
     assert captured.err == "Note: look\n"
 
 

@@ -38,7 +38,7 @@ def test_a_new_email_is_pending(account: Account, cloud: Cloud) -> None:
     assert outcome.action is SubscriberAction.SUBSCRIBED
     assert outcome.subscriber is not None
     assert outcome.subscriber.state == "pending"
-    assert "until the link in it is followed" in outcome.notes[0]
+    assert "until its link is given to `ordernotify confirm`, or opened" in outcome.notes[0]
     assert "48 hours" in outcome.notes[0]
     [one] = listed(cloud)
     assert (one.state, one.arn) == ("pending", None)
@@ -194,6 +194,7 @@ def test_the_json_of_an_outcome_says_all(cloud: Cloud) -> None:
         "filterPolicy": RECEIVED,
         "filterScope": "attributes",
         "raw": False,
+        "confirmationWasAuthenticated": True,
     }
     assert outcome_document(failed) == {
         "protocol": "sqs",

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from ordernotify.cli.help import LifeOrder
+from ordernotify.errors import EXIT_DONE, EXIT_INTERRUPTED
 
 app = typer.Typer(
     name="ordernotify",
@@ -56,6 +57,23 @@ def _escaped(error: UnicodeError) -> tuple[str, int]:
 
 def main() -> None:
     """Run the command line; the entry point of the installed command."""
+    from ordernotify.cli.interrupt import INTERRUPTED, CtrlC, end_now
+
+    ctrl_c = CtrlC()
+    try:
+        _run()
+    except SystemExit as ended:
+        if not ctrl_c.pressed:
+            raise
+        end_now(ended.code if isinstance(ended.code, int) else EXIT_DONE)
+    except KeyboardInterrupt:
+        from ordernotify import render
+
+        render.error(*INTERRUPTED)
+        end_now(EXIT_INTERRUPTED)
+
+
+def _run() -> None:
     from ordernotify.cli import (  # noqa: F401 - they register their commands
         audit,
         cost,

@@ -13,13 +13,13 @@ from typer._click import Context, HelpFormatter, Parameter, types
 from typer._click import exceptions as usage
 from typer.core import TyperCommand, TyperGroup
 
-from ordernotify.errors import EXIT_DONE, EXIT_FAILED, EXIT_USAGE
+from ordernotify.errors import EXIT_DONE, EXIT_USAGE
 
 PANELS = {
     "Set up": ("init", "setup", "verify", "url", "env", "list", "teardown"),
     "Orders": ("send-order", "list-orders", "get-order", "export-orders", "import-orders", "redrive"),
     "Watch": ("status", "logs", "trace", "top", "console"),
-    "Subscribers": ("subscribe", "unsubscribe", "list-subscriptions"),
+    "Subscribers": ("subscribe", "confirm", "unsubscribe", "list-subscriptions"),
     "Production": ("audit", "policy", "cost", "export-stack", "openapi"),
     "Local cloud": ("local", "inbox"),
 }
@@ -113,11 +113,6 @@ class LifeOrder(TyperGroup):
 
             render.error(_message(error), _hint(error))
             status = error.exit_code
-        except usage.Abort:
-            from ordernotify import render
-
-            render.error("stopped at the question")
-            status = EXIT_FAILED
         sys.exit(status if isinstance(status, int) else EXIT_DONE)
 
 

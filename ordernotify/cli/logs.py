@@ -80,6 +80,10 @@ SourceOption = Annotated[
         "--source", metavar="SOURCE", help="Only this source: function or api.", show_default="both"
     ),
 ]
+PlatformOption = Annotated[
+    bool,
+    typer.Option("--platform", help="Also Lambda's own lines: START, END, REPORT and the like."),
+]
 RawOption = Annotated[bool, typer.Option("--raw", help="Print the lines exactly as they were logged.")]
 
 
@@ -93,11 +97,14 @@ def logs(
     errors: ErrorsOption = False,
     order: OrderOption = None,
     source: SourceOption = None,
+    platform: PlatformOption = False,
     raw: RawOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show the function's and the API's log lines; -f goes on with new ones and misses none.
 
+    A request and its response have a line each, with what a person looks for; --verbose and --json show
+    every field. Lambda's own lines are shown with --platform, and where they tell of an error.
     Lines reach CloudWatch late and out of order. Following looks back at every poll, so that late lines are
     shown too; they come in the order of their arrival. Without -f the lines are in the order of their times.
     --filter, --errors and --order look at the text itself and mean the same on every cloud; only --order
@@ -120,7 +127,7 @@ def logs(
     from ordernotify.render.logs import LinePrinter
 
     times.parse_range(first, until, times.now())
-    printer = LinePrinter(as_json=as_json, raw=raw, following=follow, now=times.now)
+    printer = LinePrinter(as_json=as_json, raw=raw, following=follow, now=times.now, every_field=run.verbose)
     cloud, names = run.open()
     order = _full_id(cloud, names, order) if order else None
     start, end = _by_awss_clock(cloud, first, until)
@@ -130,14 +137,15 @@ def logs(
         events = _range(open_reader(cloud, names, run.stack, source), start, end, order)
     shown = 0
     try:
-        for event in chosen(events, order if follow else None, filter_text, errors=errors):
+        for event in chosen(events, order if follow else None, filter_text, errors=errors, platform=platform):
             printer.show(event)
             shown += 1
     except KeyboardInterrupt:
         if not follow:
             raise
     if not follow and not shown:
-        render.note(f"No such line since {since or RANGE_SINCE}; --since 7d looks further back.")
+        own = "" if platform else ", --platform shows Lambda's own lines too"
+        render.note(f"No such line since {since or RANGE_SINCE}; --since 7d looks further back{own}.")
 
 
 def _full_id(cloud: Cloud, names: Names, order_id: str) -> str:

@@ -147,7 +147,7 @@ def operate_calls(cloud: Cloud, settings: Settings, receivers: Sequence[str]) ->
     from ordernotify.stack import health as overview
     from ordernotify.stack import verify
     from ordernotify.stack.former import former_tables
-    from ordernotify.subscribers import change
+    from ordernotify.subscribers import change, confirm
     from ordernotify.watch.history import HISTORY_CALLS
 
     names = settings.names
@@ -166,6 +166,7 @@ def operate_calls(cloud: Cloud, settings: Settings, receivers: Sequence[str]) ->
         *facts.calls(cloud, names),
         *export.export_calls(cloud, settings),
         *change.change_calls(cloud, names, receivers),
+        *confirm.confirm_calls(cloud, names),
         *SMS_CALLS,
         *HISTORY_CALLS,
         *(inbox.calls(cloud, names) if cloud.target is Target.LOCAL else ()),

@@ -16,6 +16,7 @@ import typer
 
 from ordernotify.cli import app as root
 from ordernotify.cli.help import panel_of, tell
+from ordernotify.cli.interrupt import INTERRUPTED
 from ordernotify.cli.options import options_of
 from ordernotify.errors import (
     EXIT_FAILED,
@@ -62,7 +63,7 @@ _Verbose = Annotated[
     typer.Option(
         "--verbose",
         envvar="ORDERNOTIFY_VERBOSE",
-        help="Show the traceback of an error.",
+        help="Show the traceback of an error, and every field of a log line.",
         rich_help_panel=_COMMON,
         show_envvar=False,
     ),
@@ -306,7 +307,7 @@ def with_errors_shown(verbose: bool, call: Callable[[], None]) -> None:
         render.error(error.message, error.hint)
         raise typer.Exit(error.exit_status) from None
     except KeyboardInterrupt:
-        render.error("interrupted", "Run the same command again; it continues where it stopped.")
+        render.error(*INTERRUPTED)
         raise typer.Exit(EXIT_INTERRUPTED) from None
     except BrokenPipeError:
         _drop_output()
@@ -319,7 +320,7 @@ def with_errors_shown(verbose: bool, call: Callable[[], None]) -> None:
         )
         _drop_output()
         raise typer.Exit(EXIT_FAILED) from None
-    except (typer.Exit, typer.Abort):
+    except typer.Exit:
         raise
     except Exception as error:  # noqa: BLE001 - the last resort: a sentence in place of a traceback
         if verbose:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Mapping
 from contextlib import closing, suppress
@@ -13,8 +12,9 @@ import typer
 from ordernotify.cli import app
 from ordernotify.cli.access import KeyFileOption, find_access, wait_for_url
 from ordernotify.cli.options import SETTING_OPTIONS
+from ordernotify.cli.questions import confirm_changes
 from ordernotify.cli.run import JsonOption, Run, command
-from ordernotify.errors import EXIT_DIFFERENCES, EXIT_FAILED, OrderNotifyError, UsageError
+from ordernotify.errors import EXIT_DIFFERENCES, EXIT_DONE, EXIT_FAILED, UsageError
 from ordernotify.settings.model import Settings
 from ordernotify.settings.names import Target
 
@@ -50,7 +50,9 @@ def setup(
 ) -> None:
     """Make or update the stack so that it is as described; a second run changes nothing.
 
-    It ends when the function answers at the invoke URL, or after 60 s, and says which.
+    It ends when the function answers at the invoke URL, or after 60 s, and says which. At a terminal it asks
+    before it makes a new stack in an AWS account, and before it changes what exists. Without a terminal it
+    makes what is missing without a question, and changes nothing that exists without --yes.
 
     Example: ordernotify setup --email you@example.com
     """
@@ -70,17 +72,16 @@ def setup(
         provision.check_not_managed_elsewhere(planned, run.stack)
     if dry_run:
         _show_dry_run(settings, cloud, planned, json=json)
-        if exit_code and planned.changes:
-            raise typer.Exit(EXIT_DIFFERENCES)
-        return
+        raise typer.Exit(EXIT_DIFFERENCES if exit_code and planned.changes else EXIT_DONE)
     live: Mapping[str, AnyLive] = {}
-    began = time.monotonic()
+    seconds: float | None = None
     if planned.changes:
         plans.show_what_changes(planned)
-        _confirm_changes(planned, yes)
+        if not yes:
+            confirm_changes(planned, cloud)
         began = time.monotonic()
         live = apply_plan(resources, planned)
-    seconds = time.monotonic() - began
+        seconds = time.monotonic() - began
     if save:
         _save(run)
     for line in (
@@ -88,8 +89,7 @@ def setup(
         *notes_on_mailboxes(settings, cloud, mailboxes_after(planned, live)),
     ):
         note(line)
-    result = report(settings, cloud, planned, live)
-    _end_setup(cloud, result, seconds if planned.changes else None, json=json)
+    _end_setup(cloud, report(settings, cloud, planned, live), seconds, json=json)
 
 
 def _end_setup(cloud: Cloud, result: Report, seconds: float | None, *, json: bool) -> None:
@@ -140,20 +140,6 @@ def _save(run: Run) -> None:
     given = {option: list(v) if isinstance(v, tuple) else v for option, v in run.flags.items()}
     save_settings(run.config, given)
     note(f"Saved {', '.join(given) or 'nothing'} to {run.config}")
-
-
-def _confirm_changes(planned: Plan, yes: bool) -> None:
-    """Ask before anything that exists is changed; making what is missing needs no question."""
-    from ordernotify.executor import Action
-
-    if yes or all(item.action is Action.CREATE for item in planned.changes):
-        return
-    if not sys.stdin.isatty():
-        raise OrderNotifyError(
-            "the plan changes resources that exist, and there is no terminal to ask at",
-            "Read the plan with --dry-run, then add --yes.",
-        )
-    typer.confirm("Change what exists?", abort=True, err=True)
 
 
 def apply_plan(resources: tuple[Resource[Any], ...], planned: Plan) -> Mapping[str, AnyLive]:

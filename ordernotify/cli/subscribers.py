@@ -1,4 +1,4 @@
-"""`subscribe`, `unsubscribe` and `list-subscriptions`: who gets the notifications."""
+"""`subscribe`, `confirm`, `unsubscribe` and `list-subscriptions`: who gets the notifications."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ import typer
 
 from ordernotify.cli import app
 from ordernotify.cli.run import JsonOption, Run, command
-from ordernotify.errors import EXIT_FAILED
+from ordernotify.errors import EXIT_FAILED, UsageError
 from ordernotify.resources.filter_policy import Scope
 
 if TYPE_CHECKING:
+    from ordernotify.aws.session import Cloud
+    from ordernotify.settings.names import Names
     from ordernotify.subscribers.change import SubscriberOutcome
 
 EndpointsArgument = Annotated[
@@ -81,6 +83,36 @@ def subscribe(
     _exit(done)
 
 
+@command(app, "confirm")
+def confirm(
+    run: Run,
+    link: Annotated[
+        str,
+        typer.Argument(
+            metavar="LINK",
+            help="The link of AWS's confirmation email, in quotes; or its token, for the orders' topic.",
+        ),
+    ],
+    as_json: JsonOption = False,
+) -> None:
+    """Confirm a subscription so that it lasts: do this in place of opening the link.
+
+    Mail scanners follow the links in messages, the one that unsubscribes among them. After this, SNS ends the
+    subscription only for those who may change it in your account. It works for alarm emails too.
+
+    Example: ordernotify confirm \\
+        'https://sns.us-east-1.amazonaws.com/confirmation.html?…'
+    """
+    from ordernotify.subscribers.confirm import parse_link
+
+    parsed = parse_link(link)
+    cloud, names = run.open()
+    from ordernotify.aws.waiting import Patience
+    from ordernotify.subscribers import confirm as operation
+
+    _show([operation.confirm(cloud, names, run.stack, parsed, Patience())], as_json)
+
+
 @command(app, "unsubscribe")
 def unsubscribe(run: Run, endpoints: EndpointsArgument, as_json: JsonOption = False) -> None:
     """Send these endpoints no more notifications, and take back the permission that `subscribe` gave.
@@ -106,21 +138,63 @@ def list_subscriptions(
             help="Also the queues of the stack itself: the inbox's, and verify's temporary ones.",
         ),
     ] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until nobody is pending any more.")] = False,
+    within: Annotated[
+        str | None,
+        typer.Option(
+            "--timeout",
+            metavar="SPAN",
+            help="How long --wait waits, such as 10m.",
+            show_default="48h",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show who gets the notifications: confirmed or pending, with their filter policies.
 
+    With --wait, the exit status is 1 if somebody did not confirm in time.
+
     Example: ordernotify list-subscriptions --json
+
+    Example: ordernotify list-subscriptions --wait --timeout 10m
     """
+    longest = _wait_seconds(wait, within)
     cloud, names = run.open()
     from ordernotify.render.subscribers import show_list, show_list_json
     from ordernotify.subscribers.topic import list_subscribers
 
+    if longest is not None:
+        _wait(cloud, names, run.stack, longest)
     listed = list_subscribers(cloud, names, run.stack, everything=everything)
     if as_json:
         show_list_json(listed)
     else:
         show_list(listed)
+
+
+def _wait_seconds(wait: bool, within: str | None) -> float | None:
+    """Return how many seconds to wait at most; None: not at all."""
+    from ordernotify.times import parse_duration
+
+    if not wait:
+        if within is not None:
+            raise UsageError("--timeout has no effect without --wait", "Add --wait, or leave it out.")
+        return None
+    from ordernotify.resources.subscriber import PENDING_LIFETIME
+
+    span = PENDING_LIFETIME if within is None else parse_duration(within)
+    if span is None:
+        raise UsageError(f"--timeout {within!r} is not a span", "Give, for example, 90s, 10m or 2h.")
+    return span.total_seconds()
+
+
+def _wait(cloud: Cloud, names: Names, stack: str, seconds: float) -> None:
+    from ordernotify.aws.waiting import Patience
+    from ordernotify.render.progress import waiting
+    from ordernotify.subscribers.confirm import wait_until_confirmed
+
+    with waiting() as tell:
+        wait_until_confirmed(cloud, names, stack, Patience(tell=tell), seconds)
 
 
 def _show(outcomes: Iterable[SubscriberOutcome], as_json: bool) -> list[SubscriberOutcome]:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
-from enum import StrEnum
-from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ordernotify.cli import app
+from ordernotify.cli.questions import OrdersFate, ask_teardown, export_files
 from ordernotify.cli.run import JsonOption, Run, command
 from ordernotify.cli.stack import YesOption, apply_plan
 from ordernotify.errors import OrderNotifyError
@@ -62,7 +59,11 @@ def teardown(
     left = left_over(cloud, resources, planned, former.tagged)
     if planned.changes:
         plans.show_plan(replace(planned, items=(*planned.items, *left)))
-        fate = OrdersFate.KEEP if yes else _ask(cloud, settings, planned, ask=delete_orders is None)
+        fate = (
+            OrdersFate.KEEP
+            if yes
+            else ask_teardown(cloud, run.stack, _tables(settings, planned), ask_fate=delete_orders is None)
+        )
         if fate is OrdersFate.DELETE:
             planned = provision.plan_teardown(resources, delete_orders=True)
         apply_plan(resources, planned)
@@ -85,49 +86,9 @@ def teardown(
         )
 
 
-class OrdersFate(StrEnum):
-    """What becomes of the orders of a stack that is removed."""
-
-    KEEP = "keep"
-    EXPORT = "export"
-    DELETE = "delete"
-
-
-def _ask(cloud: Cloud, settings: Settings, planned: Plan, *, ask: bool) -> OrdersFate:
-    """Ask once whether to go on, and (`ask`) what becomes of the orders; any other answer changes nothing."""
-    from ordernotify.orders.items import count_orders
-    from ordernotify.render import note
-    from ordernotify.render.orders import orders_held
-
-    if not sys.stdin.isatty():
-        raise OrderNotifyError("there is no terminal to ask at", "Read the plan above, then add --yes.")
-    tables = _tables(settings, planned)
-    counted = [(names.table, count_orders(cloud, names)) for names in tables]
-    holding = [(table, count) for table, count in counted if count is not None]
-    if not ask or not holding:
-        typer.confirm(f"Remove this of the stack {settings.stack}?", abort=True, err=True)
-        return OrdersFate.KEEP
-    for table, count in holding:
-        note(f"The table {table} holds {orders_held(count)}.")
-    files = ", ".join(map(str, islice(_export_files(settings.stack), len(holding))))
-    note(f"  keep: they stay where they are; export: they go to {files} and are deleted;")
-    note("  delete: they are deleted; Enter: nothing is removed.")
-    question = f"Remove the stack {settings.stack}, and its orders? [keep/export/delete]"
-    answer = typer.prompt(question, default="", show_default=False, err=True)
-    if answer not in set(OrdersFate):
-        raise typer.Abort
-    return OrdersFate(answer)
-
-
 def _tables(settings: Settings, planned: Plan) -> list[Names]:
     """List the tables that the plan keeps for their orders, each as the stack's names with that table."""
     return [replace(settings.names, table=item.name) for item in planned.items if item.keeps_orders]
-
-
-def _export_files(stack: str) -> Iterator[Path]:
-    """Name files that do not exist yet."""
-    names = (f"orders-{stack}{number}.jsonl" for number in ("", *range(2, 1000)))
-    return (path for path in map(Path, names) if not path.exists())
 
 
 def _export(cloud: Cloud, stack: str, tables: Iterable[Names]) -> None:
@@ -137,7 +98,7 @@ def _export(cloud: Cloud, stack: str, tables: Iterable[Names]) -> None:
     from ordernotify.render.progress import counting
 
     for names in tables:
-        file = str(next(_export_files(stack)))
+        file = str(next(export_files(stack)))
         with counting("exporting") as tick:
             count = export_orders(cloud, names, file, Format.JSONL, progress=tick)
         show_exported(count, file)

@@ -7,7 +7,7 @@ from typing import Any
 
 from ordernotify.logs.events import LogEvent
 from ordernotify.logs.filters import is_error
-from ordernotify.render.logs import event_line
+from ordernotify.render.log_lines import event_line
 
 _YEAR_ONE = date(1, 1, 1)
 

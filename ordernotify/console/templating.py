@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 from ordernotify.console.figures import milliseconds
 from ordernotify.console.guard import MAIL_STYLE
 from ordernotify.render import clean, json_text
-from ordernotify.render.logs import iso_time
+from ordernotify.render.log_lines import iso_time
 
 
 def _visible(value: Any) -> Any:

@@ -26,6 +26,7 @@ _ERROR_TEXT = re.compile(
     r"\[(?:ERROR|CRITICAL|FATAL)\]|\b(?:ERROR|CRITICAL|FATAL)\b|Traceback \(most recent call last\)"
     r"|Task timed out|Runtime exited|Process exited|Runtime\.\w+|Status: (?:error|timeout)",
 )
+_PLATFORM_TEXT = re.compile(r"(START|END|REPORT|INIT_START|INIT_REPORT|EXTENSION|TELEMETRY|RESTORE_\w+)\b")
 _TRACEBACK = "Traceback (most recent call last)"
 _FUNCTION_LINE_KEYS = ("requestId",)
 _API_LINE_KEYS = ("requestId", "apiRequestId", "integrationRequestId", "lambdaRequestId", "functionRequestId")
@@ -52,6 +53,14 @@ def is_error(event: LogEvent) -> bool:
     record = fields.get("record")
     status = record.get("status") if isinstance(record, Mapping) else None
     return fields.get("errorType", "-") != "-" or status in ("error", "failure", "timeout")
+
+
+def is_platform(event: LogEvent) -> bool:
+    """Whether Lambda itself wrote the line: the start, the end and the report of a run, and the like."""
+    fields = event.fields
+    if fields is None:
+        return _PLATFORM_TEXT.match(event.message) is not None
+    return str(fields.get("type", "")).startswith("platform.") and "record" in fields
 
 
 class TextLines:
@@ -197,9 +206,17 @@ def _phrase(text: str) -> str:
 
 
 def chosen(
-    events: Iterator[LogEvent], order: str | None = None, text: str | None = None, *, errors: bool = False
+    events: Iterator[LogEvent],
+    order: str | None = None,
+    text: str | None = None,
+    *,
+    errors: bool = False,
+    platform: bool = False,
 ) -> Iterator[LogEvent]:
-    """Yield the events that are all that is asked for: of an order, with a text in any case, errors."""
+    """Yield the events that are all that is asked for: of an order, with a text in any case, errors.
+
+    The platform's lines are among them where they are asked for or tell of an error.
+    """
     stages: list[Callable[[LogEvent], list[LogEvent]]] = []
     if order:
         stages.append(OrderLines(order).feed)
@@ -207,6 +224,8 @@ def chosen(
         stages.append(ErrorLines().feed)
     if text:
         stages.append(TextLines(text).feed)
+    if not platform:
+        stages.append(lambda event: [] if is_platform(event) and not is_error(event) else [event])
     for stage in stages:
         events = _through(events, stage)
     return events

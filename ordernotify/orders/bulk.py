@@ -17,8 +17,8 @@ from ordernotify.orders.post import Answer, Draft
 from ordernotify.orders.source import Record
 
 TICK_SECONDS = 0.1
-GRACE_SECONDS = 40.0
-"""After Ctrl-C, wait this long for running requests: longer than the API takes at most."""
+GRACE_SECONDS = 3.0
+"""After Ctrl-C, wait this long for running requests: most are answered, and the command ends within 5 s."""
 FAILURES_IN_A_ROW = 5
 """The run ends after this many failed orders in a row, or twice the concurrency if that is more."""
 

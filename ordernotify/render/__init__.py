@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from collections.abc import Iterable, Mapping
@@ -97,6 +98,22 @@ def error(message: str, hint: str = "") -> None:
 def note(message: str) -> None:
     """Print something worth knowing."""
     err.print(Text(_indented(pasteable(message)), "dim"))
+
+
+def last_error(message: str, hint: str) -> None:
+    """Print an error just before the process is ended, without the locks that a hanging thread may hold."""
+    cursor = "\x1b[?25h\n" if sys.stderr.isatty() else ""
+    os.write(2, f"{cursor}Error: {message}\nHint: {hint}\n".encode())
+
+
+def prompt(question: str) -> None:
+    """Print a question, which --quiet does not silence, and leave the cursor behind it."""
+    alert.print(Text(f"{question}: "), end="")
+
+
+def end_line() -> None:
+    """Go to the next line, where a question was not answered."""
+    alert.print()
 
 
 def traceback() -> None:

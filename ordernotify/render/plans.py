@@ -239,7 +239,8 @@ def curl_line(url: str, auth: Auth, region: str, order: str = EXAMPLE_ORDER, key
 def left_to_do(report: Report) -> list[str]:
     """List what only the person can do."""
     lines = [
-        f"{clean(s.endpoint)}: open the confirmation email from AWS and follow its link within 48 hours"
+        f"{clean(s.endpoint)}: within 48 hours, `ordernotify confirm LINK` with the link of AWS's email; "
+        "opening it confirms too, but not for good"
         for s in report.subscriptions
         if s.state == "pending"
     ]

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from ordernotify.local.inbox import Delivery
 from ordernotify.render import clean, json_lines, one_line, out
-from ordernotify.render.logs import local_day, local_time
+from ordernotify.render.log_lines import local_day, local_time
 from ordernotify.stack.verify import Check
 
 

@@ -17,6 +17,8 @@ _DONE = {
     SubscriberAction.SUBSCRIBED: "subscribed",
     SubscriberAction.UPDATED: "updated",
     SubscriberAction.ASKED_AGAIN: "was subscribed already; the request to confirm was sent again",
+    SubscriberAction.CONFIRMED: "confirmed; following an unsubscribe link does not end it",
+    SubscriberAction.CONFIRMED_BEFORE: "was confirmed to stay already; nothing to change",
     SubscriberAction.UNCHANGED: "is subscribed already; nothing to change",
     SubscriberAction.UNSUBSCRIBED: "unsubscribed",
     SubscriberAction.PERMISSION_REMOVED: "was not subscribed; the permission left behind was removed",
@@ -29,7 +31,8 @@ def show_outcome(outcome: SubscriberOutcome) -> None:
     if outcome.error is not None:
         error(outcome.error.message, outcome.error.hint)
         return
-    state = f", {outcome.subscriber.state}" if outcome.subscriber else ""
+    told = outcome.action in {SubscriberAction.CONFIRMED, SubscriberAction.CONFIRMED_BEFORE}
+    state = f", {outcome.subscriber.state}" if outcome.subscriber and not told else ""
     style = "red" if outcome.failed else "green"
     done = f"{outcome.endpoint.protocol} {one_line(outcome.endpoint.address)}: "
     out.print(Text.assemble(done, (_DONE[outcome.action], style), state))
@@ -39,7 +42,7 @@ def show_outcome(outcome: SubscriberOutcome) -> None:
 def show_notes(texts: Iterable[str]) -> None:
     """Print what the person should know, on stderr."""
     for text in texts:
-        err.print(Text.assemble(("Note: ", "bold yellow"), one_line(text)))
+        err.print(Text.assemble(("Note: ", "bold yellow"), one_line(pasteable(text))))
 
 
 def outcome_document(outcome: SubscriberOutcome) -> dict[str, Any]:
@@ -66,6 +69,7 @@ def _document(one: Subscriber) -> dict[str, Any]:
         "filterPolicy": dict(one.filter_policy) or None,
         "filterScope": str(one.scope) if one.filter_policy else None,
         "raw": one.raw,
+        "confirmationWasAuthenticated": one.authenticated,
         "arn": one.arn,
     }
 

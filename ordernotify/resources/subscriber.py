@@ -43,6 +43,8 @@ class Subscriber:
     """The ARN of the queue that gets what this subscriber does not take; empty: none."""
     readable: bool = True
     """False: SNS does not tell the attributes: it is pending, or was made by another account."""
+    authenticated: bool = False
+    """Whether it was confirmed with credentials: then nobody can end it without (`confirm`)."""
 
     @property
     def state(self) -> str:
@@ -73,6 +75,12 @@ def read_subscriber(cloud: Cloud, subscription: Subscription) -> Subscriber | No
     return _subscriber(subscription, attributes, readable=True)
 
 
+def subscriber_of(arn: str, attributes: Mapping[str, str]) -> Subscriber:
+    """Build a subscriber from what SNS tells of its ARN alone."""
+    known = Subscription(attributes.get("Protocol", ""), attributes.get("Endpoint", ""), arn)
+    return _subscriber(known, attributes, readable=True)
+
+
 def _subscriber(subscription: Subscription, attributes: Mapping[str, str], *, readable: bool) -> Subscriber:
     scope = attributes.get("FilterPolicyScope")
     return Subscriber(
@@ -85,6 +93,7 @@ def _subscriber(subscription: Subscription, attributes: Mapping[str, str], *, re
         raw=attributes.get("RawMessageDelivery") == "true",
         redrive=json.loads(attributes.get("RedrivePolicy") or "{}").get("deadLetterTargetArn", ""),
         readable=readable,
+        authenticated=attributes.get("ConfirmationWasAuthenticated") == "true",
     )
 
 

@@ -40,6 +40,8 @@ class SubscriberAction(StrEnum):
     SUBSCRIBED = "subscribed"
     UPDATED = "updated"
     ASKED_AGAIN = "asked-again"
+    CONFIRMED = "confirmed"
+    CONFIRMED_BEFORE = "confirmed-before"
     UNCHANGED = "unchanged"
     UNSUBSCRIBED = "unsubscribed"
     PERMISSION_REMOVED = "permission-removed"

@@ -51,7 +51,10 @@ def after_subscribe(
 def pending_note(found: Subscriber) -> str:
     """Say what a pending subscriber waits for."""
     if found.protocol == "email":
-        what = "AWS sent an email; nothing more arrives until the link in it is followed"
+        what = (
+            "AWS sent an email; nothing more arrives until its link is given to `ordernotify confirm`, or "
+            "opened (then a mail scanner that follows the unsubscribe link of a message ends it)"
+        )
     elif found.protocol in {"sqs", "lambda"}:
         what = "its owner must confirm: the request is in the queue, or was given to the function"
     else:
@@ -70,7 +73,9 @@ def about_pending(subscribers: Iterable[Subscriber | Subscription]) -> Iterator[
     emails = [one.endpoint for one in pending if one.protocol == "email"]
     if emails:
         yield (
-            "an email is confirmed by the link in AWS's message. A mailbox that had confirmed falls back to "
+            "an email is confirmed for good by `ordernotify confirm` with the link of AWS's message; where "
+            "the link is only opened, a mail scanner that follows an unsubscribe link ends the subscription. "
+            "A mailbox that had confirmed falls back to "
             f"pending if it gets more than 10 messages a second, and is removed after {_LIFETIME}. "
             f"`ordernotify subscribe {shlex.join(emails)}` asks again"
         )

@@ -42,19 +42,23 @@ def list_calls(cloud: Cloud, names: Names) -> Calls:
     )
 
 
-def open_topic(cloud: Cloud, names: Names, stack: str) -> StackTopic:
-    """Find the stack's topic; raises StackNotFoundError, or NotOursError if it lacks the stack's tag."""
-    arn = cloud.arn("sns", names.topic)
-    with map_botocore_errors("read", "topic", names.topic):
+def open_topic(cloud: Cloud, names: Names, stack: str, name: str = "") -> StackTopic:
+    """Find the stack's topic `name`, by default that of the orders.
+
+    Raises StackNotFoundError, or NotOursError if it lacks the stack's tag.
+    """
+    name = name or names.topic
+    arn = cloud.arn("sns", name)
+    with map_botocore_errors("read", "topic", name):
         answer = read_or_none(lambda: cloud.sns.list_tags_for_resource(ResourceArn=arn), *NO_TOPIC)
         if answer is None:
             raise StackNotFoundError(
-                f"there is no topic {names.topic} in account {cloud.account}, region {cloud.region}",
+                f"there is no topic {name} in account {cloud.account}, region {cloud.region}",
                 "`ordernotify setup` makes it; --stack, --aws and --region choose another one.",
             )
         if tags_of(answer["Tags"]).get(STACK_TAG) != stack:
             raise NotOursError(
-                f"the topic {names.topic} exists, but does not belong to the stack {stack}",
+                f"the topic {name} exists, but does not belong to the stack {stack}",
                 "Choose another --stack, or take the topic over with `ordernotify setup --adopt`.",
             )
         return StackTopic(names, stack, arn, list_subscriptions(cloud, arn))
