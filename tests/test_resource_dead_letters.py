@@ -151,7 +151,7 @@ def test_a_queue_with_undelivered_messages_stays_until_they_are_sent(account: Ac
     (item,) = (item for item in planned.items if item.key == "dead-letters")
     assert (item.action, item.reason) == (
         Action.KEEP,
-        "holds 2 undelivered: `ordernotify redrive --undelivered`, then setup again",
+        "holds 2 undelivered, see `ordernotify redrive --undelivered`",
     )
     sqs.purge_queue(QueueUrl=url)
     set_up(LOST, cloud)

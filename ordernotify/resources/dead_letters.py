@@ -79,7 +79,7 @@ class DeadLetterQueue(Resource[DeadLetterQueueState]):
 
     def find(self) -> Live[DeadLetterQueueState] | None:
         """Read the queue and its tags."""
-        attributes = read_or_none(self._attributes, *NO_QUEUE)
+        attributes = read_or_none(self._read, *NO_QUEUE)
         if attributes is None:
             return None
         url = attributes["QueueUrl"]
@@ -94,10 +94,10 @@ class DeadLetterQueue(Resource[DeadLetterQueueState]):
         )
         return self.live(state, queue_tags(self.cloud, url))
 
-    def _attributes(self) -> dict[str, str]:
+    def _read(self) -> dict[str, str]:
         url = self.cloud.sqs.get_queue_url(QueueName=self.name)["QueueUrl"]
         answer = self.cloud.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])
-        return {**answer["Attributes"], "QueueUrl": url}
+        return {**{str(key): value for key, value in answer["Attributes"].items()}, "QueueUrl": url}
 
     def create(self, step: Step) -> Live[DeadLetterQueueState]:
         wanted = self.described(step.needed)
@@ -117,11 +117,7 @@ class DeadLetterQueue(Resource[DeadLetterQueueState]):
     def kept_for(self, live: Live[DeadLetterQueueState]) -> str:
         """Keep what is in it: the orders are in the table, and no subscriber may have been told of them."""
         count = live.state.messages
-        return (
-            f"holds {count} undelivered: `ordernotify redrive --undelivered`, then setup again"
-            if count
-            else ""
-        )
+        return f"holds {count} undelivered, see `ordernotify redrive --undelivered`" if count else ""
 
     def removal_notice(self, live: Live[DeadLetterQueueState]) -> str:
         """Say how many notifications go with it."""

@@ -67,10 +67,8 @@ def open_topic(cloud: Cloud, names: Names, stack: str, name: str = "") -> StackT
 def with_dead_letters(cloud: Cloud, names: Names, topic: StackTopic) -> StackTopic:
     """Let new subscriptions keep what is not taken, where the stack has a queue for that."""
     with map_botocore_errors("read", "queue", names.dead_letter_queue):
-        if (
-            read_or_none(lambda: cloud.sqs.get_queue_url(QueueName=names.dead_letter_queue), *NO_QUEUE)
-            is None
-        ):
+        queue = names.dead_letter_queue
+        if read_or_none(lambda: cloud.sqs.get_queue_url(QueueName=queue), *NO_QUEUE) is None:
             return topic
     return replace(topic, attributes={"RedrivePolicy": redrive_policy(cloud, names)})
 
