@@ -19,7 +19,6 @@ class OrderNotifyError(Exception):
     exit_status = EXIT_FAILED
 
     def __init__(self, message: str, hint: str = "") -> None:
-        """Keep the message for the person and the hint that goes with it."""
         super().__init__(message)
         self.message = message
         self.hint = hint
@@ -57,7 +56,6 @@ class AwsError(OrderNotifyError):
     """An AWS call failed; `code` is AWS's own error code, or the botocore exception's name."""
 
     def __init__(self, message: str, hint: str = "", *, code: str = "") -> None:
-        """Keep AWS's error code beside the message."""
         super().__init__(message, hint)
         self.code = code
 

@@ -92,11 +92,9 @@ class Invocation:
         self.metrics: list[str] = []
 
     def milliseconds(self) -> float:
-        """Return the time since the start."""
         return round((self._timer() - self._started) * 1000, 1)
 
     def step(self, name: str) -> None:
-        """Note that a step is done now."""
         self.steps[name] = self.milliseconds()
 
     def failed(self, step: str, failure: CallFailed) -> None:

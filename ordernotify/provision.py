@@ -105,7 +105,6 @@ def _apis(settings: Settings, cloud: Cloud) -> tuple[Resource[Any], Resource[Any
 
 
 def find_all(resources: Iterable[Resource[Any]]) -> dict[str, AnyLive | None]:
-    """Read every resource, side by side."""
     listed = list(resources)
     if listed:
         listed[0].cloud.account  # noqa: B018 - asked once, before many threads need it
@@ -286,7 +285,6 @@ def setup_calls(resources: Iterable[Resource[Any]]) -> Calls:
 
 
 def status_calls(resources: Iterable[Resource[Any]]) -> Calls:
-    """What reading the stack calls."""
     return tuple(_declared(resources, Verb.FIND))
 
 

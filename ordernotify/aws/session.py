@@ -147,7 +147,6 @@ class Cloud:
         return Road(proxies.proxy_url_for(url), trusted)
 
     def client(self, service: str) -> Any:
-        """Return the client of a service, made once."""
         # boto3 sessions are not thread-safe while they make clients; the clients themselves are.
         with self._lock:
             if service not in self._clients:

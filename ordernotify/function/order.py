@@ -111,7 +111,6 @@ def validate(document: Any, faults: Sequence[dict[str, str]] = ()) -> dict[str, 
 
 
 def fault(field: str, message: str) -> dict[str, str]:
-    """Say what is wrong with a field, for the answer."""
     return {"field": field if len(field) <= 200 else field[:200] + "…", "message": message}
 
 

@@ -87,7 +87,6 @@ class Record:
 
     @classmethod
     def of(cls, child: subprocess.Popen[bytes], token: str, host: Host) -> Record:
-        """The record of a process just started."""
         return cls(child.pid, began(child.pid), token, host.command[0])
 
     def is_alive(self) -> bool:
@@ -277,7 +276,6 @@ def write_record(folder: Path, record: Record) -> None:
 
 
 def remove_record(folder: Path) -> None:
-    """Forget the process."""
     _record_path(folder).unlink(missing_ok=True)
 
 

@@ -58,8 +58,6 @@ class Saver:
         self._not_before = 0.0
 
     def watched(self, app: App) -> Callable[..., Coroutine[Any, Any, None]]:
-        """Wrap the app."""
-
         async def watch(scope: dict[str, Any], receive: Any, send: Any) -> None:
             if scope["type"] == "lifespan":
                 saving = asyncio.create_task(self._run())

@@ -79,11 +79,9 @@ class ErrorLines:
     """Chooses errors, with the lines of a traceback where each came as an event of its own."""
 
     def __init__(self) -> None:
-        """Begin outside of any traceback."""
         self._in_traceback: set[tuple[str, str]] = set()
 
     def feed(self, event: LogEvent) -> list[LogEvent]:
-        """Give the event back if it is chosen."""
         stream = (event.source, event.stream)
         if event.message.startswith(_TRACEBACK):
             self._in_traceback.add(stream)
@@ -148,7 +146,6 @@ class OrderLines:
     """
 
     def __init__(self, order_id: str) -> None:
-        """Take the order's id."""
         self._mentions = mentions(order_id)
         self._requests = _Requests()
         self._pending: deque[tuple[LogEvent, frozenset[str]]] = deque(maxlen=PENDING_EVENTS)

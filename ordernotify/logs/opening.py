@@ -21,7 +21,6 @@ STORY_AGE = timedelta(days=30)
 
 
 def open_reader(cloud: Cloud, names: Names, stack: str, source: str | None = None) -> LogReader:
-    """Make the reader of one source's events, or of both."""
     return LogReader(list(_readers(cloud, names, source, lambda: BackOff(SystemClock()))), stack)
 
 

@@ -89,7 +89,6 @@ class BackOff:
         self.clock.sleep(pause)
 
     def reset(self) -> None:
-        """Note that a call succeeded."""
         self._failures = 0
         self._waited = 0.0
 

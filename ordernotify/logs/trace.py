@@ -21,19 +21,13 @@ class TraceEvent(Protocol):
     """What the story needs of a log event."""
 
     @property
-    def source(self) -> str:
-        """`function` or `api`."""
-        ...
+    def source(self) -> str: ...
 
     @property
-    def timestamp(self) -> int:
-        """Milliseconds since 1970."""
-        ...
+    def timestamp(self) -> int: ...
 
     @property
-    def message(self) -> str:
-        """The line."""
-        ...
+    def message(self) -> str: ...
 
     @property
     def fields(self) -> Mapping[str, Any] | None:
@@ -72,7 +66,6 @@ class Trace:
 
     @property
     def known(self) -> bool:
-        """Whether the order is in the table or in the logs."""
         return self.item is not None or self.lines > 0
 
 
@@ -186,7 +179,6 @@ def _logged_at(event: TraceEvent) -> float:
 
 
 def _from_item(item: Mapping[str, Any] | None, steps: Sequence[TraceStep]) -> list[TraceStep]:
-    """What the item tells beyond the logs."""
     if item is None:
         return []
     told = {step.name for step in steps}

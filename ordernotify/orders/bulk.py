@@ -70,7 +70,6 @@ class Summary:
         return not (self.rejected or self.failed or self.interrupted or self.stopped)
 
     def add(self, answer: Answer) -> None:
-        """Count one more order by its answer."""
         self.sent += 1
         self.retries += answer.attempts - 1
         self.accepted += answer.accepted

@@ -100,7 +100,6 @@ class Rejects:
             self._out.write(f"{head}, {self._order(rejected.text)}}}\n")
 
     def close(self) -> None:
-        """Close the file."""
         with self._writing():
             self._out.close()
 

@@ -63,28 +63,23 @@ class OrderCount:
 
 
 def read_calls(cloud: Cloud, names: Names) -> Calls:
-    """What querying and exporting orders calls."""
     table = cloud.arn("dynamodb", f"table/{names.table}")
     return (allow("dynamodb", "DescribeTable", "Scan", "BatchGetItem", on=table),)
 
 
 def get_calls(cloud: Cloud, names: Names) -> Calls:
-    """What reading one order calls."""
     return (allow("dynamodb", "GetItem", on=cloud.arn("dynamodb", f"table/{names.table}")),)
 
 
 def count_calls(cloud: Cloud, names: Names) -> Calls:
-    """What counting the orders calls."""
     return (allow("dynamodb", "Scan", on=cloud.arn("dynamodb", f"table/{names.table}")),)
 
 
 def put_calls(cloud: Cloud, names: Names) -> Calls:
-    """What bringing orders back calls."""
     return (allow("dynamodb", "PutItem", on=cloud.arn("dynamodb", f"table/{names.table}")),)
 
 
 def mark_calls(cloud: Cloud, names: Names) -> Calls:
-    """What marking an order as sent calls."""
     return (allow("dynamodb", "UpdateItem", on=cloud.arn("dynamodb", f"table/{names.table}")),)
 
 

@@ -26,16 +26,13 @@ class Shared(Generic[Item]):
     """An iterator that several threads take from: each item goes to one of them."""
 
     def __init__(self, items: Iterable[Item]) -> None:
-        """Take the items lazily, one thread at a time."""
         self._items = iter(items)
         self._lock = threading.Lock()
 
     def __iter__(self) -> Iterator[Item]:
-        """Return itself: all threads go through the same items."""
         return self
 
     def __next__(self) -> Item:
-        """Give the next item to the thread that asks."""
         with self._lock:
             return next(self._items)
 

@@ -153,7 +153,6 @@ class OrderClient:
         self._settling = _Settling(self._clock)
 
     def close(self) -> None:
-        """Close the connections."""
         self._pools.clear()
 
     def send(self, draft: Draft) -> Answer:

@@ -58,7 +58,6 @@ class Redriven:
 
 
 def calls(cloud: Cloud, names: Names) -> Calls:
-    """What redriving calls."""
     return (
         *read_calls(cloud, names),
         *get_calls(cloud, names),

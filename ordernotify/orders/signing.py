@@ -71,8 +71,6 @@ def given_key(key: str | None, key_file: Path | None) -> str | None:
 
 
 def with_api_key(key: str) -> Sign:
-    """Add the key to each request."""
-
     def sign(_method: str, _url: str, headers: Mapping[str, str], _body: bytes) -> Mapping[str, str]:
         return {**headers, KEY_HEADER: key}
 

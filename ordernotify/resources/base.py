@@ -130,7 +130,6 @@ class Resource(ABC, Generic[State]):
     """What the person should know before it is made; the plan shows it."""
 
     def __init__(self, settings: Settings, cloud: Cloud) -> None:
-        """Describe the resource; no call is made."""
         self.settings = settings
         self.cloud = cloud
 
@@ -237,7 +236,6 @@ class Resource(ABC, Generic[State]):
         """Delete the resource and wait until it is gone; succeeds if it is gone already."""
 
     def owns(self, tags: Mapping[str, str]) -> bool:
-        """Whether the tags say that the resource belongs to this stack."""
         return tags.get(STACK_TAG) == self.settings.stack
 
     def live(self, state: State, tags: Mapping[str, str]) -> Live[State]:

@@ -153,7 +153,6 @@ class Role(Resource[RoleState]):
 
     @property
     def wanted(self) -> bool:
-        """Not with --role-arn."""
         return self.settings.role_arn is None
 
     @property
@@ -198,7 +197,6 @@ class Role(Resource[RoleState]):
         }
 
     def described(self, needed: Needed) -> RoleState:
-        """Return the trust policy, the inline policy, the path, and the boundary if one is given."""
         return RoleState(
             trust=trust_policy("lambda", {"StringEquals": {"aws:SourceAccount": self.cloud.account}}),
             policy=policy_text(function_policy(self.settings, self.cloud)),
@@ -243,7 +241,6 @@ class Role(Resource[RoleState]):
             )
 
     def create(self, step: Step) -> Live[RoleState]:
-        """Create the role with its tag and put its policy."""
         wanted = self.described(step.needed)
         try:
             role = self.cloud.iam.create_role(

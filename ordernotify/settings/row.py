@@ -24,7 +24,6 @@ class SettingsError(UsageError):
     """Settings that cannot be; `options` are those that are at fault, alone or together."""
 
     def __init__(self, message: str, hint: str, *options: str) -> None:
-        """Keep the options beside the message."""
         super().__init__(message, hint)
         self.options = options
 
@@ -62,7 +61,6 @@ class Setting:
 
     @property
     def variable(self) -> str:
-        """The environment variable."""
         return f"{VARIABLE_PREFIX}{self.option.upper().replace('-', '_')}"
 
     def value(self, given: Any) -> Any:

@@ -35,7 +35,6 @@ class Answering:
 
     @property
     def answers(self) -> bool:
-        """Whether the function answered IN_A_ROW times."""
         return is_the_functions(self.last)
 
 
@@ -93,7 +92,6 @@ def wait_until_it_answers(ask: Ask, patience: Patience, seconds: float) -> Answe
 
 
 def longest_wait(cloud: Cloud) -> float:
-    """Return how long to ask for at most, in seconds."""
     return LONGEST_SECONDS if is_aws(cloud.endpoint_for("apigateway")) else EMULATOR_SECONDS
 
 

@@ -80,7 +80,6 @@ class Activity:
     """Remembers the answers of the last ten minutes, in bounded memory."""
 
     def __init__(self) -> None:
-        """Begin with none."""
         self._served: deque[Served] = deque(maxlen=MOST_SERVED)
 
     def add(self, answers: Iterable[Served]) -> None:

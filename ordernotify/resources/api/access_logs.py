@@ -62,7 +62,6 @@ class ApiLogRole(Resource[ApiLogRoleState]):
 
     @property
     def arn(self) -> str:
-        """The ARN of that role."""
         return own_role_arn(self.settings, self.cloud, API_LOG_ROLE)
 
     @property
@@ -102,7 +101,6 @@ class ApiLogRole(Resource[ApiLogRoleState]):
         return Live(role, ApiLogRoleState()) if role else None
 
     def create(self, step: Step) -> Live[ApiLogRoleState]:
-        """Make the role and set it, waiting for it to be usable."""
         iam = self.cloud.iam
         setting: PatchOperationTypeDef = {"op": "replace", "path": "/cloudwatchRoleArn", "value": self.arn}
         with ignore_codes("EntityAlreadyExists"):

@@ -42,5 +42,4 @@ class OldApi(Leftover[OldApiState], AnyApi[OldApiState]):
         return live if live and live.owned else None
 
     def read(self, entry: FoundApi, copies: int) -> OldApiState:
-        """Read nothing that is in it: it is removed whole."""
         return OldApiState(self.api_kind, self.invoke_url(entry.id))

@@ -54,7 +54,6 @@ class Permission(Resource[PermissionState]):
 
     @property
     def calls(self) -> Mapping[Verb, Calls]:
-        """Everything is on the function."""
         put = ("AddPermission", "RemovePermission")
         calls = {
             Verb.FIND: ("GetPolicy",),
