@@ -25,7 +25,7 @@ class OrderNotifyError(Exception):
 
 
 class UsageError(OrderNotifyError):
-    """The command was asked for something that cannot be; nothing was changed."""
+    """The request is not valid; nothing was changed."""
 
     exit_status = EXIT_USAGE
 
@@ -35,7 +35,7 @@ class StackNotFoundError(OrderNotifyError):
 
 
 class NotOursError(OrderNotifyError):
-    """A resource of the stack's name exists and does not carry the stack's tag."""
+    """A resource with the stack's name exists and does not carry the stack's tag."""
 
 
 class LocalCloudError(OrderNotifyError):

@@ -157,7 +157,7 @@ def _check_nested_name(name: str, path: str, faults: list[dict[str, str]]) -> No
 
 
 def _check_value(value: Any, path: str, faults: list[dict[str, str]], depth: int = 1) -> None:
-    """Collect what DynamoDB could not store, or not give back as it came."""
+    """Collect what DynamoDB could not store, or would return changed."""
     if len(faults) > MAX_FAULTS:
         return
     if isinstance(value, str):

@@ -35,7 +35,7 @@ class LogEvent:
     message: str
     """The text as it was logged, without the line break at its end."""
     event_id: str
-    """CloudWatch's id; one made from stream, time, text and position where it gives none."""
+    """CloudWatch's id, or one made from stream, time, text and position where it has none."""
 
     @property
     def fields(self) -> Mapping[str, Any] | None:

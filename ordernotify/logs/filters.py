@@ -76,7 +76,7 @@ class TextLines:
 
 
 class ErrorLines:
-    """Chooses errors, with the lines of a traceback where each came as an event of its own."""
+    """Chooses errors, with the lines of a traceback if each came as its own event."""
 
     def __init__(self) -> None:
         self._in_traceback: set[tuple[str, str]] = set()
@@ -210,9 +210,9 @@ def chosen(
     errors: bool = False,
     platform: bool = False,
 ) -> Iterator[LogEvent]:
-    """Yield the events that are all that is asked for: of an order, with a text in any case, errors.
+    """Yield the events that match every filter given: an order, a text in any case, errors.
 
-    The platform's lines are among them where they are asked for or tell of an error.
+    The platform's lines are left out, unless they are asked for or report an error.
     """
     stages: list[Callable[[LogEvent], list[LogEvent]]] = []
     if order:

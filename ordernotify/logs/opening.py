@@ -36,7 +36,7 @@ def open_follower(
 ) -> Follower:
     """Make the follower of one source, or of both, from `since` (ms since 1970).
 
-    A patient one outlives lost connections, and `tell` hears what it waits for; another raises AwsError.
+    A patient one survives lost connections, and `tell` hears what it waits for; another raises AwsError.
     """
     clock = clock or SystemClock()
     waits = None if patient else 0.0

@@ -3,7 +3,7 @@
 Texts are always quoted; numbers, booleans and nulls never; absent fields are empty and empty texts are `""`.
 Lists and maps are quoted JSON. A text that a spreadsheet would take for a formula
 (https://owasp.org/www-community/attacks/CSV_Injection), or `import-orders` for a list or map, gets an
-apostrophe in front, which `unguard` takes away again.
+apostrophe in front, which `unguard` removes.
 """
 
 from __future__ import annotations

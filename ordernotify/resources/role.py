@@ -70,8 +70,8 @@ def role_name_in_region(cloud: Cloud, stack: str, name: str) -> str:
     """Choose the name of the stack's own role in this region: `name`, or `name-REGION`.
 
     IAM is global, and the same stack may live in several regions. The first has the role of the plain name; a
-    region that found it taken keeps the longer name until its teardown. Read from the account alone, so that
-    it holds whatever was set up, removed or cut off in between.
+    region that found it taken keeps the longer name until its teardown. Only the account is read, so that the
+    choice is right whatever was set up, removed or cut off before.
     """
     in_region = _name_in_region(cloud, name)
     if _belongs_to(cloud, in_region) == (stack, cloud.region):
@@ -95,9 +95,9 @@ OWN_ROLE_CALLS: Calls = (allow("iam", "ListRoles", "GetRole", "GetRolePolicy", o
 
 
 def own_role_names(cloud: Cloud, stack: str) -> list[str]:
-    """List the roles that the stack has in this region, by what `create` wrote; none where it is denied.
+    """List the stack's roles in this region, by the description that `create` wrote; none if it is denied.
 
-    The Resource Groups Tagging API knows no roles.
+    The Resource Groups Tagging API does not list roles.
     """
     try:
         with map_botocore_errors("list", "roles"):
@@ -205,9 +205,9 @@ class Role(Resource[RoleState]):
         )
 
     def find(self) -> Live[RoleState] | None:
-        """Read the role, its tags and its inline policy; None for one that the person gave as --role-arn.
+        """Read the role, its tags and its inline policy; None for the role of --role-arn.
 
-        A boundary that somebody else set is no difference where none is described: it only takes rights away.
+        A boundary that somebody else set is not a difference if none is described: it only takes rights away.
         """
         if self.settings.role_arn and self.settings.role_arn.rpartition("/")[2] == self.name:
             return None

@@ -122,7 +122,7 @@ class Subscriptions(Resource[SubscriptionsState]):
         return f"{pending} not confirmed: expires within 3 days by itself" if pending else ""
 
     def delete(self, live: Live[SubscriptionsState], step: Step) -> None:
-        """Remove every confirmed subscription but the stack's own; pending ones expire (AWS-FACTS 13).
+        """Remove every confirmed subscription except the stack's own; pending ones expire (AWS-FACTS 13).
 
         Before that, take back what `subscribe` added to the policies of queues and functions.
         """

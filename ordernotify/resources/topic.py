@@ -28,7 +28,7 @@ from ordernotify.settings.names import Target
 
 @dataclass(frozen=True, slots=True)
 class TopicState:
-    """A topic's access policy, as `policy_text` writes it; empty: none of its own."""
+    """A topic's access policy, as `policy_text` writes it; empty if it has none."""
 
     policy: str = ""
 
@@ -77,7 +77,7 @@ class Topic(Resource[TopicState]):
             # The tag goes with the call: if setup dies here, the next one must know the topic as its own.
             self.cloud.sns.create_topic(Name=self.name, Tags=tag_list(self.settings.all_tags))
         except ClientError as error:
-            # AWS-FACTS 12: somebody else has just made a topic of this name.
+            # AWS-FACTS 12: another program has just made a topic of this name.
             if has_code(
                 error, "InvalidParameter", "InvalidParameterException", text="already exists with different"
             ):

@@ -105,7 +105,7 @@ class Names:
     )
 
     def __post_init__(self) -> None:
-        """Refuse what AWS would refuse later, before anything is made."""
+        """Refuse what AWS would refuse later."""
         for row in rows_of(Names):
             try:
                 row.check_field(getattr(self, row.field))

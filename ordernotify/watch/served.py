@@ -11,9 +11,9 @@ from ordernotify.logs.events import LogEvent
 from ordernotify.orders.bulk import percentile
 
 WINDOW_SECONDS = 600
-"""What the rates and latencies are about: the last ten minutes."""
+"""Rates and latencies cover the last ten minutes."""
 MOST_SERVED = 20_000
-"""How many answers are remembered at most; beyond, the figures are about fewer than ten minutes."""
+"""The most answers that are kept; with more, the figures cover less than ten minutes."""
 RATE_SECONDS = 60
 
 

@@ -46,10 +46,7 @@ class ApiLogRoleState:
 
 
 class ApiLogRole(Resource[ApiLogRoleState]):
-    """The account's setting: made only where it is unset, with a role of its own, and never removed.
-
-    AWS-FACTS 9.
-    """
+    """The account's setting: made only where it is unset, with its own role; never removed (AWS-FACTS 9)."""
 
     kind = "api-log-role"
     shared = True
@@ -90,7 +87,7 @@ class ApiLogRole(Resource[ApiLogRoleState]):
         return logged and self.settings.api is ApiKind.REST
 
     def described(self, needed: Needed) -> ApiLogRoleState:
-        """Return nothing: whichever role is set will do."""
+        """Whichever role is set will do."""
         return ApiLogRoleState()
 
     def find(self) -> Live[ApiLogRoleState] | None:
@@ -123,7 +120,7 @@ class ApiLogRole(Resource[ApiLogRoleState]):
         return Live(self.arn, ApiLogRoleState())
 
     def delete(self, live: Live[ApiLogRoleState], step: Step) -> None:
-        """Nothing: other APIs may need it."""
+        """Do nothing: other APIs may need it."""
 
     @property
     def _policy_arn(self) -> str:

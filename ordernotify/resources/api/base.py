@@ -157,5 +157,5 @@ class Api(AnyApi[State]):
 
 
 def proxied_on_preflight(settings: Settings) -> bool:
-    """Whether the function answers preflights: a REST API has no CORS of its own, an HTTP API has."""
+    """Whether the function answers preflights: only an HTTP API has CORS built in."""
     return settings.api is ApiKind.REST and bool(settings.cors_origins)

@@ -15,7 +15,7 @@ from ordernotify.settings.model import ApiKind, Settings
 
 @dataclass(frozen=True, slots=True)
 class OldApiState:
-    """The API that gives way to one of the other kind."""
+    """The API that is replaced by one of the other kind."""
 
     kind: ApiKind
     url: str

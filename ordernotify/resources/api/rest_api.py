@@ -27,7 +27,7 @@ from ordernotify.settings.names import ORDERS_PATH
 
 PREFLIGHT = "OPTIONS"
 GATEWAY_RESPONSES: tuple[Literal["DEFAULT_4XX", "DEFAULT_5XX"], ...] = ("DEFAULT_4XX", "DEFAULT_5XX")
-"""The answers that API Gateway gives itself, for example 403 and 429: a page may read them too."""
+"""The answers that API Gateway writes itself, for example 403 and 429: a page may read them too."""
 _READING_CALLS = ("GetResources", "GetGatewayResponses", "GetStages", "GetDeployments")
 _CHANGING_CALLS = (
     "CreateResource",
