@@ -11,9 +11,10 @@ so Python compiles the function's own files at every cold start, and finds the b
 library and of boto3, which belong to the runtime. "Cached" has the bytecode of the function's files too,
 for comparison only.
 
-Import times are medians over fresh processes, taken in turns, so that a busy machine hits all alike; the
-endpoints are https as on AWS, so that both load certificates. CPU per order is the process's own time (user
-and system) against a stub of both services in another process. boto3 must be importable.
+All times are the CPU time of the process (user and system), which a busy machine changes little; only the
+interpreter's is wall time. Import times are medians over fresh processes, taken in turns; the endpoints are
+https as on AWS, so that both load certificates. Orders go to a stub of both services in another process.
+boto3 must be importable.
 """
 
 from __future__ import annotations
@@ -55,9 +56,9 @@ MODULES = {"naive": "handler", "ordernotify": "ordernotify.handler"}
 # What is measured, run in a fresh process in the folder of one of the functions.
 IMPORT = """
 import time
-started = time.perf_counter()
+started = time.process_time()
 import {module}
-print((time.perf_counter() - started) * 1000)
+print((time.process_time() - started) * 1000)
 """
 ORDERS = """
 import json, pathlib, sys, time

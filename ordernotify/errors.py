@@ -19,14 +19,13 @@ class OrderNotifyError(Exception):
     exit_status = EXIT_FAILED
 
     def __init__(self, message: str, hint: str = "") -> None:
-        """Keep the message for the person and the hint that goes with it."""
         super().__init__(message)
         self.message = message
         self.hint = hint
 
 
 class UsageError(OrderNotifyError):
-    """The command was asked for something that cannot be; nothing was changed."""
+    """The request is not valid; nothing was changed."""
 
     exit_status = EXIT_USAGE
 
@@ -36,7 +35,7 @@ class StackNotFoundError(OrderNotifyError):
 
 
 class NotOursError(OrderNotifyError):
-    """A resource of the stack's name exists and does not carry the stack's tag."""
+    """A resource with the stack's name exists and does not carry the stack's tag."""
 
 
 class LocalCloudError(OrderNotifyError):
@@ -57,7 +56,6 @@ class AwsError(OrderNotifyError):
     """An AWS call failed; `code` is AWS's own error code, or the botocore exception's name."""
 
     def __init__(self, message: str, hint: str = "", *, code: str = "") -> None:
-        """Keep AWS's error code beside the message."""
         super().__init__(message, hint)
         self.code = code
 

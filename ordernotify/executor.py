@@ -42,7 +42,7 @@ class Item:
     live: AnyLive | None = None
     reason: str = ""
     keeps_orders: bool = False
-    """Kept for nothing but the orders in it."""
+    """Kept only because it holds orders."""
     refusal: OrderNotifyError | None = None
     """Why setup will not do it; only a person can."""
 
@@ -53,7 +53,7 @@ class Plan:
 
     items: tuple[Item, ...]
     stays: tuple[str, ...] = ()
-    """A sentence for everything that is not described and that setup leaves all the same."""
+    """A sentence for each thing that is no longer described and that setup leaves."""
 
     @property
     def changes(self) -> tuple[Item, ...]:
@@ -148,7 +148,7 @@ def carry_out(
 
 
 def _dependencies(resources: Sequence[Resource[Any]], planned: Plan) -> dict[str, set[str]]:
-    """Map each item to those that come before it: what it needs; what needs it, where it is deleted."""
+    """Map each item to those that come before it: what it needs, or, if it is deleted, what needs it."""
     actions = {item.key: item.action for item in planned.items}
     before: dict[str, set[str]] = {key: set() for key in actions}
     for resource in resources:

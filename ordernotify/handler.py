@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 RESERVE_SECONDS = 0.4  # kept back of the time limit, for the log and the answer
 LONGEST_SECONDS = 25.0  # API Gateway gives up after 29 seconds
 DEFAULT_SECONDS = 10.0  # where no context tells the time limit
-# A repeat that arrives with the first request gives it these pauses to publish, and then publishes itself.
+# A repeat that arrives with the first request waits so long for it to publish, and then publishes itself.
 REPEAT_PAUSES_SECONDS = (0.1, 0.3, 0.6)
 REPEAT_WAITS_FOR_SECONDS = 2.0  # an order that is pending for longer has nobody who works on it
 
@@ -92,11 +92,9 @@ class Invocation:
         self.metrics: list[str] = []
 
     def milliseconds(self) -> float:
-        """Return the time since the start."""
         return round((self._timer() - self._started) * 1000, 1)
 
     def step(self, name: str) -> None:
-        """Note that a step is done now."""
         self.steps[name] = self.milliseconds()
 
     def failed(self, step: str, failure: CallFailed) -> None:

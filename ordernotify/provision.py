@@ -47,9 +47,9 @@ from ordernotify.settings.names import MANAGED_TAG, Names
 
 
 def declare(settings: Settings, cloud: Cloud, former: Iterable[Names] = ()) -> tuple[Resource[Any], ...]:
-    """List the stack's resources; no call is made.
+    """List the stack's resources; makes no call.
 
-    `former` are names that differ from the described ones in a former name: what has it comes last.
+    Each of `former` has one name that the stack had before; the resources with that name come last.
     """
     described = _described(settings, cloud)
     return (*described, *(one for names in former for one in _former(described, names)))
@@ -105,7 +105,6 @@ def _apis(settings: Settings, cloud: Cloud) -> tuple[Resource[Any], Resource[Any
 
 
 def find_all(resources: Iterable[Resource[Any]]) -> dict[str, AnyLive | None]:
-    """Read every resource, side by side."""
     listed = list(resources)
     if listed:
         listed[0].cloud.account  # noqa: B018 - asked once, before many threads need it
@@ -119,11 +118,11 @@ def _find(resource: Resource[Any]) -> AnyLive | None:
 
 
 def plan(resources: Sequence[Resource[Any]], *, adopt: bool = False) -> Plan:
-    """Compare what is described with what exists, in order to bring it about; nothing is changed yet.
+    """Plan how to bring about what is described; nothing is changed yet.
 
     With `adopt`, take over a resource of the same name that belongs to no stack: it gets the stack's tag.
     Raises NotOursError for one without the stack's tag otherwise, and OrderNotifyError for a difference that
-    setup must not mend.
+    setup must not change.
     """
     planned = compare(resources, adopt=adopt)
     for item in planned.items:
@@ -133,7 +132,7 @@ def plan(resources: Sequence[Resource[Any]], *, adopt: bool = False) -> Plan:
 
 
 def compare(resources: Sequence[Resource[Any]], *, adopt: bool = False) -> Plan:
-    """Compare what is described with what exists, also where setup could not bring it about.
+    """Compare what is described with what exists, including differences that setup must not change.
 
     Raises NotOursError as `plan` does.
     """
@@ -270,7 +269,7 @@ def _have_rivals(resources: Iterable[Resource[Any]], ended: Mapping[str, Event])
 
 
 def notes_after(resources: Iterable[Resource[Any]], planned: Plan) -> Iterator[str]:
-    """Yield what the person should know now that this plan was carried out."""
+    """Yield what the person should know after this plan was carried out."""
     yield from planned.stays
     made = {item.key for item in planned.changes if item.action is not Action.DELETE}
     for resource in resources:
@@ -286,7 +285,6 @@ def setup_calls(resources: Iterable[Resource[Any]]) -> Calls:
 
 
 def status_calls(resources: Iterable[Resource[Any]]) -> Calls:
-    """What reading the stack calls."""
     return tuple(_declared(resources, Verb.FIND))
 
 

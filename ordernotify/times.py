@@ -14,7 +14,7 @@ _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smhdw])")
 
 
 def now() -> datetime:
-    """Read the clock of this machine, in UTC. Everything that shows or reads a time of day asks here."""
+    """Return the time of this machine, in UTC; all code that shows or reads a time of day calls this."""
     return datetime.now(UTC)
 
 
@@ -34,7 +34,7 @@ def parse_duration(text: str) -> timedelta | None:
 
 
 def parse_moment(text: str, now: datetime) -> datetime:
-    """Read a time: `now`, a duration before it, or ISO 8601, which is local where it names no zone.
+    """Read a time: `now`, a duration before it, or ISO 8601; without a zone it is local.
 
     Raises UsageError for anything else.
     """
@@ -68,7 +68,7 @@ def milliseconds(moment: datetime) -> int:
 
 
 def ago(now: datetime, age: timedelta) -> datetime:
-    """Give the time that was so long ago; what no calendar reaches is as good as 1970."""
+    """Return the time `age` before `now`, at the earliest 1970."""
     return now - age if age < now - _EPOCH else _EPOCH
 
 

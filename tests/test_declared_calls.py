@@ -14,6 +14,7 @@ from ordernotify.aws.session import Cloud
 from ordernotify.cli.policy import operate_calls
 from ordernotify.iam.calls import Allow
 from ordernotify.orders import restore, signing
+from ordernotify.orders.post import Sign
 from ordernotify.resources.base import AnyLive, Resource, Step, Verb
 from ordernotify.resources.queue import VerifyQueues
 from ordernotify.settings.model import ApiKind, Auth, Settings
@@ -248,7 +249,7 @@ def test_setup_calls_only_what_its_policy_grants(
     signed: list[Mapping[str, str]] = []
 
     class Client(AnswersAtOnce):
-        def __init__(self, url: str, *, sign: signing.Sign | None, **_: object) -> None:
+        def __init__(self, url: str, *, sign: Sign | None, **_: object) -> None:
             signed.append(sign("POST", url, {}, b"") if sign else {})
 
     monkeypatch.setattr(answers, "OrderClient", Client)

@@ -149,7 +149,7 @@ def test_the_proxy_gets_the_password_of_its_url(
 def test_what_the_proxy_says_is_told(proxy: ForwardProxy) -> None:
     proxy.refuses = b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"
     message = send(on_aws(), HIDDEN_URL).message
-    assert message.startswith(f"the proxy gives no connection to {HIDDEN_HOST}: ")
+    assert message.startswith(f"the proxy opens no connection to {HIDDEN_HOST}: ")
     assert "407 Proxy Authentication Required" in message
 
 
@@ -157,7 +157,7 @@ def test_a_proxy_that_is_down_is_named_as_the_cause(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("HTTPS_PROXY", "http://ann:secret@127.0.0.1:1")
     answer = send(on_aws(), HIDDEN_URL)
     assert answer.message == (
-        f"the proxy gives no connection to {HIDDEN_HOST}: it cannot be reached; HTTPS_PROXY names it"
+        f"the proxy opens no connection to {HIDDEN_HOST}: it cannot be reached; HTTPS_PROXY names it"
     )
 
 

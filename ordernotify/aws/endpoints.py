@@ -22,9 +22,9 @@ def is_aws(endpoint: str) -> bool:
 def function_endpoint(cloud: Cloud, service: str) -> str:
     """Return the URL at which the function reaches a service.
 
-    On AWS the person's shell and profile have no say in it: FIPS, dual-stack, VPC endpoints and
-    `AWS_ENDPOINT_URL_*` are of the machine that runs setup (AWS-FACTS 28). An emulator's function calls the
-    emulator. Which of the two it is, the endpoint of Lambda tells.
+    FIPS, dual-stack and VPC endpoints and `AWS_ENDPOINT_URL_*` belong to the machine that runs setup: the
+    function does not use them on AWS (AWS-FACTS 28). On an emulator it calls the emulator. The endpoint of
+    Lambda tells which of the two it is.
     """
     if is_aws(cloud.endpoint_for("lambda")):
         return f"https://{service}.{cloud.region}.{_dns_suffix(cloud)}"
@@ -32,9 +32,9 @@ def function_endpoint(cloud: Cloud, service: str) -> str:
 
 
 def api_endpoint(cloud: Cloud, api_id: str) -> str:
-    """Return the URL at which an API answers, without a stage; an emulator's APIs are under its own URL.
+    """Return the URL of an API without a stage; an emulator's APIs are under its own URL.
 
-    The host of the management calls may be a FIPS, dual-stack or VPC endpoint; the API's is not
+    The management calls may go to a FIPS, dual-stack or VPC endpoint; requests to the API do not
     (AWS-FACTS 27).
     """
     management = cloud.endpoint_for("apigateway")

@@ -95,21 +95,21 @@ def has_code(error: ClientError, *codes: str, text: str = "") -> bool:
 
 
 def is_throttled(error: ClientError) -> bool:
-    """Whether the call may be repeated because AWS asked for slower calls (AWS-FACTS 6 and 21).
+    """Whether AWS asked for slower calls, so that the call may be repeated (AWS-FACTS 6 and 21).
 
-    Decided by the code: LimitExceededException is answered with 429 too and must not be repeated.
+    The code decides: LimitExceededException comes with status 429 too and must not be repeated.
     """
     return error_code(error) in _THROTTLED
 
 
 def is_changed_at_once(error: ClientError) -> bool:
-    """Whether IAM refused a change only because it is busy with another one (AWS-FACTS 34)."""
+    """Whether IAM refused a change because another one is running (AWS-FACTS 34)."""
     return has_code(error, "ConcurrentModification", "ConcurrentModificationException")
 
 
 @contextmanager
 def ignore_codes(*codes: str, text: str = "") -> Iterator[None]:
-    """Let a call pass that failed with one of `codes`: deleting what is absent succeeds."""
+    """Ignore an error with one of `codes`: deleting what is absent succeeds."""
     try:
         yield
     except ClientError as error:
@@ -129,7 +129,7 @@ def read_or_none(call: Callable[[], Result], *absent: str) -> Result | None:
 
 @contextmanager
 def map_botocore_errors(action: str, kind: str, name: str = "") -> Iterator[None]:
-    """Translate botocore's exceptions into ours, saying what was being done to what.
+    """Translate botocore's exceptions into this package's, with what could not be done to what.
 
     Raises AccessDeniedError, CredentialsError or AwsError, with botocore's exception as the cause.
     """
@@ -157,7 +157,7 @@ def _translate_client_error(what: str, error: ClientError) -> AwsError:
 
 
 def _access_denied(what: str, error: ClientError) -> AccessDeniedError:
-    """Name the action and the resource as policies have them, and keep the reason that AWS gives."""
+    """Name the action and the resource as policies do, and keep AWS's reason."""
     text = error_text(error)
     match = _DENIED_ACTION.search(text)
     if match is None:
@@ -174,7 +174,7 @@ def _access_denied(what: str, error: ClientError) -> AccessDeniedError:
 
 
 def _iam_action(told: str, operation: str) -> str:
-    """Write an action as policies have it: SQS tells it in lower case, and SNS its own name in upper case."""
+    """Write an action as policies do: SQS reports it in lower case, SNS with its own name in upper case."""
     service, _, action = told.partition(":")
     return f"{service.lower()}:{operation if action.lower() == operation.lower() else action}"
 

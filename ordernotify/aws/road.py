@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Road:
-    """How a URL is reached: the URL of a proxy (None: directly), and a file of trusted authorities.
+    """How a URL is reached: through which proxy, and which authorities are trusted.
 
-    `ca_bundle` is a file of certificates in PEM form; None trusts those of the machine.
+    `proxy` is a URL, None for a direct connection. `ca_bundle` is a file of certificates in PEM form; None
+    trusts those of the machine.
     """
 
     proxy: str | None = None

@@ -79,9 +79,9 @@ class Cloud:
         attempts: int = MAX_ATTEMPTS,
         ca_bundle: str | None = None,
     ) -> None:
-        """Take the session as it is; no call is made until a client or the location is asked for.
+        """Make no call until a client or the account is needed.
 
-        `ca_bundle` is the file of trusted authorities that the session was told of.
+        `ca_bundle` is the file of trusted authorities that the session was configured with.
         """
         self._ca_bundle = ca_bundle
         self._attempts = attempts
@@ -122,7 +122,7 @@ class Cloud:
         return self._session.get_partition_for_region(self.region)
 
     def impatient(self) -> Cloud:
-        """The same place for somebody who looks again by himself: a call is tried twice at most."""
+        """Return the same place with at most two attempts per call, for a caller that polls."""
         return Cloud(self._session, self.target, self.endpoint, IMPATIENT_ATTEMPTS, self._ca_bundle)
 
     def arn(self, service: str, resource: str, *, region: bool = True) -> str:
@@ -134,11 +134,10 @@ class Cloud:
         return cast(str, self.client(service).meta.endpoint_url)
 
     def road_to(self, url: str) -> Road:
-        """Find the road that botocore's own calls to this URL take (AWS-FACTS 26).
+        """Find the proxy and the authorities that botocore's own calls to this URL use (AWS-FACTS 26).
 
-        The proxy and NO_PROXY come from the environment. Trusted are the authorities of AWS_CA_BUNDLE, of the
-        profile's `ca_bundle`, of REQUESTS_CA_BUNDLE, or botocore's own. The embedded cloud is reached
-        directly.
+        The proxy and NO_PROXY come from the environment; the authorities from AWS_CA_BUNDLE, the profile's
+        `ca_bundle`, REQUESTS_CA_BUNDLE, or botocore. The embedded cloud is reached directly.
         """
         if self.target is Target.LOCAL:
             return DIRECT
@@ -147,7 +146,6 @@ class Cloud:
         return Road(proxies.proxy_url_for(url), trusted)
 
     def client(self, service: str) -> Any:
-        """Return the client of a service, made once."""
         # boto3 sessions are not thread-safe while they make clients; the clients themselves are.
         with self._lock:
             if service not in self._clients:

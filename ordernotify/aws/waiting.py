@@ -15,20 +15,20 @@ from ordernotify.errors import CancelledError, WaitTimeoutError
 
 FIRST_STEP_SECONDS = 0.25
 STEP_SHARE = 0.05
-"""Between two looks passes this share of the time waited so far: neither looks nor time are wasted."""
+"""The pause between two questions, as a share of the time waited so far."""
 LONGEST_STEP_SECONDS = 5.0
 Result = TypeVar("Result")
 
 
 class Clock(Protocol):
-    """The time, and waiting for it; tests pass one of their own."""
+    """Reads the time and waits; tests pass their own."""
 
     def now(self) -> float:
         """Seconds of a clock that never goes back."""
         ...
 
     def sleep(self, seconds: float) -> None:
-        """Wait; raises CancelledError when the work is called off meanwhile."""
+        """Wait; raises CancelledError if the work is cancelled meanwhile."""
         ...
 
 
@@ -43,7 +43,7 @@ class SystemClock:
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        """Wait, unless called off."""
+        """Wait, unless cancelled."""
         if self.cancelled.wait(seconds):
             raise CancelledError("interrupted")
 
@@ -54,7 +54,7 @@ def _tell_nobody(_message: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """Bounded waiting for AWS: what is waited for is told while it lasts and named when it fails."""
+    """Bounded waiting for AWS; `tell` hears what it waits for, and the error at the end names it."""
 
     clock: Clock = field(default_factory=SystemClock)
     tell: Callable[[str], None] = _tell_nobody
@@ -93,7 +93,7 @@ class Patience:
     ) -> None:
         """Ask until `reached` is true; raises WaitTimeoutError after `timeout` seconds.
 
-        An answer that AWS refused to give for asking too often is "not yet" (AWS-FACTS 21).
+        A question that AWS throttles counts as not reached yet (AWS-FACTS 21).
         """
         started = self.clock.now()
         while True:

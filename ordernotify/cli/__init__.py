@@ -37,7 +37,7 @@ def _root(
         bool, typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Nothing of its own: each command opens what it needs."""
+    """Do nothing: each command opens what it needs."""
 
 
 def write_any_character() -> None:

@@ -1,4 +1,4 @@
-"""How a command gets at the stack's API: its URL, and what it wants to see of a client."""
+"""How a command reaches the stack's API: its URL, and what a client must present."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ordernotify.settings.names import Names
 
 if TYPE_CHECKING:
     from ordernotify.aws.session import Cloud
-    from ordernotify.orders.signing import Sign
+    from ordernotify.orders.post import Sign
     from ordernotify.settings.model import Settings
     from ordernotify.stack.answers import Answering
 
@@ -33,7 +33,7 @@ KeyFileOption = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Where to post orders, and what makes a request acceptable there (None: nothing)."""
+    """Where to post orders, and what makes a request acceptable there; None if nothing is needed."""
 
     url: str
     sign: Sign | None

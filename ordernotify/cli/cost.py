@@ -4,37 +4,27 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING, Annotated, Any
 
 from ordernotify.cli import app
-from ordernotify.cli.options import SETTING_OPTIONS
+from ordernotify.cli.options import SETTING_OPTIONS, option
 from ordernotify.cli.run import JsonOption, Run, command
 
 if TYPE_CHECKING:
     from ordernotify.settings.model import Settings
+_ORDERS: Any = {"metavar": "N", "min": 0, "max": 10**9, "show_default": True}
+_SMS_HELP = "What a text message of one part costs; the default is for the United States."
 
 
 @command(app, "cost", SETTING_OPTIONS)
 def cost(
     run: Run,
-    orders_per_day: Annotated[
-        int, typer.Option("--orders-per-day", metavar="N", help="How many orders come.", min=0, max=10**9)
-    ] = 100,
+    orders_per_day: Annotated[int, option("--orders-per-day", help="How many orders come.", **_ORDERS)] = 100,
     sms_price: Annotated[
-        float | None,
-        typer.Option(
-            "--sms-price",
-            metavar="USD",
-            help="What a text message of one part costs; the default is for the United States.",
-            min=0,
-            max=10,
-            show_default=False,
-        ),
+        float | None, option("--sms-price", metavar="USD", help=_SMS_HELP, min=0, max=10)
     ] = None,
     live: Annotated[
-        bool, typer.Option("--live", help="Take settings and subscribers of the stack that exists.")
+        bool, option("--live", help="Take settings and subscribers of the stack that exists.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:

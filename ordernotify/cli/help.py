@@ -53,7 +53,6 @@ class ToldCommand(TyperCommand):
     """A command whose help leaves room for what its options mean: `--[no-]x` stands for both flags."""
 
     def format_help(self, ctx: Context, formatter: HelpFormatter) -> None:
-        """Write the help."""
         parameters = self.params
         self.params = [_folded(parameter) for parameter in parameters]
         try:

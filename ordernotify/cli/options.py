@@ -13,6 +13,11 @@ from ordernotify.settings.model import SETTING_ROWS
 from ordernotify.settings.row import Setting
 
 
+def option(*flags: str, help: str, show_default: bool | str = False, **more: Any) -> Any:
+    """Declare an option of one command; a default is shown only where `show_default` says so."""
+    return typer.Option(*flags, help=help, show_default=show_default, **more)
+
+
 def options_of(rows: Iterable[Setting]) -> Mapping[str, tuple[Any, Any]]:
     """Return an option for each setting by the name of its parameter, each with its default."""
     return {row.option.replace("-", "_"): (_option(row), row.default or None) for row in rows}

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ordernotify.cli import app
 from ordernotify.cli.access import KeyFileOption, find_access
+from ordernotify.cli.options import option
 from ordernotify.cli.run import JsonOption, Run, command
 from ordernotify.errors import EXIT_FAILED, EXIT_INTERRUPTED, CancelledError, UsageError
 
@@ -24,92 +25,36 @@ SHOWN_REJECTS = 3
 BULK_CONCURRENCY = 8
 """Below the 10 that a new AWS account's functions may run at the same time."""
 
-
-CustomerOption = Annotated[
-    str | None,
-    typer.Option("--customer", help="The customer's name.", metavar="NAME", show_default=False),
-]
-ProductOption = Annotated[
-    str | None, typer.Option("--product", help="The product's name.", metavar="NAME", show_default=False)
-]
-QuantityOption = Annotated[
-    int | None, typer.Option("--quantity", help="How many.", metavar="N", show_default="1")
-]
-FieldOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--field",
-        help="A further field; JSON (5, true, [1, 2]) is taken as that, all else as text; repeatable.",
-        metavar="K=V",
-        show_default=False,
-    ),
-]
+CustomerOption = Annotated[str | None, option("--customer", help="The customer's name.", metavar="NAME")]
+ProductOption = Annotated[str | None, option("--product", help="The product's name.", metavar="NAME")]
+QuantityOption = Annotated[int | None, option("--quantity", help="How many.", metavar="N", show_default="1")]
+_FIELD_HELP = "A further field; JSON (5, true, [1, 2]) is taken as that, all else as text; repeatable."
+FieldOption = Annotated[list[str] | None, option("--field", help=_FIELD_HELP, metavar="K=V")]
+_KEY_HELP = "The same key and order again make no second order."
 IdempotencyKeyOption = Annotated[
-    str | None,
-    typer.Option(
-        "--idempotency-key",
-        help="The same key and order again make no second order.",
-        metavar="KEY",
-        show_default="a new one",
-    ),
+    str | None, option("--idempotency-key", help=_KEY_HELP, metavar="KEY", show_default="a new one")
 ]
-FileOption = Annotated[
-    str | None,
-    typer.Option(
-        "--file",
-        "-f",
-        help="Send the orders of a JSON lines or CSV file; - for stdin.",
-        metavar="FILE",
-        show_default=False,
-    ),
-]
+_FILE_HELP = "Send the orders of a JSON lines or CSV file; - for stdin."
+FileOption = Annotated[str | None, option("--file", "-f", help=_FILE_HELP, metavar="FILE")]
+_FORMAT_HELP = "The file's format: jsonl or csv."
 FormatOption = Annotated[
-    str,
-    typer.Option(
-        "--format",
-        help="The file's format: jsonl or csv.",
-        metavar="FORM",
-        show_default="its suffix; jsonl for stdin",
-    ),
+    str, option("--format", help=_FORMAT_HELP, metavar="FORM", show_default="its suffix; jsonl for stdin")
 ]
 CountOption = Annotated[
-    int | None,
-    typer.Option(
-        "--count", help="Send the same order this many times.", metavar="N", min=1, show_default=False
-    ),
+    int | None, option("--count", help="Send the same order this many times.", metavar="N", min=1)
 ]
+_AT_ONCE: Any = {"metavar": "N", "min": 1, "max": 256, "show_default": f"{BULK_CONCURRENCY}"}
 ConcurrencyOption = Annotated[
-    int | None,
-    typer.Option(
-        "--concurrency",
-        help="How many at the same time.",
-        metavar="N",
-        min=1,
-        max=256,
-        show_default=f"{BULK_CONCURRENCY}",
-    ),
+    int | None, option("--concurrency", help="How many at the same time.", **_AT_ONCE)
 ]
 SendRateOption = Annotated[
-    float | None,
-    typer.Option(
-        "--rate", help="Orders per second at most; 0 for no limit.", metavar="N", min=0, show_default=False
-    ),
+    float | None, option("--rate", help="Orders per second at most; 0 for no limit.", metavar="N", min=0)
 ]
 RejectsOption = Annotated[
-    str,
-    typer.Option(
-        "--rejects", help="Write what was not taken to this file.", metavar="FILE", show_default=False
-    ),
+    str, option("--rejects", help="Write what was not taken to this file.", metavar="FILE")
 ]
-ImportIdOption = Annotated[
-    str,
-    typer.Option(
-        "--import-id",
-        help="A part of every key of --file: another one makes the same lines new orders.",
-        metavar="TEXT",
-        show_default=False,
-    ),
-]
+_IMPORT_HELP = "A part of every key of --file: another one makes the same lines new orders."
+ImportIdOption = Annotated[str, option("--import-id", help=_IMPORT_HELP, metavar="TEXT")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,9 +120,9 @@ def send_order(
 
 
 def _refuse_without_effect(options: Mapping[str, object], needed: str) -> None:
-    for option, value in options.items():
+    for name, value in options.items():
         if value not in (None, ""):
-            raise UsageError(f"{option} has no effect without {needed}", f"Add {needed}, or leave it out.")
+            raise UsageError(f"{name} has no effect without {needed}", f"Add {needed}, or leave it out.")
 
 
 def _order(customer: str | None, product: str | None, quantity: int | None, fields: list[str]) -> bytes:

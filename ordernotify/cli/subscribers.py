@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ordernotify.cli import app
+from ordernotify.cli.options import option
 from ordernotify.cli.run import JsonOption, Run, command
 from ordernotify.errors import EXIT_FAILED, UsageError
 from ordernotify.resources.filter_policy import Scope
@@ -24,36 +25,22 @@ EndpointsArgument = Annotated[
         help="Email addresses, phone numbers (+14155550100), https URLs, ARNs of SQS queues or functions.",
     ),
 ]
+_POLICY_HELP = "Send only the notifications that match; {} removes the policy."
+_SCOPE_HELP = (
+    "Match the attributes (eventType, orderId), or the fields of the order (body).  [default: attributes]"
+)
+_RAW_HELP = "Send queues and URLs the order alone, without SNS's envelope.  [default: as it is]"
+_WAIT_HELP = "How long --wait waits, such as 10m."
+_ALL_HELP = "Also the queues of the stack itself: the inbox's, and verify's temporary ones."
 
 
 @command(app, "subscribe")
 def subscribe(
     run: Run,
     endpoints: EndpointsArgument,
-    filter_policy: Annotated[
-        str | None,
-        typer.Option(
-            "--filter-policy",
-            metavar="JSON",
-            help="Send only the notifications that match; {} removes the policy.",
-        ),
-    ] = None,
-    filter_scope: Annotated[
-        Scope | None,
-        typer.Option(
-            "--filter-scope",
-            metavar="SCOPE",
-            help="Match the attributes (eventType, orderId), or the fields of the order (body).  "
-            "[default: attributes]",
-        ),
-    ] = None,
-    raw: Annotated[
-        bool | None,
-        typer.Option(
-            "--raw-delivery/--no-raw-delivery",
-            help="Send queues and URLs the order alone, without SNS's envelope.  [default: as it is]",
-        ),
-    ] = None,
+    filter_policy: Annotated[str | None, option("--filter-policy", metavar="JSON", help=_POLICY_HELP)] = None,
+    filter_scope: Annotated[Scope | None, option("--filter-scope", metavar="SCOPE", help=_SCOPE_HELP)] = None,
+    raw: Annotated[bool | None, option("--raw-delivery/--no-raw-delivery", help=_RAW_HELP)] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Send the notifications to these endpoints too; an endpoint that is subscribed gets the options given.
@@ -131,22 +118,10 @@ def unsubscribe(run: Run, endpoints: EndpointsArgument, as_json: JsonOption = Fa
 @command(app, "list-subscriptions")
 def list_subscriptions(
     run: Run,
-    everything: Annotated[
-        bool,
-        typer.Option(
-            "--all",
-            help="Also the queues of the stack itself: the inbox's, and verify's temporary ones.",
-        ),
-    ] = False,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait until nobody is pending any more.")] = False,
+    everything: Annotated[bool, option("--all", help=_ALL_HELP)] = False,
+    wait: Annotated[bool, option("--wait", help="Wait until nobody is pending any more.")] = False,
     within: Annotated[
-        str | None,
-        typer.Option(
-            "--timeout",
-            metavar="SPAN",
-            help="How long --wait waits, such as 10m.",
-            show_default="48h",
-        ),
+        str | None, option("--timeout", metavar="SPAN", help=_WAIT_HELP, show_default="48h")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -6,12 +6,13 @@ import importlib.util
 import os
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ordernotify.cli import app
 from ordernotify.cli.access import KeyFileOption, find_access
+from ordernotify.cli.options import option
 from ordernotify.cli.run import JsonOption, Run, command
 from ordernotify.errors import OrderNotifyError, UsageError
 from ordernotify.settings.names import Names, Target
@@ -24,22 +25,16 @@ if TYPE_CHECKING:
     from ordernotify.orders.post import OrderClient
     from ordernotify.watch.watcher import Watcher
 
+_PORT: Any = {"metavar": "N", "min": 0, "max": 65_535, "show_default": "any free one"}
 _LIBRARIES = ("starlette", "hypercorn", "jinja2")
 
 
 @command(app, "console")
 def console(
     run: Run,
-    port: Annotated[
-        int,
-        typer.Option(
-            "--port", metavar="N", min=0, max=65_535, help="Listen at this port.", show_default="any free one"
-        ),
-    ] = 0,
-    no_open: Annotated[bool, typer.Option("--no-open", help="Do not open the browser.")] = False,
-    write: Annotated[
-        bool, typer.Option("--write", help="Let the page send orders to a stack on AWS.")
-    ] = False,
+    port: Annotated[int, option("--port", help="Listen at this port.", **_PORT)] = 0,
+    no_open: Annotated[bool, option("--no-open", help="Do not open the browser.")] = False,
+    write: Annotated[bool, option("--write", help="Let the page send orders to a stack on AWS.")] = False,
     api_key_file: KeyFileOption = None,
 ) -> None:
     """Open a local page on which the whole system is seen at work; Ctrl-C ends it.
@@ -120,12 +115,9 @@ def _open_browser(address: str) -> None:
 @command(app, "top")
 def top(
     run: Run,
-    once: Annotated[bool, typer.Option("--once", help="Show one look and end.")] = False,
+    once: Annotated[bool, option("--once", help="Show one look and end.")] = False,
     span: Annotated[
-        str | None,
-        typer.Option(
-            "--span", metavar="SPAN", help="With the history of this time: 1h, 24h or 7d.", show_default=False
-        ),
+        str | None, option("--span", metavar="SPAN", help="With the history of this time: 1h, 24h or 7d.")
     ] = None,
     json: JsonOption = False,
 ) -> None:

@@ -181,7 +181,6 @@ class AwsClient:
         return False
 
     def close(self) -> None:
-        """Close the kept connection, if there is one."""
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()

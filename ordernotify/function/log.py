@@ -137,7 +137,6 @@ def _cut_for_log(value: Any) -> Any:
 
 
 def write_log(line: str) -> None:
-    """Write one line to the function's log."""
     try:
         sys.stdout.write(line + "\n")
         sys.stdout.flush()

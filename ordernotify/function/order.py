@@ -111,7 +111,6 @@ def validate(document: Any, faults: Sequence[dict[str, str]] = ()) -> dict[str, 
 
 
 def fault(field: str, message: str) -> dict[str, str]:
-    """Say what is wrong with a field, for the answer."""
     return {"field": field if len(field) <= 200 else field[:200] + "…", "message": message}
 
 
@@ -158,7 +157,7 @@ def _check_nested_name(name: str, path: str, faults: list[dict[str, str]]) -> No
 
 
 def _check_value(value: Any, path: str, faults: list[dict[str, str]], depth: int = 1) -> None:
-    """Collect what DynamoDB could not store, or not give back as it came."""
+    """Collect what DynamoDB could not store, or would return changed."""
     if len(faults) > MAX_FAULTS:
         return
     if isinstance(value, str):

@@ -20,7 +20,7 @@ def authorization(
     access_key: str,
     secret_key: str,
 ) -> str:
-    """Sign a POST without a query by Signature Version 4; give the value of the Authorization header.
+    """Sign a POST without a query by Signature Version 4; return the value of the Authorization header.
 
     Args:
         headers: the headers to sign, lower-case names, with `host` and `x-amz-date` (YYYYMMDDTHHMMSSZ).

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 class Allow:
     """Operations of one service on the resources `on`, in IAM's words.
 
-    API Gateway's are given without resources: IAM knows them by HTTP verb and path, which the operation
-    tells. What AWS checks along with a call (`iam:PassRole`, tagging) is declared like a call.
+    Operations of API Gateway need no resources: IAM knows them by verb and path, which follow from the
+    operation. What AWS checks along with a call (`iam:PassRole`, tagging) is declared like a call.
     """
 
     service: str

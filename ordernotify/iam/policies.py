@@ -63,7 +63,7 @@ def policy(calls: Iterable[Allow], cloud: Cloud) -> Policy:
 
 
 def role_policy(settings: Settings, cloud: Cloud) -> Policy:
-    """Write what the function takes: the policy that setup gives to its role."""
+    """Write the policy of the function's role."""
     return Policy(function_policy(settings, cloud))
 
 
@@ -81,7 +81,7 @@ def _rights(allowed: Allow, cloud: Cloud) -> Iterator[_Right]:
 
 
 def _verb_and_path(service: str, operation: str) -> tuple[str, str]:
-    """Tell how IAM knows an operation of API Gateway: by its verb, and its path with `*` for each id.
+    """Return the verb and the path, with `*` for each id, by which IAM knows an operation of API Gateway.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-iam-policy-examples.html
     """

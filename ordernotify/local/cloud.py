@@ -1,4 +1,4 @@
-"""The embedded cloud: a MiniStack process of its own on 127.0.0.1, started when needed and kept running.
+"""The embedded cloud: a MiniStack process on 127.0.0.1, started when needed and kept running.
 
 One folder per port holds all of it: the lock, the record of the process, its log, its temporary files and
 the saved state. A random token tells who it is: the process gets it in its environment, the record keeps it,

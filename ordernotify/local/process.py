@@ -66,7 +66,7 @@ _STATE = "state"
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """What is taken from the machine; tests give their own. Times are in seconds."""
+    """What is taken from the machine; tests pass their own. Times are in seconds."""
 
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     command: tuple[str, ...] = (sys.executable, "-m", "ordernotify.local.server")
@@ -87,7 +87,6 @@ class Record:
 
     @classmethod
     def of(cls, child: subprocess.Popen[bytes], token: str, host: Host) -> Record:
-        """The record of a process just started."""
         return cls(child.pid, began(child.pid), token, host.command[0])
 
     def is_alive(self) -> bool:
@@ -277,7 +276,6 @@ def write_record(folder: Path, record: Record) -> None:
 
 
 def remove_record(folder: Path) -> None:
-    """Forget the process."""
     _record_path(folder).unlink(missing_ok=True)
 
 
@@ -291,7 +289,7 @@ def keep_state(folder: Path, name: str) -> Path:
 
 
 def make_private(folder: Path) -> None:
-    """Make the folder, or mend its mode: nobody else may read orders, or change a function's code."""
+    """Make the folder, or correct its mode: nobody else may read orders, or change the code of a function."""
     for above in reversed(folder.parents):
         if not above.exists():
             above.mkdir(mode=0o755, exist_ok=True)  # `parents=True`: writable by everybody with umask 0
@@ -302,7 +300,7 @@ def make_private(folder: Path) -> None:
 
 @contextmanager
 def locked(folder: Path, host: Host) -> Iterator[None]:
-    """Be the only one that starts or stops; the lock goes with the process that held it, however it ends."""
+    """Hold the lock for starting and stopping; it ends with the process that holds it."""
     file_name = folder / "lock"
     with os.fdopen(os.open(file_name, os.O_RDWR | os.O_CREAT, 0o600), "wb") as file:
         deadline = host.now() + LOCK_SECONDS

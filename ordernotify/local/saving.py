@@ -19,9 +19,9 @@ App = Callable[
 ]
 
 QUIET_SECONDS = 1.0
-"""Without a request for so long, what changed is saved; after `setup`, for example."""
+"""Changes are saved after this long without a request; after `setup`, for example."""
 LONGEST_SECONDS = 25.0
-"""Under steady traffic it is saved this long after the first change."""
+"""Under steady traffic they are saved this long after the first change."""
 REST_FACTOR = 10
 """After a save that took long, the next one waits this many times as long, up to LONGEST_SECONDS."""
 MARK = "unsaved"
@@ -37,14 +37,14 @@ def unsaved_since(folder: Path) -> float | None:
 
 
 def forget_unsaved(folder: Path) -> None:
-    """Take note that nothing is left to be saved."""
+    """Note that nothing is left to save."""
     (folder / MARK).unlink(missing_ok=True)
 
 
 class Saver:
-    """Watches an ASGI app's requests and calls `save` when something may have changed.
+    """Watches the requests of an ASGI app and calls `save` after something may have changed.
 
-    `save` runs in the event loop: no request begins meanwhile, so that what is saved belongs together.
+    `save` runs in the event loop: no request begins meanwhile, so that what is saved is consistent.
     """
 
     def __init__(
@@ -58,8 +58,6 @@ class Saver:
         self._not_before = 0.0
 
     def watched(self, app: App) -> Callable[..., Coroutine[Any, Any, None]]:
-        """Wrap the app."""
-
         async def watch(scope: dict[str, Any], receive: Any, send: Any) -> None:
             if scope["type"] == "lifespan":
                 saving = asyncio.create_task(self._run())
@@ -86,7 +84,7 @@ class Saver:
                 (self._folder / MARK).touch()
 
     def save_if_due(self) -> None:
-        """Save after a quiet moment, or when the first change is long ago; a failed save is repeated."""
+        """Save after a quiet moment, or long after the first change; a failed save is repeated."""
         now = self._now()
         if self._first is None or now < self._not_before:
             return

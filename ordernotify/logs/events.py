@@ -16,12 +16,10 @@ ACCESS_LOGS_HINT = "`ordernotify setup --access-logs` turns them on."
 
 
 def log_groups(names: Names) -> Mapping[str, str]:
-    """The log group of each source."""
     return {"function": names.log_group, "api": names.api_log_group}
 
 
 def calls(cloud: Cloud, names: Names) -> Calls:
-    """What reading the log groups calls."""
     groups = [cloud.arn("logs", f"log-group:{group}:*") for group in log_groups(names).values()]
     return (allow("logs", "FilterLogEvents", on=groups),)
 
@@ -37,7 +35,7 @@ class LogEvent:
     message: str
     """The text as it was logged, without the line break at its end."""
     event_id: str
-    """CloudWatch's id; one made from stream, time, text and position where it gives none."""
+    """CloudWatch's id, or one made from stream, time, text and position where it has none."""
 
     @property
     def fields(self) -> Mapping[str, Any] | None:

@@ -76,14 +76,12 @@ class TextLines:
 
 
 class ErrorLines:
-    """Chooses errors, with the lines of a traceback where each came as an event of its own."""
+    """Chooses errors, with the lines of a traceback if each came as its own event."""
 
     def __init__(self) -> None:
-        """Begin outside of any traceback."""
         self._in_traceback: set[tuple[str, str]] = set()
 
     def feed(self, event: LogEvent) -> list[LogEvent]:
-        """Give the event back if it is chosen."""
         stream = (event.source, event.stream)
         if event.message.startswith(_TRACEBACK):
             self._in_traceback.add(stream)
@@ -148,7 +146,6 @@ class OrderLines:
     """
 
     def __init__(self, order_id: str) -> None:
-        """Take the order's id."""
         self._mentions = mentions(order_id)
         self._requests = _Requests()
         self._pending: deque[tuple[LogEvent, frozenset[str]]] = deque(maxlen=PENDING_EVENTS)
@@ -213,9 +210,9 @@ def chosen(
     errors: bool = False,
     platform: bool = False,
 ) -> Iterator[LogEvent]:
-    """Yield the events that are all that is asked for: of an order, with a text in any case, errors.
+    """Yield the events that match every filter given: an order, a text in any case, errors.
 
-    The platform's lines are among them where they are asked for or tell of an error.
+    The platform's lines are left out, unless they are asked for or report an error.
     """
     stages: list[Callable[[LogEvent], list[LogEvent]]] = []
     if order:

@@ -79,7 +79,6 @@ class Follower:
 
     @property
     def seen(self) -> Sequence[Seen]:
-        """What is remembered of each source."""
         return [source.seen for source in self._sources]
 
     def follow(self) -> Iterator[LogEvent]:

@@ -21,7 +21,6 @@ STORY_AGE = timedelta(days=30)
 
 
 def open_reader(cloud: Cloud, names: Names, stack: str, source: str | None = None) -> LogReader:
-    """Make the reader of one source's events, or of both."""
     return LogReader(list(_readers(cloud, names, source, lambda: BackOff(SystemClock()))), stack)
 
 
@@ -37,7 +36,7 @@ def open_follower(
 ) -> Follower:
     """Make the follower of one source, or of both, from `since` (ms since 1970).
 
-    A patient one outlives lost connections, and `tell` hears what it waits for; another raises AwsError.
+    A patient one survives lost connections, and `tell` hears what it waits for; another raises AwsError.
     """
     clock = clock or SystemClock()
     waits = None if patient else 0.0

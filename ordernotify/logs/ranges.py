@@ -13,7 +13,7 @@ from ordernotify.logs.seen import DEEP_LOOK_BACK_SECONDS, Seen, in_order
 
 
 def no_log_group(stack: str, sources: Sequence[str]) -> OrderNotifyError:
-    """The error for a stack of which none of these sources has a log group."""
+    """Return the error for a stack in which none of these sources has a log group."""
     if list(sources) == ["api"]:
         return OrderNotifyError(f"the stack {stack} has no access logs of its API", ACCESS_LOGS_HINT)
     return StackNotFoundError(f"the stack {stack} has no log group", "Run `ordernotify setup` first.")

@@ -32,7 +32,7 @@ FULL_PAGE = 10_000
 FIRST_BACK_OFF_SECONDS = 1.0
 MAX_BACK_OFF_SECONDS = 15.0
 GIVE_UP_SECONDS = 60.0
-"""How long a reading that does not follow bears with throttling, beyond botocore's own retries."""
+"""How long reading without following waits when throttled, beyond botocore's own retries."""
 
 
 class GroupMissingError(Exception):
@@ -59,7 +59,7 @@ def is_transient(error: Exception) -> bool:
 
 
 def is_transient_or_offline(error: Exception) -> bool:
-    """Like is_transient, and a lost connection as well: a follower outlives it."""
+    """Like is_transient, and also for a lost connection: a follower survives it."""
     return is_transient(error) or isinstance(error, ConnectionError | HTTPClientError)
 
 
@@ -70,12 +70,12 @@ class BackOff:
     clock: Clock
     transient: Callable[[Exception], bool] = is_transient
     give_up_after: float | None = GIVE_UP_SECONDS
-    """Seconds of waiting in a row; None: never."""
+    """Seconds of waiting in a row; None never gives up."""
     tell: Callable[[str], None] = lambda _message: None
     _failures: int = 0
     _waited: float = 0.0
 
-    def bears(self, error: Exception) -> bool:
+    def may_repeat(self, error: Exception) -> bool:
         """Whether to wait and make the call again."""
         return self.transient(error) and (self.give_up_after is None or self._waited < self.give_up_after)
 
@@ -89,7 +89,6 @@ class BackOff:
         self.clock.sleep(pause)
 
     def reset(self) -> None:
-        """Note that a call succeeded."""
         self._failures = 0
         self._waited = 0.0
 
@@ -146,7 +145,7 @@ class GroupReader:
             except (ClientError, ConnectionError, HTTPClientError) as error:
                 if isinstance(error, ClientError) and error_code(error) == "ResourceNotFoundException":
                     raise GroupMissingError(self.group) from error
-                if not self.back_off.bears(error):
+                if not self.back_off.may_repeat(error):
                     raise
                 return error
 
@@ -213,7 +212,7 @@ def _turn_page(
     events = answer["events"]
     if len(events) < FULL_PAGE:
         return False
-    # MiniStack gives no token after a full page. Reading on from the last timestamp repeats that
+    # MiniStack returns no token after a full page. Reading on from the last timestamp repeats that
     # millisecond's events, which their ids reveal; reading on after it would lose some.
     first, last = events[0].get("timestamp", 0), events[-1].get("timestamp", 0)
     request.pop("nextToken", None)

@@ -25,7 +25,6 @@ class Seen:
     """
 
     def __init__(self) -> None:
-        """Begin with nothing shown."""
         self._hashes: dict[tuple[int, int], array[int]] = {}
 
     def add(self, event: LogEvent) -> bool:
@@ -48,7 +47,6 @@ class Seen:
             del self._hashes[key]
 
     def __len__(self) -> int:
-        """How many events are remembered."""
         return sum(map(len, self._hashes.values()))
 
 

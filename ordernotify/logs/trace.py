@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 from ordernotify.aws.session import Cloud
 from ordernotify.errors import StackNotFoundError
+from ordernotify.logs.events import LogEvent
 from ordernotify.orders.items import get_calls, get_order
 from ordernotify.settings.names import Names
 
@@ -17,32 +18,8 @@ BEFORE_CREATION_MS = 60_000
 _STEP_NAMES = ("validated", "stored", "published", "marked")
 
 
-class TraceEvent(Protocol):
-    """What the story needs of a log event."""
-
-    @property
-    def source(self) -> str:
-        """`function` or `api`."""
-        ...
-
-    @property
-    def timestamp(self) -> int:
-        """Milliseconds since 1970."""
-        ...
-
-    @property
-    def message(self) -> str:
-        """The line."""
-        ...
-
-    @property
-    def fields(self) -> Mapping[str, Any] | None:
-        """Its keys and values, if it is a JSON object."""
-        ...
-
-
-FindEvents = Callable[[str, int], Sequence[TraceEvent]]
-"""Gives the log events of every request that touched the order, since a time (ms since 1970), in order."""
+FindEvents = Callable[[str, int], Sequence[LogEvent]]
+"""Returns the log events of every request that touched the order, since a time (ms since 1970), in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +49,6 @@ class Trace:
 
     @property
     def known(self) -> bool:
-        """Whether the order is in the table or in the logs."""
         return self.item is not None or self.lines > 0
 
 
@@ -101,7 +77,7 @@ def trace_order(
 
 
 def tell_story(
-    order_id: str, item: Mapping[str, Any] | None, events: Sequence[TraceEvent], unread: str = ""
+    order_id: str, item: Mapping[str, Any] | None, events: Sequence[LogEvent], unread: str = ""
 ) -> Trace:
     """Put the item and the log events together; `unread` says why there are no events at all."""
     requests = _requests(events)
@@ -120,9 +96,9 @@ def tell_story(
     )
 
 
-def _requests(events: Iterable[TraceEvent]) -> dict[str, list[TraceEvent]]:
+def _requests(events: Iterable[LogEvent]) -> dict[str, list[LogEvent]]:
     """The function's own lines by request id, in order."""
-    requests: dict[str, list[TraceEvent]] = {}
+    requests: dict[str, list[LogEvent]] = {}
     for event in events:
         request = (event.fields or {}).get("requestId")
         if event.source == "function" and isinstance(request, str):
@@ -130,7 +106,7 @@ def _requests(events: Iterable[TraceEvent]) -> dict[str, list[TraceEvent]]:
     return requests
 
 
-def _request_steps(lines: Sequence[TraceEvent], repeated: bool) -> list[TraceStep]:
+def _request_steps(lines: Sequence[LogEvent], repeated: bool) -> list[TraceStep]:
     by_event = {str((line.fields or {}).get("event")): line for line in lines}
     request, response = by_event.get("request"), by_event.get("response")
     again = " again" if repeated else ""
@@ -146,8 +122,8 @@ def _request_steps(lines: Sequence[TraceEvent], repeated: bool) -> list[TraceSte
     return steps + (_answer_steps(response, again) if response else [])
 
 
-def _began(request: TraceEvent | None, response: TraceEvent | None) -> float | None:
-    """When the request came in: the response knows it best, as the time of its steps starts there."""
+def _began(request: LogEvent | None, response: LogEvent | None) -> float | None:
+    """Return when the request came in; the response's own duration is the best source."""
     duration = _number((response.fields or {}).get("durationMs")) if response else None
     if response is not None and duration is not None:
         return _logged_at(response) - duration
@@ -160,7 +136,7 @@ def _detail(step: str, answer: Mapping[str, Any]) -> str:
     return "as sent" if step == "marked" else ""
 
 
-def _answer_steps(response: TraceEvent, again: str) -> list[TraceStep]:
+def _answer_steps(response: LogEvent, again: str) -> list[TraceStep]:
     answer = response.fields or {}
     at = _logged_at(response)
     steps = []
@@ -175,18 +151,17 @@ def _answer_steps(response: TraceEvent, again: str) -> list[TraceStep]:
     return steps
 
 
-def _request_id(lines: Sequence[TraceEvent]) -> str:
+def _request_id(lines: Sequence[LogEvent]) -> str:
     return str((lines[0].fields or {}).get("requestId", ""))
 
 
-def _logged_at(event: TraceEvent) -> float:
+def _logged_at(event: LogEvent) -> float:
     """When the line was written: by its own timestamp, else by CloudWatch's."""
     own = _milliseconds((event.fields or {}).get("timestamp"))
     return float(event.timestamp) if own is None else own
 
 
 def _from_item(item: Mapping[str, Any] | None, steps: Sequence[TraceStep]) -> list[TraceStep]:
-    """What the item tells beyond the logs."""
     if item is None:
         return []
     told = {step.name for step in steps}
@@ -199,7 +174,7 @@ def _from_item(item: Mapping[str, Any] | None, steps: Sequence[TraceStep]) -> li
 
 
 def _missing(
-    order_id: str, item: Mapping[str, Any] | None, events: Sequence[TraceEvent], told: set[str], unread: str
+    order_id: str, item: Mapping[str, Any] | None, events: Sequence[LogEvent], told: set[str], unread: str
 ) -> Iterable[str]:
     if item is None:
         yield f"The table does not hold the order {order_id}: it was never stored, or was deleted."

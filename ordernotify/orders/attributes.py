@@ -24,8 +24,8 @@ _quote = json.JSONEncoder(ensure_ascii=False).encode
 def plain_order(item: Attributes) -> Order:
     """Return the item's attributes as plain values.
 
-    The same values as boto3's TypeDeserializer in half of its time, without its context of 38 digits;
-    binaries differ: they become the base64 text that DynamoDB's own JSON has for them.
+    These are the values of boto3's TypeDeserializer in half the time, except that binaries become the base64
+    text that DynamoDB's own JSON has.
     """
     return {name: plain_value(attribute) for name, attribute in item.items()}
 
@@ -55,9 +55,9 @@ def plain_value(attribute: Mapping[str, Any]) -> Any:
 
 
 def json_order(item: Attributes) -> str:
-    """Write the item as one line of JSON, straight from its attributes: an export writes a great many.
+    """Write the item as one line of JSON, straight from its attributes, which is fast enough for exports.
 
-    Numbers stand as DynamoDB gave them, which is JSON's notation too; sets are sorted lists.
+    Numbers stand as DynamoDB wrote them, which is valid JSON; sets become sorted lists.
     """
     return "{" + ", ".join([f"{_quote(name)}: {json_value(value)}" for name, value in item.items()]) + "}"
 

@@ -1,4 +1,4 @@
-"""Send a great many orders: side by side, at a rate, in a fixed amount of memory."""
+"""Send many orders: in parallel, at a rate, in constant memory."""
 
 from __future__ import annotations
 
@@ -70,7 +70,6 @@ class Summary:
         return not (self.rejected or self.failed or self.interrupted or self.stopped)
 
     def add(self, answer: Answer) -> None:
-        """Count one more order by its answer."""
         self.sent += 1
         self.retries += answer.attempts - 1
         self.accepted += answer.accepted
@@ -109,9 +108,9 @@ class _Pacer:
 class BulkRun:
     """One run: threads take orders from the same iterator, one at a time, and send them.
 
-    The clock's `cancelled` must be the one that ends the pauses of `send` too: Ctrl-C sets it. Requests that
-    are under way then are waited for; those that do not come back count as failed, which is the truth that
-    is known: they may have been stored, and the same file sent again makes nothing twice.
+    The clock's `cancelled` must also end the pauses of `send`: Ctrl-C sets it. Running requests are then
+    waited for; those that do not return count as failed. They may have been stored; sending the same file
+    again makes nothing twice.
     """
 
     def __init__(
@@ -144,9 +143,9 @@ class BulkRun:
         self._started = 0.0
 
     def run(self, tick: Callable[[Summary], None] = lambda _summary: None) -> Summary:
-        """Send all orders and say what became of them; `tick` gets the state ten times a second.
+        """Send all orders and return the summary; `tick` gets the state ten times a second.
 
-        Raises UsageError when the file as a whole cannot be used; then nothing was sent.
+        Raises UsageError if the file as a whole cannot be used; then nothing was sent.
         """
         self._started = self._clock.now()
         try:

@@ -63,9 +63,9 @@ _POOLS = {
 
 
 def open_pools(road: Road, connections: int) -> urllib3.PoolManager:
-    """Make the pools of at most so many connections to a host; nothing is sent yet.
+    """Make pools of at most this many connections to a host; nothing is sent yet.
 
-    Raises OrderNotifyError for a proxy that cannot be one.
+    Raises OrderNotifyError for a proxy that is not a URL.
     """
     options: dict[str, Any] = {
         "maxsize": connections,
@@ -93,7 +93,7 @@ def _through_proxy(proxy: str, options: dict[str, Any]) -> urllib3.ProxyManager:
 
 
 def why_unanswered(error: urllib3.exceptions.HTTPError) -> str:
-    """Say why there is no answer; urllib3's own words name its classes, which says nothing to a person."""
+    """Say why there is no answer, without the class names in urllib3's own messages."""
     if isinstance(error, urllib3.exceptions.TimeoutError):
         return f"it was not complete within {READ_TIMEOUT_SECONDS:.0f} s"
     if isinstance(error, urllib3.exceptions.SSLError):
@@ -102,7 +102,7 @@ def why_unanswered(error: urllib3.exceptions.HTTPError) -> str:
 
 
 def why_refused(error: urllib3.exceptions.ProxyError) -> str:
-    """Say why the proxy gives no connection: it does not answer, or what it answered."""
+    """Say why the proxy opens no connection."""
     cause = error.original_error
     if isinstance(cause, urllib3.exceptions.NewConnectionError | urllib3.exceptions.TimeoutError):
         return "it cannot be reached; HTTPS_PROXY names it"

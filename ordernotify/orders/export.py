@@ -36,11 +36,11 @@ def _ignore(_count: int) -> None:
 
 @contextmanager
 def _replacing(file: str) -> Iterator[BinaryIO]:
-    """Open a new file that takes the name only at the end, when all of it is on the disk.
+    """Open a new file that gets its name only when all of it is on the disk.
 
-    Until then it is hidden, beside it, and its owner's only (0600); it is removed when the block fails or a
-    signal ends the command. What SIGKILL left of an earlier export is removed here.
-    A device or a pipe is written to directly.
+    Until then it is hidden in the same folder with mode 0600; it is removed if the block fails or a signal
+    ends the command. What SIGKILL left of an earlier export is removed here. A device or a pipe is written to
+    directly.
     """
     target = Path(file).resolve()
     if file == STDIO:
@@ -69,7 +69,7 @@ def _replacing(file: str) -> Iterator[BinaryIO]:
 
 @contextmanager
 def _ending_orderly() -> Iterator[None]:
-    """Turn the signals that end a program into SystemExit, so that what must be removed is removed."""
+    """Turn the signals that end a program into SystemExit, so that files are cleaned up."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -86,7 +86,7 @@ def _ending_orderly() -> Iterator[None]:
 
 
 def _remove_leftovers(target: Path) -> None:
-    """Remove the parts of exports to this file that nobody writes any more: theirs are locked."""
+    """Remove the parts of exports to this file that nobody writes any more: parts in use are locked."""
     for part in target.parent.glob(f".{glob.escape(target.name)}.*{_PART}"):
         with suppress(OSError), part.open("rb") as opened:
             fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)

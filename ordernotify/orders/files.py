@@ -33,9 +33,9 @@ _SUFFIXES = {".jsonl": Format.JSONL, ".ndjson": Format.JSONL, ".json": Format.JS
 
 
 def format_of(file: str, given: str = "") -> Format:
-    """Choose the format that is given, or else the one of the file's suffix; JSON lines for stdin and stdout.
+    """Return the given format, or the one of the file's suffix; JSON lines for stdin and stdout.
 
-    Raises UsageError when neither tells, and for a directory.
+    Raises UsageError if neither is known, and for a directory.
     """
     if Path(file).is_dir():
         raise UsageError(f"{file} is a directory", "Give the name of a file.")
@@ -55,9 +55,9 @@ def format_of(file: str, given: str = "") -> Format:
 
 @contextmanager
 def open_orders(file: str) -> Iterator[tuple[BinaryIO, int]]:
-    """Open a file of orders, or stdin for `-`, with its size in bytes (0 where nobody knows it).
+    """Open a file of orders, or stdin for `-`, with its size in bytes (0 if unknown).
 
-    Raises UsageError when there is no such file, OrderNotifyError when it cannot be read.
+    Raises UsageError if the file does not exist, OrderNotifyError if it cannot be read.
     """
     try:
         # Not sys.stdin: the interpreter would wait for its lock at the end if a thread were still reading.
@@ -100,7 +100,6 @@ class Rejects:
             self._out.write(f"{head}, {self._order(rejected.text)}}}\n")
 
     def close(self) -> None:
-        """Close the file."""
         with self._writing():
             self._out.close()
 

@@ -1,4 +1,4 @@
-"""Complete an order's id of which a person gives the beginning, as mails show it."""
+"""Complete an order's id from its first characters, which emails show."""
 
 from __future__ import annotations
 

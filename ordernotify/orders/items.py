@@ -62,30 +62,19 @@ class OrderCount:
     complete: bool
 
 
-def read_calls(cloud: Cloud, names: Names) -> Calls:
-    """What querying and exporting orders calls."""
-    table = cloud.arn("dynamodb", f"table/{names.table}")
-    return (allow("dynamodb", "DescribeTable", "Scan", "BatchGetItem", on=table),)
+def _calls(*operations: str) -> Callable[[Cloud, Names], Calls]:
+    def calls(cloud: Cloud, names: Names) -> Calls:
+        return (allow("dynamodb", *operations, on=cloud.arn("dynamodb", f"table/{names.table}")),)
+
+    return calls
 
 
-def get_calls(cloud: Cloud, names: Names) -> Calls:
-    """What reading one order calls."""
-    return (allow("dynamodb", "GetItem", on=cloud.arn("dynamodb", f"table/{names.table}")),)
-
-
-def count_calls(cloud: Cloud, names: Names) -> Calls:
-    """What counting the orders calls."""
-    return (allow("dynamodb", "Scan", on=cloud.arn("dynamodb", f"table/{names.table}")),)
-
-
-def put_calls(cloud: Cloud, names: Names) -> Calls:
-    """What bringing orders back calls."""
-    return (allow("dynamodb", "PutItem", on=cloud.arn("dynamodb", f"table/{names.table}")),)
-
-
-def mark_calls(cloud: Cloud, names: Names) -> Calls:
-    """What marking an order as sent calls."""
-    return (allow("dynamodb", "UpdateItem", on=cloud.arn("dynamodb", f"table/{names.table}")),)
+read_calls = _calls("DescribeTable", "Scan", "BatchGetItem")
+"""What querying and exporting orders calls."""
+get_calls = _calls("GetItem")
+count_calls = _calls("Scan")
+put_calls = _calls("PutItem")
+mark_calls = _calls("UpdateItem")
 
 
 @contextmanager
@@ -207,10 +196,10 @@ def count_orders(cloud: Cloud, names: Names, pages: int = COUNTED_PAGES) -> Orde
 
 
 def choose_segments(cloud: Cloud, names: Names) -> int:
-    """Choose how many segments a full scan reads side by side: one per 64 MiB of table, up to four.
+    """Choose how many segments a full scan reads in parallel: one per 64 MiB of table, up to four.
 
-    One segment keeps about one core busy with parsing, so that more would not help. DynamoDB's figure is
-    up to six hours old, and zero for a new table; then one segment reads it all, only slower.
+    Parsing one segment keeps about one core busy, so that more would not help. DynamoDB's figure is up to six
+    hours old, and zero for a new table; then one segment reads it all, only slower.
     """
     with _table(cloud, names):
         size = cloud.dynamodb.describe_table(TableName=names.table)["Table"].get("TableSizeBytes", 0)
@@ -272,10 +261,10 @@ def _answers(cloud: Cloud, names: Names, request: ScanInputTypeDef) -> Iterator[
 def scan_some(
     cloud: Cloud, names: Names, condition: Condition, wanted: int, *, all_match: bool
 ) -> Iterator[Order]:
-    """Yield orders one after the other for a caller who stops early, reading little more than is taken.
+    """Yield orders for a caller who stops early, reading little more than is taken.
 
-    Where every item matches, `wanted` items are asked for. Under a condition nobody knows how many must be
-    read: the pages begin small and double, so that at most as much again is read as was needed.
+    If every item matches, `wanted` items are asked for. Under a condition nobody knows how many must be read:
+    the pages begin small and double, so that at most twice as much is read as needed.
     """
     request = _request(names, condition)
     request["Limit"] = wanted if all_match else max(wanted, _FIRST_PAGE)

@@ -57,7 +57,6 @@ class Lines:
     """The lines of an open file; iterate once. `position` is the number of bytes read so far."""
 
     def __init__(self, file: BinaryIO) -> None:
-        """Take a file that is open for reading bytes."""
         self.position = 0
         self._file = file
 

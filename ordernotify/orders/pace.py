@@ -22,9 +22,9 @@ from ordernotify.settings.names import Names, Target
 from ordernotify.settings.places import state_home
 
 MOST_A_SECOND = 8
-"""Below the mailbox's 10, with room for an order that somebody else sends meanwhile."""
+"""Below the mailbox's 10, with room for an order from another sender."""
 PUBLISHED_A_SECOND = 5
-"""What `redrive` publishes, past the API and its throttle: the other half is for the orders that come in."""
+"""What `redrive` publishes, past the API's throttle: the other half is for incoming orders."""
 SECOND = 1.0
 _POLL_SECONDS = 0.05
 
@@ -33,12 +33,12 @@ Pace = Callable[[], AbstractContextManager[None]]
 
 
 class Slots:
-    """Lets at most `most` requests be under way or have ended within the last second.
+    """Lets at most `most` requests run, or have ended within the last second.
 
-    So no second, wherever it begins, has more than `most` of what the requests cause, however long each
-    takes. Each slot is a file that is locked while its request is under way and then holds the time until
-    which it stays taken: all commands of this user on this machine share them, and a killed one frees its
-    own. The clock must be one that all of them see, as the monotonic one is.
+    So no second, wherever it begins, has more than `most` requests, however long each takes. Each slot is a
+    file that is locked while its request runs and then holds the time until which it stays taken: all
+    commands of this user on this machine share them, and a killed command frees its slot. The clock must be
+    the same for all of them, as the monotonic one is.
     """
 
     def __init__(self, folder: Path, most: int, clock: Clock) -> None:
@@ -82,7 +82,7 @@ class Slots:
             self._clock.sleep(min(pauses))
 
     def _taken_for(self, slot: int) -> float:
-        """Read for how many seconds more the slot is taken; a time of before a restart says nothing."""
+        """Read for how many seconds more the slot is taken; a time from before a restart counts as none."""
         left = 0.0
         with suppress(ValueError):
             left = float(os.pread(slot, 40, 0)) - self._clock.now()
@@ -95,7 +95,7 @@ class Slots:
 
 @dataclass(frozen=True, slots=True)
 class CarefulPace:
-    """A pace that must be kept: so many requests a second at most, and why."""
+    """A pace that must be kept: at most `most` requests a second, and why."""
 
     most: int
     reason: str
@@ -103,7 +103,7 @@ class CarefulPace:
 
 
 def calls(cloud: Cloud, names: Names) -> Calls:
-    """What finding out who gets the orders by email calls; who may not look keeps the pace."""
+    """What finding out who gets the orders by email calls; without the permission the pace is kept."""
     return (
         allow("sns", "ListSubscriptionsByTopic", on=cloud.arn("sns", names.topic)),
         allow("sns", "GetSubscriptionAttributes", on=SUBSCRIPTIONS),
@@ -117,9 +117,9 @@ def sent_a_second(rate: int | None) -> int:
 
 
 def careful_pace(cloud: Cloud, names: Names, most: int, clock: Clock) -> CarefulPace | None:
-    """Return the pace to be kept while a mailbox gets every order; None if there is none.
+    """Return the pace to keep while a mailbox gets every order; None if there is no such mailbox.
 
-    On AWS alone: the embedded cloud has no such limit. Raises OrderNotifyError.
+    Only on AWS: the embedded cloud has no limit. Raises OrderNotifyError.
     """
     if cloud.target is not Target.AWS:
         return None

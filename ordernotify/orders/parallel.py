@@ -26,26 +26,23 @@ class Shared(Generic[Item]):
     """An iterator that several threads take from: each item goes to one of them."""
 
     def __init__(self, items: Iterable[Item]) -> None:
-        """Take the items lazily, one thread at a time."""
         self._items = iter(items)
         self._lock = threading.Lock()
 
     def __iter__(self) -> Iterator[Item]:
-        """Return itself: all threads go through the same items."""
         return self
 
     def __next__(self) -> Item:
-        """Give the next item to the thread that asks."""
         with self._lock:
             return next(self._items)
 
 
 def merge(sources: Sequence[Iterable[Item]], *, buffered: int) -> Iterator[Item]:
-    """Run each source in a thread of its own and yield what they yield, as it comes.
+    """Run each source in its own thread and yield what they yield, as it comes.
 
     At most `buffered` items wait for the consumer. The first error of a source is raised here. When the
     consumer stops early (an error, Ctrl-C, `close`), the threads stop at their next item; they are daemons,
-    so that a call which hangs in one of them does not keep the command from ending.
+    so that a call that hangs in one of them does not keep the command from ending.
     """
     out: queue.Queue[Item | _End] = queue.Queue(max(buffered, 1))
     stop = threading.Event()

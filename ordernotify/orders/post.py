@@ -1,4 +1,4 @@
-"""Post one order to the API, again and again where that is safe and of use."""
+"""Post one order to the API, with retries where they are safe and useful."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from ordernotify.orders.connections import open_pools, why_refused, why_unanswer
 from ordernotify.orders.pace import Pace
 
 RETRY_SECONDS = 60.0
-"""How long an order is tried, from its first request."""
+"""How long an order is retried, from its first request."""
 UNREACHABLE_SECONDS = 10.0
-"""How long an order is tried while no connection is possible at all."""
+"""How long an order is retried while no connection is possible."""
 SETTLE_SECONDS = 20.0
 """How long a new API may refuse what it will take (AWS-FACTS 4), from a client's first refusal."""
 FIRST_PAUSE_SECONDS = 0.1
@@ -35,7 +35,7 @@ _SETTLING = {403, 404}
 _MAX_ANSWER_BYTES = 1024 * 1024
 
 Sign = Callable[[str, str, Mapping[str, str], bytes], Mapping[str, str]]
-"""Gives the headers to send for a method, URL, headers and body; called again for each attempt."""
+"""Returns the headers to send for a method, URL, headers and body; called for each attempt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +132,9 @@ class OrderClient:
     ) -> None:
         """Take the URL; nothing is sent yet.
 
-        Each request waits for `pace`, a repeated one too: that may be the one which is published. `tell`
-        hears why an order is tried again. The clock's sleep raises CancelledError to end the waiting.
-        Raises OrderNotifyError for a URL that cannot be one.
+        Each request waits for `pace`, also a repeated one: that may be the one which is published. `tell`
+        hears why an order is retried. The clock's sleep raises CancelledError to end the waiting. Raises
+        OrderNotifyError for something that is not a URL.
         """
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -153,15 +153,14 @@ class OrderClient:
         self._settling = _Settling(self._clock)
 
     def close(self) -> None:
-        """Close the connections."""
         self._pools.clear()
 
     def send(self, draft: Draft) -> Answer:
-        """Post the order until it is answered for good, and give that answer; never raises for a failure.
+        """Post the order until there is a final answer, and return it; a failure is an answer too.
 
-        Raises CancelledError when it is called off before the first request.
+        Raises CancelledError if it is cancelled before the first request.
 
-        Repeated are 429, 5xx and lost connections, always with the same key, so that nothing is made twice.
+        429, 5xx and lost connections are retried, always with the same key, so that nothing is made twice.
         The pauses double, with full jitter
         (https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/), and are never
         shorter than the API's Retry-After.
@@ -216,7 +215,7 @@ class OrderClient:
             message = f"no connection to {urlsplit(self._url).netloc} is possible"
             return _Attempt(Answer(0, message), patience=UNREACHABLE_SECONDS)
         except urllib3.exceptions.ProxyError as error:
-            message = f"the proxy gives no connection to {self._host}: {why_refused(error)}"
+            message = f"the proxy opens no connection to {self._host}: {why_refused(error)}"
             return _Attempt(Answer(0, message), patience=UNREACHABLE_SECONDS)
         except urllib3.exceptions.HTTPError as error:
             return _Attempt(Answer(0, f"no answer from {self._host}: {why_unanswered(error)}"))

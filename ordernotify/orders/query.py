@@ -46,10 +46,10 @@ class OrderQuery:
 def list_orders(
     cloud: Cloud, names: Names, query: OrderQuery, *, segments: int | None = None
 ) -> Iterator[Order]:
-    """Yield the orders that meet the query, as they are read.
+    """Yield the orders that match the query, as they are read.
 
     With a limit and no sort it reads little more than it yields. With a sort it reads everything and keeps
-    as many orders in memory as the limit says. Raises StackNotFoundError, AwsError.
+    at most `limit` orders in memory. Raises StackNotFoundError, AwsError.
     """
     condition = condition_of(query)
     matches = name_filter(query)
@@ -123,7 +123,7 @@ def condition_of(query: OrderQuery) -> Condition:
 
 
 def _readings(text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield a clause for every attribute value that a person may mean by the text."""
+    """Yield a clause for every value that the text may mean."""
     yield "{} = {}", {"S": text}
     if text == "null":
         yield "attribute_type({}, {})", {"S": "NULL"}

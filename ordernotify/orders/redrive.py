@@ -58,7 +58,6 @@ class Redriven:
 
 
 def calls(cloud: Cloud, names: Names) -> Calls:
-    """What redriving calls."""
     return (
         *read_calls(cloud, names),
         *get_calls(cloud, names),
@@ -70,9 +69,9 @@ def calls(cloud: Cloud, names: Names) -> Calls:
 def find_pending(
     cloud: Cloud, names: Names, older_than: timedelta = OLDER_THAN, *, now: datetime | None = None
 ) -> Iterator[Order]:
-    """Yield the orders whose notification is pending for longer than the given age.
+    """Yield the orders whose notification has been pending for longer than the given age.
 
-    An order that has no time, because another program wrote it, counts as old. The sequence is random.
+    An order without a time, which another program wrote, counts as old. The sequence is random.
     Raises StackNotFoundError, AwsError.
     """
     before = ago(now or datetime.now(UTC), older_than)
@@ -101,13 +100,13 @@ def redrive(
 ) -> Iterator[Redriven]:
     """Publish what is pending, exactly as the handler would have, and yield each order's outcome.
 
-    Publish comes before the mark, as in the handler: killed between the two, the order is sent again by the
-    next redrive, and the receiver knows the second copy by its orderId. Two redrives at once both work:
-    they go through the orders in different sequences, and each looks once more right before it publishes,
-    so that only an order which both hold at the same moment is sent twice. To claim an order first would
-    lose its notification if the claimer died. Each publish waits for `pace`.
+    An order is published before it is marked, as in the handler: killed between the two, it is sent again by
+    the next redrive, and the receiver recognises the copy by its orderId. Two redrives at once both work:
+    each goes through the orders in its own random sequence and reads an order again right before it
+    publishes, so that only an order that both hold at the same moment is sent twice. Claiming an order first
+    would lose its notification if the claimer died. Each publish waits for `pace`.
 
-    Raises StackNotFoundError, AwsError when the table cannot be read; a failed publish is an outcome.
+    Raises StackNotFoundError, AwsError if the table cannot be read; a failed publish is an outcome.
     """
     sender = Sender(cloud, names, pace, patience or Patience(), build_message)
     return in_parallel(find_pending(cloud, names, older_than, now=now), sender.send, concurrency=concurrency)

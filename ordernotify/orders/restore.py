@@ -81,7 +81,7 @@ def restore_orders(
 
 
 def exported_items(file: BinaryIO, form: Format) -> Iterator[_Found | Broken]:
-    """Read an export's items; every line that holds none is reported, and the reading goes on."""
+    """Read the items of an export; a line without one is reported, and reading continues."""
     lines = Lines(file)
     return _from_json_lines(lines) if form is Format.JSONL else _from_csv(lines)
 
@@ -147,7 +147,7 @@ def _checked(item: Attributes) -> Attributes:
 
 
 def _records(lines: Iterable[Line]) -> Iterator[tuple[int, str] | Broken]:
-    """Put lines together while a quote is open; a line that cannot be read ends the row it stands in."""
+    """Join lines while a quote is open; a line that cannot be read ends its row."""
     first, size, quotes = 0, 0, 0
     parts: list[str] = []
     for line in lines:

@@ -63,6 +63,6 @@ def check_key(key: str) -> None:
 
 
 def repeated(body: bytes, count: int) -> Iterator[Draft]:
-    """Yield the same order `count` times, each as an order of its own."""
+    """Yield the same order `count` times, each with its own key."""
     run = random_key()
     return (Draft(body, f"{run}-{number}") for number in range(1, count + 1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from botocore.auth import SigV4Auth
@@ -15,6 +15,7 @@ from ordernotify.aws.errors import map_botocore_errors
 from ordernotify.aws.session import Cloud
 from ordernotify.errors import CredentialsError, OrderNotifyError, StackNotFoundError, UsageError
 from ordernotify.iam.calls import Calls, allow
+from ordernotify.orders.post import Sign
 from ordernotify.resources.api.base import METHOD
 from ordernotify.resources.api.key import find_api_keys, lists_api_keys
 from ordernotify.settings.model import Auth, Settings
@@ -26,9 +27,6 @@ _KEY_PATTERN = re.compile(r"[\x21-\x7e]{20,128}")
 """Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-api-key-file-format.html"""
 
 _READS_KEY = (*lists_api_keys(), allow("apigateway", "GetApiKey"))
-
-Sign = Callable[[str, str, Mapping[str, str], bytes], Mapping[str, str]]
-"""Gives the headers to send for a method, URL, headers and body."""
 
 
 def calls(cloud: Cloud, settings: Settings) -> Calls:
@@ -71,8 +69,6 @@ def given_key(key: str | None, key_file: Path | None) -> str | None:
 
 
 def with_api_key(key: str) -> Sign:
-    """Add the key to each request."""
-
     def sign(_method: str, _url: str, headers: Mapping[str, str], _body: bytes) -> Mapping[str, str]:
         return {**headers, KEY_HEADER: key}
 

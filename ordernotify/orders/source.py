@@ -44,7 +44,6 @@ class Source:
     """The orders of an open file; iterate once."""
 
     def __init__(self, file: BinaryIO, form: Format, *, import_id: str = "") -> None:
-        """Take a file that is open for reading bytes."""
         self._lines = Lines(file)
         self._form = form
         self._import_id = import_id

@@ -3,7 +3,7 @@
 Texts are always quoted; numbers, booleans and nulls never; absent fields are empty and empty texts are `""`.
 Lists and maps are quoted JSON. A text that a spreadsheet would take for a formula
 (https://owasp.org/www-community/attacks/CSV_Injection), or `import-orders` for a list or map, gets an
-apostrophe in front, which `unguard` takes away again.
+apostrophe in front, which `unguard` removes.
 """
 
 from __future__ import annotations
@@ -69,7 +69,6 @@ def _cell(attribute: Mapping[str, Any]) -> str:
 
 
 def quoted(text: str) -> str:
-    """Write a text as a cell, guarded."""
     return _in_quotes(guard(text))
 
 
@@ -113,12 +112,10 @@ class Header:
     """The columns of a file: the union of all orders' fields, in the sequence in which they were seen."""
 
     def __init__(self) -> None:
-        """Begin with no order seen."""
         self._seen: dict[str, None] = {}
         self._over = False
 
     def add(self, fields: Iterable[str]) -> None:
-        """Take in the fields of one more order."""
         for field in fields:
             if field in self._seen:
                 continue
@@ -136,7 +133,6 @@ class Header:
 
     @property
     def line(self) -> str:
-        """The file's first line."""
         names = [*self.columns, OTHER_FIELDS] if self._over else self.columns
         return ",".join(map(quoted, names)) + "\n"
 

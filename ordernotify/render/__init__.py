@@ -89,7 +89,6 @@ def _visible(match: re.Match[str]) -> str:
 
 
 def error(message: str, hint: str = "") -> None:
-    """Print an error and what to do about it."""
     alert.print(Text.assemble(("Error: ", "bold red"), _indented(message)))
     if hint:
         alert.print(Text.assemble(("Hint: ", "bold"), _indented(pasteable(hint))))

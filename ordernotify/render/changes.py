@@ -71,7 +71,6 @@ def counted_items(items: Sequence[Item]) -> str:
 
 
 def kind_word(kind: str) -> str:
-    """Write a kind of resource as words."""
     return kind.replace("-", " ")
 
 

@@ -31,7 +31,6 @@ def show_cost(lines: Sequence[CostLine], orders_per_day: int) -> None:
 
 
 def cost_document(lines: Sequence[CostLine], orders_per_day: int) -> dict[str, Any]:
-    """Build the JSON result of `cost`."""
     return {
         "currency": "USD",
         "region": prices.REGION,

@@ -11,7 +11,6 @@ from ordernotify.render import clean, json_document, note, out
 
 
 def as_json(export: Export, folder: Path) -> None:
-    """Print the folder, the files and the notes as one JSON document."""
     json_document({"folder": str(folder), "files": sorted(export.files), "notes": list(export.notes)})
 
 

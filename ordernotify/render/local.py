@@ -9,7 +9,6 @@ from ordernotify.render import clean, json_document, note, out
 
 
 def as_json(cloud: LocalCloud) -> None:
-    """Print the embedded cloud as one JSON document."""
     json_document(
         {
             "running": cloud.running,
@@ -22,7 +21,6 @@ def as_json(cloud: LocalCloud) -> None:
 
 
 def text(cloud: LocalCloud) -> None:
-    """Print whether the embedded cloud runs, and where its state is."""
     if cloud.running:
         state, more = (
             ("running", "green"),
@@ -37,6 +35,5 @@ def text(cloud: LocalCloud) -> None:
 
 
 def warning(cloud: LocalCloud) -> None:
-    """Print the warning, if there is one, on stderr."""
     if cloud.warning and not cloud.stuck:
         note(f"Warning: {cloud.warning}")

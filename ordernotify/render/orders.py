@@ -58,7 +58,6 @@ def send_again(key: str) -> str:
 
 
 def show_answer_json(answer: Answer, key: str) -> None:
-    """Print the answer as one JSON document."""
     document: dict[str, Any] = {
         "orderId": answer.order_id or None,
         "status": answer.status or None,
@@ -73,7 +72,6 @@ def show_answer_json(answer: Answer, key: str) -> None:
 
 
 def show_each(orders: Sequence[Mapping[str, Any]]) -> None:
-    """Print orders one after the other."""
     for number, order in enumerate(orders):
         if number:
             out.print()
@@ -114,12 +112,10 @@ def show_refused(restored: Restored) -> None:
 
 
 def show_exported(count: int, file: str) -> None:
-    """Say what an export has written."""
     note(f"{counted(count, 'order')} written to {'stdout' if file == '-' else file}.")
 
 
 def show_summary(summary: Summary) -> None:
-    """Print what became of many orders."""
     rate = f", {summary.per_second:.0f} per second" if summary.seconds else ""
     out.print(f"{counted(summary.sent, 'order')} sent in {summary.seconds:.1f} s{rate}")
     for status, number in sorted(summary.answers.items()):
@@ -194,7 +190,6 @@ def show_summary_json(summary: Summary) -> None:
 
 
 def show_pending(orders: Iterable[Mapping[str, Any]], *, json: bool) -> None:
-    """Print the orders that a redrive would send."""
     if json:
         ids = [order.get("orderId") for order in orders]
         json_document({"pending": len(ids), "sent": 0, "failed": 0, "orderIds": ids})

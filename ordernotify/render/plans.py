@@ -330,8 +330,6 @@ def _show_errors(errors: LastErrors) -> None:
 
 
 def teardown_document(plan: Plan, left: Sequence[Item] = ()) -> dict[str, Any]:
-    """Build the JSON result of `teardown`."""
-
     def listed(items: Iterable[Item]) -> list[dict[str, str]]:
         return [{"kind": item.kind, "name": item.name} for item in items]
 

@@ -15,13 +15,11 @@ from ordernotify.stack.verify import Check
 
 
 def show_check(check: Check) -> None:
-    """Print one check when it is decided."""
     mark = ("PASS", "green") if check.passed else ("FAIL", "bold red")
     out.print(Text.assemble(mark, f"  {check.name}: {one_line(check.detail)} ({check.seconds:.1f} s)"))
 
 
 def verify_document(order_id: str | None, checks: Sequence[Check]) -> dict[str, Any]:
-    """Build the JSON result of `verify`."""
     return {
         "passed": all(check.passed for check in checks),
         "orderId": order_id,

@@ -19,6 +19,5 @@ def show_stacks(found: Sequence[StackEntry]) -> None:
 
 
 def stack_documents(found: Iterable[StackEntry]) -> Iterator[dict[str, Any]]:
-    """Build the JSON result, one document per stack."""
     for one in found:
         yield {"stack": one.stack, "api": one.kind, "url": one.url}

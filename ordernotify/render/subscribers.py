@@ -46,7 +46,6 @@ def show_notes(texts: Iterable[str]) -> None:
 
 
 def outcome_document(outcome: SubscriberOutcome) -> dict[str, Any]:
-    """Build the JSON line of one endpoint."""
     document: dict[str, Any] = {
         "protocol": outcome.endpoint.protocol,
         "endpoint": outcome.endpoint.address,
@@ -75,7 +74,6 @@ def _document(one: Subscriber) -> dict[str, Any]:
 
 
 def show_list_json(listed: Iterable[Subscriber]) -> None:
-    """Print one JSON line per subscriber."""
     json_lines(map(_document, listed))
 
 

@@ -110,7 +110,6 @@ def _newest(snapshot: Snapshot) -> Table:
 
 
 def show_json(snapshot: Snapshot, history: History | None = None) -> None:
-    """Print a snapshot as one JSON document."""
     counted, rates = snapshot.counted, snapshot.rates
     kinds = rates.kinds or {}
     document: dict[str, Any] = {

@@ -52,7 +52,6 @@ class Alarm(Resource[MetricAlarmState]):
 
     @property
     def key(self) -> str:
-        """The kind and what is watched: a stack has several alarms."""
         return f"alarm {self.watch.what}"
 
     @property
@@ -70,7 +69,6 @@ class Alarm(Resource[MetricAlarmState]):
 
     @property
     def calls(self) -> Mapping[Verb, Calls]:
-        """For IAM, DescribeAlarms lists all alarms; it checks TagResource for PutMetricAlarm with tags."""
         put = (allow("cloudwatch", "PutMetricAlarm", "TagResource", on=self.arn),)
         return {
             Verb.FIND: (
@@ -83,7 +81,6 @@ class Alarm(Resource[MetricAlarmState]):
         }
 
     def described(self, needed: Needed) -> MetricAlarmState:
-        """Return the metric, its threshold, and what happens without data."""
         return MetricAlarmState(
             namespace=self.watch.namespace,
             metric=self.watch.metric,
@@ -100,7 +97,6 @@ class Alarm(Resource[MetricAlarmState]):
         )
 
     def find(self) -> Live[MetricAlarmState] | None:
-        """Read the alarm by its exact name, and its tags."""
         found = self.cloud.cloudwatch.describe_alarms(AlarmNames=[self.name], AlarmTypes=["MetricAlarm"])
         if not found["MetricAlarms"]:
             return None

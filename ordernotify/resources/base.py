@@ -95,7 +95,7 @@ class Step:
 
 
 class Verb(Enum):
-    """What may be called, by what is done; adding tags is an update."""
+    """The kinds of work by which calls are declared; tagging belongs to UPDATE."""
 
     FIND = auto()
     CREATE = auto()
@@ -130,7 +130,6 @@ class Resource(ABC, Generic[State]):
     """What the person should know before it is made; the plan shows it."""
 
     def __init__(self, settings: Settings, cloud: Cloud) -> None:
-        """Describe the resource; no call is made."""
         self.settings = settings
         self.cloud = cloud
 
@@ -165,7 +164,7 @@ class Resource(ABC, Generic[State]):
     @property
     @abstractmethod
     def calls(self) -> Mapping[Verb, Calls]:
-        """What each verb calls, and what AWS checks along with it; every verb may call what FIND may."""
+        """What each verb calls, and what AWS checks along with it; every verb may call what FIND does."""
 
     @abstractmethod
     def find(self) -> Live[State] | None:
@@ -206,7 +205,7 @@ class Resource(ABC, Generic[State]):
         return ""
 
     def staying(self, live: Live[State]) -> tuple[str, ...]:
-        """Say, in a sentence each, what of it is not described and cannot be removed by setup."""
+        """Say, one sentence each, what is no longer described and that setup cannot remove."""
         return ()
 
     def notes_after(self) -> tuple[str, ...]:
@@ -237,7 +236,6 @@ class Resource(ABC, Generic[State]):
         """Delete the resource and wait until it is gone; succeeds if it is gone already."""
 
     def owns(self, tags: Mapping[str, str]) -> bool:
-        """Whether the tags say that the resource belongs to this stack."""
         return tags.get(STACK_TAG) == self.settings.stack
 
     def live(self, state: State, tags: Mapping[str, str]) -> Live[State]:

@@ -64,7 +64,7 @@ def parse_receiver(arn: str) -> Receiver:
 
 
 def check_regions(topic_region: str, receiver: Receiver) -> None:
-    """Raise UsageError for a pair of regions between which SNS drops every message, without a word."""
+    """Raise UsageError for a pair of regions between which SNS silently drops every message."""
     if not (_opt_in(receiver.region) and receiver.region != topic_region):
         return
     if _opt_in(topic_region):

@@ -27,7 +27,6 @@ class Scope(StrEnum):
 
     @property
     def aws_name(self) -> str:
-        """SNS's name for it."""
         return "MessageBody" if self is Scope.BODY else "MessageAttributes"
 
 

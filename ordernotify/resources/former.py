@@ -13,7 +13,6 @@ class Former(Leftover[Any]):
     """A resource under a former name: setup removes it, or tells that it stays, see `stays_when_renamed`."""
 
     def __init__(self, inner: Resource[Any], name: str) -> None:
-        """Take the resource as it is called with the former `name`."""
         super().__init__(inner.settings, inner.cloud)
 
         def former(key: str) -> str:
@@ -44,11 +43,9 @@ class Former(Leftover[Any]):
 
     @property
     def calls(self) -> Mapping[Verb, Calls]:
-        """Only what finding and removing it calls."""
         return {verb: calls for verb, calls in self._inner.calls.items() if verb in (Verb.FIND, Verb.DELETE)}
 
     def find(self) -> Live[Any] | None:
-        """Find it only if it is the stack's."""
         live = self._inner.find()
         return live if live and live.owned else None
 

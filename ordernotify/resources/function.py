@@ -109,7 +109,6 @@ class Function(Resource[FunctionState]):
 
     @property
     def arn(self) -> str:
-        """The function's ARN, without a version."""
         return self.cloud.arn("lambda", f"function:{self.name}")
 
     @property
@@ -130,7 +129,6 @@ class Function(Resource[FunctionState]):
         }
 
     def described(self, needed: Needed) -> FunctionState:
-        """Return the configuration and the code's hash."""
         kind: type[AnyRoleState] = GivenRoleState if self.settings.role_arn else RoleState
         role = needed_state(needed, kind)
         return FunctionState(
@@ -148,7 +146,6 @@ class Function(Resource[FunctionState]):
         )
 
     def find(self) -> Live[FunctionState] | None:
-        """Read the configuration, the code's hash and the tags."""
         answer = read_or_none(lambda: self.cloud.lambda_.get_function(FunctionName=self.name), _ABSENT)
         if answer is None:
             return None

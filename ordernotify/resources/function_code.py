@@ -32,7 +32,7 @@ def packed_files() -> dict[str, bytes]:
 
 @functools.cache
 def function_zip() -> bytes:
-    """Pack the files so that the same source always gives the same bytes: stored, with a fixed date."""
+    """Pack the files so that the same source makes the same bytes: stored, with a fixed date."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as zipped:
         for name, source in packed_files().items():

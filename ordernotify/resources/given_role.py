@@ -34,7 +34,6 @@ class ExistingRole(Resource[GivenRoleState]):
 
     @property
     def name(self) -> str:
-        """The role's name, without its path."""
         return self.arn.rpartition("/")[2]
 
     @property
@@ -43,7 +42,6 @@ class ExistingRole(Resource[GivenRoleState]):
 
     @property
     def wanted(self) -> bool:
-        """Only with --role-arn."""
         return self.settings.role_arn is not None
 
     @property
@@ -55,7 +53,6 @@ class ExistingRole(Resource[GivenRoleState]):
         return {Verb.FIND: (allow("iam", "GetRole", on=self.arn), simulate)}
 
     def described(self, needed: Needed) -> GivenRoleState:
-        """Return that it lacks nothing, and that Lambda may assume it."""
         return GivenRoleState()
 
     def find(self) -> Live[GivenRoleState] | None:

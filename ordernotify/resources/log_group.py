@@ -63,7 +63,6 @@ class LogGroup(Resource[LogGroupState]):
         }
 
     def described(self, needed: Needed) -> LogGroupState:
-        """Return the retention that the settings give."""
         return LogGroupState(self.settings.log_retention)
 
     def find(self) -> Live[LogGroupState] | None:
@@ -74,7 +73,6 @@ class LogGroup(Resource[LogGroupState]):
         return None
 
     def create(self, step: Step) -> Live[LogGroupState]:
-        """Create the group with its tag, then set its retention."""
         arn = self.arn_with(step.needed)
         try:
             self._retry(step, lambda: self._create(log_group_name(arn)))
@@ -147,7 +145,6 @@ class ApiLogGroup(LogGroup):
 
     @property
     def wanted(self) -> bool:
-        """Only with access logs."""
         return self.settings.access_logs
 
 
@@ -175,7 +172,6 @@ class ExecutionLogGroup(LogGroup):
 
     @property
     def wanted(self) -> bool:
-        """Only with execution logs."""
         return self.settings.execution_logs
 
     @property

@@ -51,7 +51,6 @@ class Mailbox:
 
 
 def has_mailbox(cloud: Cloud, protocol: str) -> bool:
-    """Whether a subscriber of this protocol has a mailbox here."""
     return cloud.target is Target.LOCAL and protocol in PROTOCOLS
 
 
@@ -147,7 +146,6 @@ class Mailboxes(Resource[MailboxesState]):
 
     @property
     def name(self) -> str:
-        """What the names of the queues have in common."""
         return self.settings.names.mailbox_prefix.removesuffix("-")
 
     @property
@@ -174,7 +172,6 @@ class Mailboxes(Resource[MailboxesState]):
         }
 
     def described(self, needed: Needed) -> MailboxesState:
-        """Return everybody who is subscribed, or will be."""
         given = [("email", address) for address in self.settings.emails]
         given += [("sms", number) for number in self.settings.phones]
         known = needed_state(needed, SubscriptionsState)
@@ -204,7 +201,6 @@ class Mailboxes(Resource[MailboxesState]):
         return self.update(Live("", MailboxesState()), step)
 
     def update(self, live: Live[MailboxesState], step: Step) -> Live[MailboxesState]:
-        """Open the mailboxes that are missing."""
         missing = self.described(step.needed).readers - live.state.readers
         listed = list_subscriptions(self.cloud, self._topic_arn)
         readers = [one for one in listed if (one.protocol, one.endpoint) in missing]
@@ -213,7 +209,6 @@ class Mailboxes(Resource[MailboxesState]):
         return Live("", replace(live.state, readers=live.state.readers | missing))
 
     def delete(self, live: Live[MailboxesState], step: Step) -> None:
-        """Remove the queues and their subscriptions."""
         queues = {self.cloud.arn("sqs", url.rpartition("/")[2]): url for url in live.state.urls}
         unsubscribe_endpoints(self.cloud, self._topic_arn, queues)
         for url in queues.values():

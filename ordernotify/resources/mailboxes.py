@@ -11,7 +11,7 @@ from ordernotify.settings.model import NO_LIMIT, Settings
 from ordernotify.settings.names import Target
 
 MESSAGES_A_SECOND = 10
-"""What one email subscription bears; the limit is hard (AWS-FACTS 22)."""
+"""The most that one email subscription takes; the limit is hard (AWS-FACTS 22)."""
 THROTTLED_RATE = THROTTLED_BURST = 5
 """The API's throttle by default: in any second it admits the burst and what the rate adds, 10 together."""
 PROTOCOLS = frozenset({"email", "email-json"})

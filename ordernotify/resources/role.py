@@ -70,8 +70,8 @@ def role_name_in_region(cloud: Cloud, stack: str, name: str) -> str:
     """Choose the name of the stack's own role in this region: `name`, or `name-REGION`.
 
     IAM is global, and the same stack may live in several regions. The first has the role of the plain name; a
-    region that found it taken keeps the longer name until its teardown. Read from the account alone, so that
-    it holds whatever was set up, removed or cut off in between.
+    region that found it taken keeps the longer name until its teardown. Only the account is read, so that the
+    choice is right whatever was set up, removed or cut off before.
     """
     in_region = _name_in_region(cloud, name)
     if _belongs_to(cloud, in_region) == (stack, cloud.region):
@@ -95,9 +95,9 @@ OWN_ROLE_CALLS: Calls = (allow("iam", "ListRoles", "GetRole", "GetRolePolicy", o
 
 
 def own_role_names(cloud: Cloud, stack: str) -> list[str]:
-    """List the roles that the stack has in this region, by what `create` wrote; none where it is denied.
+    """List the stack's roles in this region, by the description that `create` wrote; none if it is denied.
 
-    The Resource Groups Tagging API knows no roles.
+    The Resource Groups Tagging API does not list roles.
     """
     try:
         with map_botocore_errors("list", "roles"):
@@ -153,7 +153,6 @@ class Role(Resource[RoleState]):
 
     @property
     def wanted(self) -> bool:
-        """Not with --role-arn."""
         return self.settings.role_arn is None
 
     @property
@@ -198,7 +197,6 @@ class Role(Resource[RoleState]):
         }
 
     def described(self, needed: Needed) -> RoleState:
-        """Return the trust policy, the inline policy, the path, and the boundary if one is given."""
         return RoleState(
             trust=trust_policy("lambda", {"StringEquals": {"aws:SourceAccount": self.cloud.account}}),
             policy=policy_text(function_policy(self.settings, self.cloud)),
@@ -207,9 +205,9 @@ class Role(Resource[RoleState]):
         )
 
     def find(self) -> Live[RoleState] | None:
-        """Read the role, its tags and its inline policy; None for one that the person gave as --role-arn.
+        """Read the role, its tags and its inline policy; None for the role of --role-arn.
 
-        A boundary that somebody else set is no difference where none is described: it only takes rights away.
+        A boundary that somebody else set is not a difference if none is described: it only takes rights away.
         """
         if self.settings.role_arn and self.settings.role_arn.rpartition("/")[2] == self.name:
             return None
@@ -243,7 +241,6 @@ class Role(Resource[RoleState]):
             )
 
     def create(self, step: Step) -> Live[RoleState]:
-        """Create the role with its tag and put its policy."""
         wanted = self.described(step.needed)
         try:
             role = self.cloud.iam.create_role(

@@ -61,8 +61,8 @@ def _monthly_spend_limit(cloud: Cloud) -> str | None:
 def sandbox_notice(cloud: Cloud, phones: Sequence[str]) -> str | None:
     """Say which of the phones get nothing because the account is in the SMS sandbox, and what to do.
 
-    None if every phone gets its messages, or if AWS does not say (the caller may not ask, or it is an
-    emulator): the check helps, and never fails a command.
+    None if every phone gets its messages, or if AWS does not say (no permission, or an emulator): this check
+    never fails a command.
     """
     if not phones or cloud.target is Target.LOCAL:
         return None

@@ -13,10 +13,10 @@ _SET_BY_OTHERS = ("aws:", "ordernotify:")
 
 
 def staying_tags(settings: Settings, left: Iterable[AnyLive]) -> Iterator[str]:
-    """Say of each tag that is not described that it stays, and on how many of the resources that are left.
+    """Say of each tag that is not described that it stays, and on how many resources.
 
-    `setup` puts the person's tags on everything, and nothing tells them from tags that somebody else put
-    there. So it removes none, and tells of those that more than half of the resources carry.
+    `setup` tags everything with the person's tags, and nothing distinguishes them from tags that somebody
+    else added. So it removes none, and names those that more than half of the resources carry.
     """
     tagged = [live.tags for live in left if live.tags is not None]
     counts = Counter(pair for tags in tagged for pair in tags.items())

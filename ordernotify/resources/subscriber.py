@@ -48,7 +48,6 @@ class Subscriber:
 
     @property
     def state(self) -> str:
-        """`confirmed` or `pending`."""
         return "pending" if self.pending else "confirmed"
 
 
@@ -113,5 +112,4 @@ def subscription_attributes(policy: FilterPolicy | None, scope: Scope, raw: bool
 
 
 def policy_json(policy: FilterPolicy) -> str:
-    """Write a filter policy for SNS."""
     return json.dumps(policy, ensure_ascii=False, separators=(",", ":"))

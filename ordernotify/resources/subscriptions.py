@@ -73,11 +73,9 @@ class Subscriptions(Resource[SubscriptionsState]):
 
     @property
     def wanted(self) -> bool:
-        """Whether setup was given any subscriber."""
         return bool(self._given())
 
     def described(self, needed: Needed) -> SubscriptionsState:
-        """Return the subscribers given."""
         return SubscriptionsState(frozenset(self._given()))
 
     def diff(self, live: Live[SubscriptionsState], needed: Needed) -> tuple[Change, ...]:
@@ -86,7 +84,6 @@ class Subscriptions(Resource[SubscriptionsState]):
         return tuple(Change(f"{protocol} {endpoint}", None, True) for protocol, endpoint in missing)
 
     def find(self) -> Live[SubscriptionsState] | None:
-        """Read the topic's email and SMS subscribers; None if there are none."""
         found = [s for s in list_subscriptions(self.cloud, self._topic_arn) if not self._is_internal(s)]
         if not found:
             return None
@@ -101,7 +98,6 @@ class Subscriptions(Resource[SubscriptionsState]):
         return self.update(Live("", SubscriptionsState()), step)
 
     def update(self, live: Live[SubscriptionsState], step: Step) -> Live[SubscriptionsState]:
-        """Subscribe those who are missing; SNS asks them to confirm."""
         for one in self._given():
             if one not in live.state.subscribers:
                 # AWS-FACTS 24: the topic may have been made a moment ago.
@@ -126,7 +122,7 @@ class Subscriptions(Resource[SubscriptionsState]):
         return f"{pending} not confirmed: expires within 3 days by itself" if pending else ""
 
     def delete(self, live: Live[SubscriptionsState], step: Step) -> None:
-        """Remove every confirmed subscription but the stack's own; pending ones expire (AWS-FACTS 13).
+        """Remove every confirmed subscription except the stack's own; pending ones expire (AWS-FACTS 13).
 
         Before that, take back what `subscribe` added to the policies of queues and functions.
         """
@@ -216,7 +212,6 @@ class AlarmSubscriptions(Subscriptions):
         )
 
     def update(self, live: Live[SubscriptionsState], step: Step) -> Live[SubscriptionsState]:
-        """Subscribe who is missing, and unsubscribe who is not given any more and has confirmed."""
         updated = super().update(live, step)
         dropped = self._dropped(live) - live.state.pending
         if not dropped:

@@ -65,7 +65,6 @@ class Table(Resource[TableState]):
         return {verb: (allow("dynamodb", *names, on=self.arn),) for verb, names in calls.items()}
 
     def described(self, needed: Needed) -> TableState:
-        """Return the key, on-demand billing and, on AWS, protection and point-in-time recovery."""
         careful = self.cloud.target is Target.AWS
         return TableState(
             key=f"{TABLE_KEY} (S)",

@@ -28,7 +28,7 @@ from ordernotify.settings.names import Target
 
 @dataclass(frozen=True, slots=True)
 class TopicState:
-    """A topic's access policy, as `policy_text` writes it; empty: none of its own."""
+    """A topic's access policy, as `policy_text` writes it; empty if it has none."""
 
     policy: str = ""
 
@@ -60,11 +60,9 @@ class Topic(Resource[TopicState]):
         return {verb: (allow("sns", *names, on=self.arn),) for verb, names in calls.items()}
 
     def described(self, needed: Needed) -> TopicState:
-        """Return the policy that lets only the account publish."""
         return TopicState(policy_text(self._policy()))
 
     def find(self) -> Live[TopicState] | None:
-        """Read the topic's policy and tags."""
         sns = self.cloud.sns
         topic = read_or_none(lambda: sns.get_topic_attributes(TopicArn=self.arn), *NO_TOPIC)
         tags = topic and read_or_none(lambda: sns.list_tags_for_resource(ResourceArn=self.arn), *NO_TOPIC)
@@ -75,12 +73,11 @@ class Topic(Resource[TopicState]):
         )
 
     def create(self, step: Step) -> Live[TopicState]:
-        """Create the topic with its tag, then set its policy."""
         try:
             # The tag goes with the call: if setup dies here, the next one must know the topic as its own.
             self.cloud.sns.create_topic(Name=self.name, Tags=tag_list(self.settings.all_tags))
         except ClientError as error:
-            # AWS-FACTS 12: somebody else has just made a topic of this name.
+            # AWS-FACTS 12: another program has just made a topic of this name.
             if has_code(
                 error, "InvalidParameter", "InvalidParameterException", text="already exists with different"
             ):
@@ -147,7 +144,6 @@ class AlarmTopic(Topic):
 
     @property
     def wanted(self) -> bool:
-        """Only with addresses for alarms."""
         return bool(self.settings.alarm_emails)
 
     def _publishers(self) -> dict[str, Any]:

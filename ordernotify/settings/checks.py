@@ -40,8 +40,6 @@ def between(what: str, low: int, high: int, unit: str = "", why: str = "") -> Ca
 
 
 def one_of(what: str, choices: Sequence[str]) -> Callable[[str], None]:
-    """Make the check that a text is one of the choices."""
-
     def check(value: str) -> None:
         if value not in choices:
             raise UsageError(f"the {what} {value!r} is not supported", f"Use one of {', '.join(choices)}.")

@@ -18,7 +18,7 @@ OTHER_VARIABLES = tuple(
 
 
 def told_by_environment(environ: Mapping[str, str]) -> Told:
-    """Read the settings that the environment gives; an empty variable counts as unset.
+    """Read the settings from the environment; an empty variable counts as unset.
 
     Lists are separated by spaces. Raises UsageError for a wrong value, and for an unknown variable: a
     misspelled ORDERNOTIFY_STACK must not lead to another stack.

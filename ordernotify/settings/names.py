@@ -105,7 +105,7 @@ class Names:
     )
 
     def __post_init__(self) -> None:
-        """Refuse what AWS would refuse later, before anything is made."""
+        """Refuse what AWS would refuse later."""
         for row in rows_of(Names):
             try:
                 row.check_field(getattr(self, row.field))
@@ -158,7 +158,6 @@ class Names:
 
     @property
     def api_key(self) -> str:
-        """The API key's name."""
         return f"{self.api}{API_KEY_END}"
 
     @property
@@ -168,7 +167,6 @@ class Names:
 
     @property
     def alarm_topic(self) -> str:
-        """The topic that tells of alarms."""
         return f"{self.function}{ALARM_TOPIC_END}"
 
     @property

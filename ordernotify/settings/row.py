@@ -21,10 +21,9 @@ _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
 
 
 class SettingsError(UsageError):
-    """Settings that cannot be; `options` are those that are at fault, alone or together."""
+    """Settings that are not valid; `options` are those at fault, alone or together."""
 
     def __init__(self, message: str, hint: str, *options: str) -> None:
-        """Keep the options beside the message."""
         super().__init__(message, hint)
         self.options = options
 
@@ -39,7 +38,7 @@ def _anything(value: Any) -> None:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """One setting. `read` makes a value of what a person wrote; `check` raises UsageError for a wrong one."""
+    """One setting. `read` parses what a person wrote; `check` raises UsageError for a wrong value."""
 
     help: str
     panel: str
@@ -50,7 +49,7 @@ class Setting:
     recorded: bool = False
     """Whether setup keeps it in the account, as a tag of the function."""
     word: str = ""
-    """What may stand in place of a number; the field is 0 then."""
+    """A word that is accepted in place of a number; the field is then 0."""
     negative: bool = False
     """Whether there is a flag `--no-…` too."""
     field: str = ""
@@ -62,7 +61,6 @@ class Setting:
 
     @property
     def variable(self) -> str:
-        """The environment variable."""
         return f"{VARIABLE_PREFIX}{self.option.upper().replace('-', '_')}"
 
     def value(self, given: Any) -> Any:
@@ -142,7 +140,7 @@ class Setting:
 
 
 def setting(default: Any, text: str, *, panel: str, **more: Any) -> Any:
-    """Make a field of a dataclass a setting; `text` is its help, and `more` are other attributes of its row.
+    """Declare a field of a dataclass as a setting; `text` is its help, `more` further attributes of the row.
 
     The option is the field's name unless `option` says otherwise. A callable default makes the value.
     """

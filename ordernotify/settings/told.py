@@ -1,4 +1,4 @@
-"""What a person told, each setting with where: the flag, the variable, or the line of the file."""
+"""The settings that a person gave, each with its origin: flag, variable, or line of the file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ordernotify.settings.row import Setting, SettingsError
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """Values by option name, as they were written; errors about one of them begin with its origin."""
+    """Option values as they were written, with the origin of each; errors begin with it."""
 
     values: Mapping[str, Any] = field(default_factory=dict)
     origins: Mapping[str, str] = field(default_factory=dict)
@@ -23,7 +23,7 @@ class Told:
         return cls(values, {option: f"--{option}" for option in values})
 
     def over(self, other: Told) -> Told:
-        """Add what only the other says."""
+        """Add the settings of the other that are missing here."""
         return Told({**other.values, **self.values}, {**other.origins, **self.origins})
 
     def read(self, rows: Iterable[Setting]) -> dict[str, Any]:
@@ -38,7 +38,7 @@ class Told:
         return fields
 
     def located(self, error: UsageError, *options: str) -> UsageError:
-        """Return the error with the places where these options, or those it is about, were told."""
+        """Put the origins of the options at fault, or of `options`, in front of the error."""
         if isinstance(error, SettingsError):
             options = error.options
         where = " and ".join(self.origins[option] for option in options if option in self.origins)

@@ -12,8 +12,7 @@ from ordernotify.aws.session import Cloud
 from ordernotify.aws.waiting import Patience
 from ordernotify.errors import OrderNotifyError, StackNotFoundError, WaitTimeoutError
 from ordernotify.function.api_event import NO_BODY
-from ordernotify.orders.post import Answer, Draft, OrderClient
-from ordernotify.orders.signing import Sign
+from ordernotify.orders.post import Answer, Draft, OrderClient, Sign
 from ordernotify.settings.model import Auth
 
 IN_A_ROW = 3
@@ -35,7 +34,6 @@ class Answering:
 
     @property
     def answers(self) -> bool:
-        """Whether the function answered IN_A_ROW times."""
         return is_the_functions(self.last)
 
 
@@ -47,7 +45,8 @@ def is_the_functions(answer: Answer) -> bool:
 def asking(url: str, find_sign: Callable[[], Sign | None], road: Road = DIRECT) -> Ask:
     """Return what posts an empty body to the URL, once and over a new connection.
 
-    `find_sign` gives what makes requests acceptable; it is called until it does, and its errors are raised.
+    `find_sign` returns what makes requests acceptable; it is called until it succeeds, and its errors are
+    raised.
     """
     signs: list[Sign | None] = []
 
@@ -60,11 +59,11 @@ def asking(url: str, find_sign: Callable[[], Sign | None], road: Road = DIRECT) 
 
 
 def wait_until_it_answers(ask: Ask, patience: Patience, seconds: float) -> Answering:
-    """Ask until the function answered IN_A_ROW times; the last request begins after `seconds` at the latest.
+    """Ask until the function answered IN_A_ROW times; the last request begins within `seconds`.
 
     Permissions take seconds to reach API Gateway's hosts; until then these answer 403 or 500 (AWS-FACTS 4).
-    The alarm `api-5xx` counts those 500 too: a setup that had to wait may raise it once, with reason.
-    Raises nothing: a stack that is made and does not answer yet is no failure.
+    The alarm `api-5xx` counts those 500 too, so a setup that had to wait may raise it once.
+    Raises nothing: a stack that does not answer yet is not a failure.
     """
     started, last, row, hint = patience.clock.now(), Answer(0, ""), 0, ""
 
@@ -93,7 +92,6 @@ def wait_until_it_answers(ask: Ask, patience: Patience, seconds: float) -> Answe
 
 
 def longest_wait(cloud: Cloud) -> float:
-    """Return how long to ask for at most, in seconds."""
     return LONGEST_SECONDS if is_aws(cloud.endpoint_for("apigateway")) else EMULATOR_SECONDS
 
 

@@ -92,9 +92,9 @@ def _renamed_function(cloud: Cloud, stack: str) -> Mapping[str, str]:
 
 
 def find_endpoint(cloud: Cloud, names: Names, stack: str) -> InvokeEndpoint:
-    """Find the API by its name and tag; raises StackNotFoundError if there is none of this stack.
+    """Find the API by its name and tag; raises StackNotFoundError if the stack has none.
 
-    Between the making of an API of the other kind and the end of the old one, the described kind wins.
+    While an API of the other kind still exists, the described kind wins.
     """
 
     def find(kind: ApiKind) -> list[FoundApi]:
@@ -144,7 +144,7 @@ def _stack_tags(cloud: Cloud, names: Names, stack: str) -> dict[str, str]:
 
 
 def no_stack(stack: str, present: Collection[str]) -> StackNotFoundError:
-    """Say that there is no such stack, and which there are."""
+    """Say that there is no stack of this name, and which there are."""
     which = f"stacks: {', '.join(sorted(present))}" if present else "there are none"
     return StackNotFoundError(f"there is no stack {stack} here ({which})", SETUP_HINT)
 
@@ -155,7 +155,7 @@ def stacks_present(cloud: Cloud) -> set[str]:
 
 
 def list_stacks(cloud: Cloud) -> list[StackEntry]:
-    """List the stacks of this account and region by name; for who may not look, those with an API."""
+    """List the stacks of this account and region by name; without the permission, those with an API."""
     with ThreadPoolExecutor(len(ApiKind) + 1) as pool:
         listed = [pool.submit(_tagged_apis, cloud, kind) for kind in ApiKind]
         tagged = pool.submit(_tagged, cloud)

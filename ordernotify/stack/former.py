@@ -37,7 +37,7 @@ _FIELDS = {
 
 @dataclass(frozen=True, slots=True)
 class FormerNames:
-    """Each differs from the names in use in one field, a former name; `unread`: what was not looked at."""
+    """Each differs from the names in use in one former name; `unread` says what could not be looked at."""
 
     names: tuple[Names, ...]
     unread: str = ""
@@ -92,7 +92,7 @@ def _log_groups(cloud: Cloud, stack: str) -> Iterator[Tagged]:
 
 
 def former_tables(cloud: Cloud, names: Names, stack: str) -> tuple[Names, ...]:
-    """Find the tables that the stack had before, as its names with that table; none where it is denied."""
+    """Find the tables that the stack had before, as its names with that table; none if it is denied."""
     try:
         found = set(_named(find_tagged(cloud, stack, "dynamodb:table"), names))
     except AccessDeniedError:

@@ -20,7 +20,7 @@ from ordernotify.settings.names import Names
 ALARMS = ("errors", "throttles", "duration", "api-5xx", "notifications-pending")
 """What a stack's alarms watch: other stacks' alarms begin with the same letters."""
 ERROR_AGES = (timedelta(minutes=15), timedelta(hours=2), timedelta(hours=24))
-"""How far back errors are looked for: from the newest on, and further only until there are enough."""
+"""How far back errors are looked for: each step only if the ones before found too few."""
 MOST_ERROR_PAGES = 10
 """FilterLogEvents may answer with any number of empty pages; one that looks at a busy day has thousands."""
 MOST_ERROR_SECONDS = 5.0

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from ordernotify.aws.errors import has_code, map_botocore_errors
+from ordernotify.aws.errors import ignore_codes, map_botocore_errors
 from ordernotify.aws.session import Cloud
 from ordernotify.executor import Action, Item, Plan
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.api.quota import NOT_FOUND
 from ordernotify.resources.base import Resource
+from ordernotify.resources.listing import list_queues
 from ordernotify.resources.mailbox import MailboxesState
 from ordernotify.resources.queue import QueuesState
 from ordernotify.resources.tagged import Tagged
@@ -57,18 +56,15 @@ def _item(one: Tagged) -> Item:
 def _exists(cloud: Cloud, one: Tagged) -> bool:
     service, resource = one.arn.split(":")[2], one.arn.split(":", 5)[5]
     if service == "sqs":
-        pages = cloud.sqs.get_paginator("list_queues").paginate(QueueNamePrefix=resource)
-        urls = [url for page in pages for url in page.get("QueueUrls", ())]
-        return any(url.rpartition("/")[2] == resource for url in urls)
+        return any(name == resource for name, _ in list_queues(cloud, resource))
     return service != "apigateway" or STACK_TAG in _gateway_tags(cloud, one.arn, resource)
 
 
 def _gateway_tags(cloud: Cloud, arn: str, resource: str) -> dict[str, str]:
-    try:
+    tags: dict[str, str] = {}
+    with ignore_codes(NOT_FOUND):
         if resource.startswith("/apis/"):
-            return cloud.apigatewayv2.get_tags(ResourceArn=arn).get("Tags", {})
-        return cloud.apigateway.get_tags(resourceArn=arn).get("tags", {})
-    except ClientError as error:
-        if has_code(error, NOT_FOUND):
-            return {}
-        raise
+            tags = cloud.apigatewayv2.get_tags(ResourceArn=arn).get("Tags", {})
+        else:
+            tags = cloud.apigateway.get_tags(resourceArn=arn).get("tags", {})
+    return tags

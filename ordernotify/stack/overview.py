@@ -35,7 +35,6 @@ class Overview:
 
     @property
     def differs(self) -> bool:
-        """Whether anything is not as described."""
         return any(item.action not in {Action.NONE, Action.KEEP} for item in self.report.items)
 
 

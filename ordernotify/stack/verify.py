@@ -41,7 +41,7 @@ TEST_ORDER = {"customerName": "John Doe", "productName": "Wireless Mouse"}
 CHECKS = ("response", "stored order", "notification", "log lines")
 
 Probe = Callable[[], str | None]
-"""Returns what it saw, or None as long as there is nothing to see; raises when nothing can come."""
+"""Returns what it saw, or None while there is nothing to see; raises if nothing can come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +76,9 @@ def verify(
 ) -> Iterator[Check | Answer]:
     """Send the guide's test order and prove each point on it; yield the answer, and each check when decided.
 
-    `send` posts an order and returns the answer; what it raises is a failed check. A temporary queue is
-    subscribed to the topic meanwhile and removed again, whatever happens; without the topic, the other points
-    are checked all the same. Each of CHECKS is yielded once.
+    `send` posts an order and returns the answer; an error is a failed check. A temporary queue is subscribed
+    to the topic and removed again, whatever happens; without the topic, the other points are still checked.
+    Each of CHECKS is yielded once.
     """
     clock = clock or SystemClock()
     remove_old_queues(cloud, names, stack)
@@ -128,7 +128,7 @@ def _decide(probes: Mapping[str, tuple[Probe, float]], clock: Clock) -> Iterator
 
 
 def _check(name: str, probe: Probe, limit: float, clock: Clock) -> Check:
-    """Probe until it tells what it saw, for at most `limit` seconds."""
+    """Probe until something is seen, for at most `limit` seconds."""
     began = clock.now()
     while True:
         try:
@@ -229,9 +229,9 @@ def _remove_queue(cloud: Cloud, url: str) -> None:
 
 
 def remove_old_queues(cloud: Cloud, names: Names, stack: str) -> None:
-    """Remove the queues that killed runs of this stack left behind an hour ago or earlier.
+    """Remove the queues that killed runs of this stack left an hour ago or earlier.
 
-    What fails here fails later, or does not matter for the procedure.
+    Errors are ignored: what matters fails again later.
     """
     with suppress(AwsError), map_botocore_errors("list", "queues"):
         for name, url in list(list_queues(cloud, names.verify_queue_prefix)):

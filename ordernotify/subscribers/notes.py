@@ -49,7 +49,6 @@ def after_subscribe(
 
 
 def pending_note(found: Subscriber) -> str:
-    """Say what a pending subscriber waits for."""
     if found.protocol == "email":
         what = (
             "AWS sent an email; nothing more arrives until its link is given to `ordernotify confirm`, or "

@@ -35,7 +35,6 @@ class StackTopic:
 
 
 def list_calls(cloud: Cloud, names: Names) -> Calls:
-    """What listing the subscribers calls."""
     return (
         allow("sns", "ListTagsForResource", "ListSubscriptionsByTopic", on=cloud.arn("sns", names.topic)),
         allow("sns", "GetSubscriptionAttributes", on=SUBSCRIPTIONS),

@@ -44,7 +44,7 @@ RESPONSES = '{ $.event = "response" }'
 class History:
     """Values of equal steps, oldest first; `start` in seconds since 1970, `step` in seconds.
 
-    `kinds` counts the answers by KINDS, `latency` has PERCENTILES in ms (None: no order in that step), and
+    `kinds` counts the answers by KINDS, `latency` has PERCENTILES in ms (None for a step without orders), and
     `pending` counts the notifications that were left pending.
     """
 

@@ -11,9 +11,9 @@ from ordernotify.logs.events import LogEvent
 from ordernotify.orders.bulk import percentile
 
 WINDOW_SECONDS = 600
-"""What the rates and latencies are about: the last ten minutes."""
+"""Rates and latencies cover the last ten minutes."""
 MOST_SERVED = 20_000
-"""How many answers are remembered at most; beyond, the figures are about fewer than ten minutes."""
+"""The most answers that are kept; with more, the figures cover less than ten minutes."""
 RATE_SECONDS = 60
 
 
@@ -80,7 +80,6 @@ class Activity:
     """Remembers the answers of the last ten minutes, in bounded memory."""
 
     def __init__(self) -> None:
-        """Begin with none."""
         self._served: deque[Served] = deque(maxlen=MOST_SERVED)
 
     def add(self, answers: Iterable[Served]) -> None:

@@ -70,7 +70,7 @@ class Look:
 
 
 class Watcher:
-    """Watches one stack; every look is one call, which blocks for as long as reading takes."""
+    """Watches one stack; each look is one call, which blocks while it reads."""
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class Watcher:
         unreachable: Callable[[], str] = lambda: "",
         clock: Clock | None = None,
     ) -> None:
-        """Take the stack; `unreachable` says why the place cannot be reached, and nothing if it can."""
+        """`unreachable` says why the place cannot be reached; empty if it can."""
         self._cloud, self._names, self._stack = cloud, names, stack
         self._unreachable = unreachable
         self._clock = clock or SystemClock()
@@ -108,7 +108,7 @@ class Watcher:
             return self._failed(error.message)
 
     def _failed(self, trouble: str, present: bool | None = None) -> Look:
-        # A follower that was interrupted may have taken lines that it did not give away.
+        # An interrupted follower may have marked lines as seen that it did not yield.
         self._follower = None
         self._due.clear()
         if present is False:

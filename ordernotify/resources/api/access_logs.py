@@ -46,10 +46,7 @@ class ApiLogRoleState:
 
 
 class ApiLogRole(Resource[ApiLogRoleState]):
-    """The account's setting: made only where it is unset, with a role of its own, and never removed.
-
-    AWS-FACTS 9.
-    """
+    """The account's setting: made only where it is unset, with its own role; never removed (AWS-FACTS 9)."""
 
     kind = "api-log-role"
     shared = True
@@ -62,7 +59,6 @@ class ApiLogRole(Resource[ApiLogRoleState]):
 
     @property
     def arn(self) -> str:
-        """The ARN of that role."""
         return own_role_arn(self.settings, self.cloud, API_LOG_ROLE)
 
     @property
@@ -91,7 +87,7 @@ class ApiLogRole(Resource[ApiLogRoleState]):
         return logged and self.settings.api is ApiKind.REST
 
     def described(self, needed: Needed) -> ApiLogRoleState:
-        """Return nothing: whichever role is set will do."""
+        """Whichever role is set will do."""
         return ApiLogRoleState()
 
     def find(self) -> Live[ApiLogRoleState] | None:
@@ -102,7 +98,6 @@ class ApiLogRole(Resource[ApiLogRoleState]):
         return Live(role, ApiLogRoleState()) if role else None
 
     def create(self, step: Step) -> Live[ApiLogRoleState]:
-        """Make the role and set it, waiting for it to be usable."""
         iam = self.cloud.iam
         setting: PatchOperationTypeDef = {"op": "replace", "path": "/cloudwatchRoleArn", "value": self.arn}
         with ignore_codes("EntityAlreadyExists"):
@@ -125,7 +120,7 @@ class ApiLogRole(Resource[ApiLogRoleState]):
         return Live(self.arn, ApiLogRoleState())
 
     def delete(self, live: Live[ApiLogRoleState], step: Step) -> None:
-        """Nothing: other APIs may need it."""
+        """Do nothing: other APIs may need it."""
 
     @property
     def _policy_arn(self) -> str:

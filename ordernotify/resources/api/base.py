@@ -90,28 +90,23 @@ class AnyApi(Namesake[State, FoundApi]):
 
     @property
     def name(self) -> str:
-        """The API's name."""
         return self.settings.names.api
 
     def named(self) -> Sequence[FoundApi]:
-        """List the APIs of this name with their tags as they are now."""
         found = find_apis(self.cloud, self.api_kind, self.name, self.settings.stack)
         return [with_tags_of_now(self.cloud, api) for api in found]
 
     def remove(self, entry: FoundApi, step: Step) -> None:
-        """Delete the API with all that is in it."""
         if self.api_kind is ApiKind.REST:
             call_when_free(step, self.cloud.apigateway.delete_rest_api, restApiId=entry.id)
         else:
             call_when_free(step, self.cloud.apigatewayv2.delete_api, ApiId=entry.id)
 
     def invoke_url(self, api_id: str) -> str:
-        """Build the address of the described stage."""
         return invoke_url(self.cloud, api_id, self.settings.stage)
 
 
 def removes_api(kind: ApiKind) -> Calls:
-    """What removing an API of the kind calls."""
     if kind is ApiKind.REST:
         return (allow("apigateway", "DeleteRestApi"),)
     return (allow("apigatewayv2", "DeleteApi"), LOG_DELIVERY_REMOVAL)
@@ -145,7 +140,6 @@ class Api(AnyApi[State]):
 
     @property
     def access_log(self) -> AccessLog | None:
-        """Where the stage is to log to, if it is."""
         if not self.settings.access_logs:
             return None
         group = self.cloud.arn("logs", f"log-group:{self.settings.names.api_log_group}")
@@ -163,5 +157,5 @@ class Api(AnyApi[State]):
 
 
 def proxied_on_preflight(settings: Settings) -> bool:
-    """Whether the function answers preflights: a REST API has no CORS of its own, an HTTP API has."""
+    """Whether the function answers preflights: only an HTTP API has CORS built in."""
     return settings.api is ApiKind.REST and bool(settings.cors_origins)

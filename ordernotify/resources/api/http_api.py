@@ -75,7 +75,6 @@ class HttpApi(DeployingApi):
         }
 
     def described(self, needed: Needed) -> HttpApiState:
-        """Return the route, the integration, CORS, and the stage with what it limits and logs."""
         return HttpApiState(
             route=ROUTE_KEY,
             authorization=self.authorization,
@@ -88,7 +87,6 @@ class HttpApi(DeployingApi):
         )
 
     def read(self, entry: FoundApi, copies: int) -> HttpApiState:
-        """Read the route, its integration, and the stage."""
         route = self._find_route(entry.id)
         integrations = self._integrations(entry.id)
         integration = integrations.get(_target(route)) if route else None
@@ -125,7 +123,6 @@ class HttpApi(DeployingApi):
         return self.update(Live(api_arn(self.cloud, self.api_kind, api_id), new), step)
 
     def update(self, live: Live[HttpApiState], step: Step) -> Live[HttpApiState]:
-        """Put every part that differs."""
         found, wanted = live.state, self.described(step.needed)
         if found.copies != wanted.copies:
             self.delete_all_but(live.arn, step)

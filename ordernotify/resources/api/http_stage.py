@@ -77,13 +77,11 @@ class HttpApiState(ApiState):
 
 
 def throttle_in(stage: Mapping[str, Any]) -> Throttle | None:
-    """Read the throttle of a stage."""
     settings = stage.get("DefaultRouteSettings", {})
     return throttle_of(settings.get("ThrottlingRateLimit"), settings.get("ThrottlingBurstLimit"))
 
 
 def access_log_in(stage: Mapping[str, Any]) -> AccessLog | None:
-    """Read where a stage logs to."""
     settings = stage.get("AccessLogSettings", {})
     return access_log_of(settings.get("DestinationArn"), settings.get("Format"))
 
@@ -94,7 +92,6 @@ class DeployingApi(Api[HttpApiState]):
     api_kind = ApiKind.HTTP
 
     def read_stages(self, api_id: str) -> dict[str, Mapping[str, Any]]:
-        """Read the stages by name."""
         pages = self.cloud.apigatewayv2.get_paginator("get_stages").paginate(ApiId=api_id)
         return {stage["StageName"]: stage for page in pages for stage in page["Items"]}
 

@@ -55,7 +55,6 @@ def find_api_keys(cloud: Cloud, names: Names) -> list[FoundKey]:
 
 
 def lists_api_keys() -> Calls:
-    """What `find_api_keys` calls."""
     return (allow("apigateway", "GetApiKeys", "GetTags"),)
 
 
@@ -71,7 +70,6 @@ class ApiKey(Namesake[ApiKeyState, FoundKey]):
 
     @property
     def name(self) -> str:
-        """The key's name."""
         return self.settings.names.api_key
 
     @property
@@ -87,23 +85,18 @@ class ApiKey(Namesake[ApiKeyState, FoundKey]):
 
     @property
     def wanted(self) -> bool:
-        """Only where clients must present a key."""
         return self.settings.auth is Auth.API_KEY
 
     def described(self, needed: Needed) -> ApiKeyState:
-        """Return that there is one key and that it is enabled."""
         return ApiKeyState()
 
     def named(self) -> Sequence[FoundKey]:
-        """List the keys of this name."""
         return find_api_keys(self.cloud, self.settings.names)
 
     def read(self, entry: FoundKey, copies: int) -> ApiKeyState:
-        """Take what the listing tells."""
         return ApiKeyState(id=entry.id, description=entry.description, enabled=entry.enabled, copies=copies)
 
     def create(self, step: Step) -> Live[ApiKeyState]:
-        """Create the key with its tags."""
         created = call_when_free(
             step,
             self.cloud.apigateway.create_api_key,
@@ -115,7 +108,6 @@ class ApiKey(Namesake[ApiKeyState, FoundKey]):
         return Live(_arn(self.cloud, created["id"]), ApiKeyState(id=created["id"]))
 
     def update(self, live: Live[ApiKeyState], step: Step) -> Live[ApiKeyState]:
-        """Enable the key again, and delete copies of it."""
         found, wanted = live.state, self.described(step.needed)
         if found.enabled != wanted.enabled:
             call_when_free(
@@ -129,5 +121,4 @@ class ApiKey(Namesake[ApiKeyState, FoundKey]):
         return Live(live.arn, ApiKeyState(id=found.id))
 
     def remove(self, entry: FoundKey, step: Step) -> None:
-        """Delete one key."""
         call_when_free(step, self.cloud.apigateway.delete_api_key, apiKey=entry.id)

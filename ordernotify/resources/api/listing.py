@@ -40,7 +40,6 @@ class FoundApi(Found):
 
 
 def list_apis(cloud: Cloud, kind: ApiKind) -> list[FoundApi]:
-    """List every API of the kind in this account and region."""
     return _list_rest_apis(cloud) if kind is ApiKind.REST else _list_http_apis(cloud)
 
 
@@ -84,7 +83,6 @@ def _list_http_apis(cloud: Cloud) -> list[FoundApi]:
 
 
 def lists_apis(kind: ApiKind) -> Calls:
-    """What `list_apis` and `find_apis` call."""
     if kind is ApiKind.REST:
         return (allow("apigateway", "GetRestApis", "GetTags"),)
     return (allow("apigatewayv2", "GetApis", "GetTags"),)
@@ -123,7 +121,6 @@ def tags_of_now(cloud: Cloud, arn: str, listed: Mapping[str, str]) -> Mapping[st
 
 
 def api_arn(cloud: Cloud, kind: ApiKind, api_id: str) -> str:
-    """Compute the ARN of an API."""
     return gateway_arn(cloud, "restapis" if kind is ApiKind.REST else "apis", api_id)
 
 

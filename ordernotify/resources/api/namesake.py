@@ -50,7 +50,6 @@ class Namesake(Resource[State], Generic[State, Entry]):
         return any(entry.arn != live.arn for entry in self.named() if self.owns(entry.tags))
 
     def delete(self, live: Live[State], step: Step) -> None:
-        """Delete every one of the stack that has the name."""
         self.delete_all_but("", step)
 
     def delete_all_but(self, kept_arn: str, step: Step) -> None:

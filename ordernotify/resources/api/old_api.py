@@ -15,7 +15,7 @@ from ordernotify.settings.model import ApiKind, Settings
 
 @dataclass(frozen=True, slots=True)
 class OldApiState:
-    """The API that gives way to one of the other kind."""
+    """The API that is replaced by one of the other kind."""
 
     kind: ApiKind
     url: str
@@ -42,5 +42,4 @@ class OldApi(Leftover[OldApiState], AnyApi[OldApiState]):
         return live if live and live.owned else None
 
     def read(self, entry: FoundApi, copies: int) -> OldApiState:
-        """Read nothing that is in it: it is removed whole."""
         return OldApiState(self.api_kind, self.invoke_url(entry.id))

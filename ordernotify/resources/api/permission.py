@@ -54,7 +54,6 @@ class Permission(Resource[PermissionState]):
 
     @property
     def calls(self) -> Mapping[Verb, Calls]:
-        """Everything is on the function."""
         put = ("AddPermission", "RemovePermission")
         calls = {
             Verb.FIND: ("GetPolicy",),
@@ -70,9 +69,9 @@ class Permission(Resource[PermissionState]):
         return PermissionState(_PRINCIPAL, _ACTION, self._source(needed), self.statement_id)
 
     def find(self) -> Live[PermissionState] | None:
-        """Read the function's policy; None if it lacks such a statement.
+        """Read the function's policy; None if it lacks the statement.
 
-        Another tool may have written the same under an id of its own: CloudFormation always does.
+        Another tool may have written the same statement under another id: CloudFormation always does.
         """
         answer = read_or_none(lambda: self.cloud.lambda_.get_policy(FunctionName=self._function), _ABSENT)
         if answer is None:

@@ -27,7 +27,7 @@ from ordernotify.settings.names import ORDERS_PATH
 
 PREFLIGHT = "OPTIONS"
 GATEWAY_RESPONSES: tuple[Literal["DEFAULT_4XX", "DEFAULT_5XX"], ...] = ("DEFAULT_4XX", "DEFAULT_5XX")
-"""The answers that API Gateway gives itself, for example 403 and 429: a page may read them too."""
+"""The answers that API Gateway writes itself, for example 403 and 429: a page may read them too."""
 _READING_CALLS = ("GetResources", "GetGatewayResponses", "GetStages", "GetDeployments")
 _CHANGING_CALLS = (
     "CreateResource",
@@ -60,7 +60,6 @@ class RestApi(DeployedApi):
         }
 
     def described(self, needed: Needed) -> RestApiState:
-        """Return the methods, the integration, the stage, and that exactly this is deployed."""
         # Lambda integrations always use POST (AWS-FACTS 5).
         integration = f"AWS_PROXY POST {self.integration_uri}"
         wanted = RestApiState(
@@ -79,7 +78,6 @@ class RestApi(DeployedApi):
         return replace(wanted, deployed=wanted.fingerprint)
 
     def read(self, entry: FoundApi, copies: int) -> RestApiState:
-        """Read the methods, the gateway responses, the stage and its deployment."""
         resource = self._find_resource(entry.id, f"/{ORDERS_PATH}") or {}
         methods = resource.get("resourceMethods", {})
         method = methods.get(METHOD, {})
@@ -108,7 +106,6 @@ class RestApi(DeployedApi):
         )
 
     def create(self, step: Step) -> Live[RestApiState]:
-        """Create the API with its tags, then its parts, then deploy."""
         created = call_when_free(
             step,
             self.cloud.apigateway.create_rest_api,

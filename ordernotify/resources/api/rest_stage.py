@@ -102,7 +102,6 @@ def is_log_role_unknown(error: ClientError) -> bool:
 
 
 def throttle_in(stage: Mapping[str, Any]) -> Throttle | None:
-    """Read the throttle of a stage."""
     setting = stage.get("methodSettings", {}).get(_ALL_METHODS, {})
     return throttle_of(setting.get("throttlingRateLimit"), setting.get("throttlingBurstLimit"))
 
@@ -115,7 +114,6 @@ def execution_logs_in(stage: Mapping[str, Any]) -> str:
 
 
 def access_log_in(stage: Mapping[str, Any]) -> AccessLog | None:
-    """Read where a stage logs to."""
     settings = stage.get("accessLogSettings") or {}
     return access_log_of(settings.get("destinationArn"), settings.get("format"))
 
@@ -126,7 +124,6 @@ class DeployedApi(Api[RestApiState]):
     api_kind = ApiKind.REST
 
     def read_stages(self, api_id: str) -> dict[str, Mapping[str, Any]]:
-        """Read the stages by name."""
         listed = self.cloud.apigateway.get_stages(restApiId=api_id)["item"]
         return {stage["stageName"]: stage for stage in listed}
 

@@ -71,7 +71,6 @@ class UsagePlan(Namesake[UsagePlanState, FoundPlan]):
 
     @property
     def name(self) -> str:
-        """The plan's name."""
         return self.settings.names.usage_plan
 
     @property
@@ -88,11 +87,9 @@ class UsagePlan(Namesake[UsagePlanState, FoundPlan]):
 
     @property
     def wanted(self) -> bool:
-        """Only where clients must present a key."""
         return self.settings.auth is Auth.API_KEY
 
     def described(self, needed: Needed) -> UsagePlanState:
-        """Return the stage, the key and the throttle."""
         api, key = needed_state(needed, ApiState), needed_state(needed, ApiKeyState)
         rate, burst = self.settings.rate, self.settings.burst
         return UsagePlanState(
@@ -115,12 +112,10 @@ class UsagePlan(Namesake[UsagePlanState, FoundPlan]):
             )
 
     def named(self) -> Sequence[FoundPlan]:
-        """List the plans of this name."""
         pages = self.cloud.apigateway.get_paginator("get_usage_plans").paginate()
         return [self._found(plan) for page in pages for plan in page["items"] if plan["name"] == self.name]
 
     def read(self, entry: FoundPlan, copies: int) -> UsagePlanState:
-        """Read the plan's keys; the listing tells the rest."""
         return UsagePlanState(
             id=entry.id,
             description=entry.description,
@@ -132,7 +127,6 @@ class UsagePlan(Namesake[UsagePlanState, FoundPlan]):
         )
 
     def create(self, step: Step) -> Live[UsagePlanState]:
-        """Create the plan with its stage and throttle, then put the key into it."""
         wanted = self.described(step.needed)
         api_id, _, stage = wanted.stage.partition(":")
         arguments: dict[str, Any] = {}
@@ -154,7 +148,6 @@ class UsagePlan(Namesake[UsagePlanState, FoundPlan]):
         return self.update(Live(self._arn(created["id"]), new), step)
 
     def update(self, live: Live[UsagePlanState], step: Step) -> Live[UsagePlanState]:
-        """Set the throttle, put the key into the plan and take others out, and delete copies of the plan."""
         found, wanted = live.state, self.described(step.needed)
         if found.throttle != wanted.throttle:
             self._put_throttle(found.id, wanted.throttle, step)
