@@ -34,7 +34,7 @@ test-all: $(STAMP) checkov-env  ## what `make test` leaves out: long tests, ever
 docs: $(STAMP)  ## write the pages that are made from the program
 	$(VENV)/bin/python docs/generate.py
 
-test-browser: $(STAMP)  ## the local page in the system's Chromium; skipped where there is none
+test-browser: $(STAMP)  ## the local page and pages of others in the system's Chromium; skipped where there is none
 	$(VENV)/bin/pytest -m browser -rs tests/browser
 
 screenshots: $(STAMP)  ## the pictures in docs/images, from a real run in the system's Chromium

@@ -60,6 +60,12 @@ def test_a_replacement_is_confirmed_first(
     assert bool(account.changing_calls) is changed
 
 
+def test_a_public_api_is_told_in_an_account(typed: Typed) -> None:
+    said = "the API is public: whoever knows the URL can send orders"
+    assert said in typed("setup").stdout
+    assert said not in typed("setup", "--auth", "iam", "--yes").stdout
+
+
 def test_without_a_terminal_a_replacement_takes_yes(account: Account, cloud: Cloud, typed: Typed) -> None:
     set_up(Settings(), cloud)
     make_role_again_by_hand(account)

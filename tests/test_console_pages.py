@@ -253,6 +253,13 @@ def test_no_text_of_a_customer_gets_into_a_page_unescaped(
         ]
 
 
+def test_a_mail_is_in_a_frame_that_may_do_nothing(account: Account) -> None:
+    _orders, inbox, _logs = _pages(Console(account.cloud()).desk, "Jane", "Mouse")
+    frames = re.findall("<iframe[^>]*>", inbox)
+    assert frames
+    assert all(' sandbox="" ' in frame and " src=" not in frame for frame in frames)
+
+
 _TAG = re.compile(r"<[^<>]*>")
 _ATTRIBUTE = re.compile(r"""[\w-]+="[^"]*\"""")
 _FRAME = re.compile(r"""srcdoc="([^"]*)\"""")

@@ -21,6 +21,16 @@ def test_every_file_that_a_document_names_exists(document: Path) -> None:
     assert [str(path) for path in named if not path.exists()] == []
 
 
+def test_every_test_that_shows_a_claim_of_security_exists() -> None:
+    text = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+    named, file = [], Path()
+    for path, test in re.findall(r"`(tests/[\w/.]+)?(?:::(test_\w+))?`", text):
+        file = ROOT / path if path else file
+        named += [(file, test)] if test else []
+    assert len(named) > 20
+    assert [test for file, test in named if f"def {test}(" not in file.read_text(encoding="utf-8")] == []
+
+
 def test_the_makefile_has_every_target_that_a_document_names() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for document in [*DOCUMENTS, ROOT / "README.md", *sorted((ROOT / ".github").rglob("*.yml"))]:

@@ -249,6 +249,17 @@ def test_a_put_that_was_refused_kept_nothing(shop: Shop, fault: str) -> None:
     assert "maybeApplied" not in shop.log()[-1]["error"]
 
 
+@pytest.mark.parametrize("step", [PUT, PUBLISH, MARK])
+@pytest.mark.parametrize("fault", ["denied", "500", "throttled", "reset before", "timeout"])
+def test_no_answer_tells_what_aws_said(shop: Shop, step: str, fault: str) -> None:
+    shop.aws.fail(step, fault, 9)
+    reply = shop.send(ORDER)
+    assert reply.status in (201, 202, 503)
+    told = json.dumps([reply.body, reply.headers]).lower()
+    words = ("arn:", "dynamodb", "sns", "exception", "traceback", "authoriz", "aws", "127.0.0.1", "urlopen")
+    assert [word for word in (*words, "filemetadata", "lambda") if word in told] == []
+
+
 @pytest.mark.parametrize(
     "fault", ["timeout after", "reset after", "500 after", "timeout", "reset before", "500"]
 )
