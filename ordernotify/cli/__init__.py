@@ -77,6 +77,7 @@ def _run() -> None:
     from ordernotify.cli import (  # noqa: F401 - they register their commands
         cost,
         export,
+        init,
         local,
         logs,
         openapi,
