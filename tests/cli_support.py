@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import pty
 import sys
-from collections.abc import Callable, Iterator
+import termios
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from ordernotify import provision
 from ordernotify.cli import (
     app,
     export,
+    init,
     logs,
     orders,
     place,
@@ -31,7 +34,7 @@ from ordernotify.orders.post import Answer, Draft
 from ordernotify.stack import answers
 from tests.provision_support import Account, ManualClock
 
-_REGISTERED = (export, logs, orders, place, policy, stack, subscribers, teardown, watching)
+_REGISTERED = (export, init, logs, orders, place, policy, stack, subscribers, teardown, watching)
 _ACCOUNT = ("--aws", "--region", "us-east-1")
 Typed = Callable[..., Result]
 Answered = Callable[..., int]
@@ -68,13 +71,13 @@ def answered(typed: Typed, monkeypatch: pytest.MonkeyPatch) -> Iterator[Answered
 
     The terminal is at its end after the answers: a further question ends the command with 1.
     """
-    pty = pytest.importorskip("pty")
     keyboard, terminal = pty.openpty()
 
-    def run(*words: str, answers: tuple[str, ...]) -> int:
+    def run(*words: str, answers: tuple[str, ...], place: Sequence[str] = _ACCOUNT) -> int:
+        termios.tcflush(terminal, termios.TCIFLUSH)  # what nobody asked for the last time
         os.write(keyboard, "".join(f"{line}\n" for line in answers).encode() + b"\x04")
         with pytest.raises(SystemExit) as ended:
-            get_command(app).main([*words, *_ACCOUNT], prog_name="ordernotify")
+            get_command(app).main([*words, *place], prog_name="ordernotify")
         return int(ended.value.code or 0)
 
     with closing(os.fdopen(terminal)) as stdin:

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 import boto3
 import botocore.session
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError
 from botocore.httpsession import ProxyConfiguration, get_cert_path
 from botocore.utils import get_environ_proxies
 
 from ordernotify import times
 from ordernotify.aws.errors import CREDENTIALS_HINT, map_botocore_errors
 from ordernotify.aws.road import DIRECT, Road
-from ordernotify.errors import AwsError, CredentialsError
+from ordernotify.errors import AwsError, CredentialsError, UsageError
 from ordernotify.settings.names import LOCAL_REGION, Target
 
 if TYPE_CHECKING:
@@ -218,3 +219,24 @@ def aws_cloud(region: str | None = None, profile: str | None = None) -> Cloud:
         if session.get_credentials() is None:
             raise CredentialsError("there are no AWS credentials", CREDENTIALS_HINT, code="NoCredentials")
         return Cloud(session, Target.AWS, ca_bundle=core.get_config_variable("ca_bundle"))
+
+
+def known_profiles() -> list[str]:
+    """The profiles of the person's AWS configuration; none where there is no such file."""
+    with map_botocore_errors("read", "AWS configuration"):
+        return botocore.session.Session().available_profiles
+
+
+def default_region(profile: str | None) -> str:
+    """The region that boto3's ordinary configuration names for this profile; empty if it names none."""
+    core = botocore.session.Session(profile=profile)
+    with map_botocore_errors("read", "AWS configuration"):
+        return os.environ.get("AWS_REGION") or core.get_config_variable("region") or ""
+
+
+def check_region(region: str) -> None:
+    """Raise UsageError unless this has the form of a region of one of AWS's partitions."""
+    try:
+        botocore.session.get_session().get_partition_for_region(region)
+    except BotoCoreError:
+        raise UsageError(f"{region!r} is not a region", "Give one such as us-east-1 or eu-west-1.") from None

@@ -78,6 +78,7 @@ def _run() -> None:
         audit,
         cost,
         export,
+        init,
         local,
         logs,
         openapi,

@@ -216,9 +216,9 @@ def _is_flag(context: typer.Context, name: str) -> bool:
 
 
 def _file(context: typer.Context, config: Path | None) -> Told:
-    """Read the settings file; one that was not named, or that `--save` is to make, need not exist."""
+    """Read the settings file; one that was not named, or that is to be made, need not exist."""
     path = config or DEFAULT_FILE
-    makes_it = context.params.get("save") and path.parent.is_dir()
+    makes_it = (context.params.get("save") or context.info_name == "init") and path.parent.is_dir()
     if not path.exists() and (config is None or makes_it):
         return Told()
     return told_by_file(path)

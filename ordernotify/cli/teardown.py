@@ -72,11 +72,15 @@ def teardown(
         plans.show_teardown_result(planned, left)
     _stop_unused_cloud(cloud)
     if left:
-        raise OrderNotifyError(
-            f"what is left carries the tag of the stack {run.stack}, and is nothing that setup makes",
-            f"Remove it by hand; or take its tag {STACK_TAG} away, if it is not the stack's. "
-            "AWS may list for some minutes what is gone already.",
-        )
+        raise _left_behind(run.stack)
+
+
+def _left_behind(stack: str) -> OrderNotifyError:
+    return OrderNotifyError(
+        f"what is left carries the tag of the stack {stack}, and is nothing that setup makes",
+        f"Remove it by hand; or take its tag {STACK_TAG} away, if it is not the stack's. "
+        "AWS may list for some minutes what is gone already.",
+    )
 
 
 def _carry_out(
