@@ -61,6 +61,8 @@ NO_CALLS = {
     "apigateway:PATCH",
     "execute-api:Invoke",
     "iam:PassRole",
+    "kms:ReEncryptFrom",
+    "kms:ReEncryptTo",
     "logs:CreateLogDelivery",
     "logs:DeleteLogDelivery",
     "logs:GetLogDelivery",
@@ -97,6 +99,7 @@ VARIANTS = [
             "concurrency": 20,
             "dead_letters": True,
             "execution_logs": api is ApiKind.REST,
+            "kms_key": "alias/orders",
         },
     )
 ]
@@ -283,6 +286,7 @@ def test_no_document_has_a_wildcard_that_aws_does_not_force(
             "log-group:API-Gateway-Execution-Logs_*/prod",  # AWS names it after the API's id
             "role/team/ordernotify-apigateway-logs",
             "alarm:*",
+            "key/*",  # under the condition that it has the alias
         )
         assert (
             service in ids_of_aws or action in WITHOUT_RESOURCE or any(name in resource for name in names)
