@@ -12,12 +12,12 @@ import pytest
 from typer.main import get_command
 from typer.testing import CliRunner, Result
 
+import tests.cli_support  # registers every command
 from ordernotify.cli import app
 from ordernotify.cli.help import PANELS, help_of
-from tests.cli_support import _REGISTERED
 
 WIDTHS = (60, 80, 140)
-assert _REGISTERED
+assert tests.cli_support
 
 
 def commands(command: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
