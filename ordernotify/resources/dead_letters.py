@@ -58,7 +58,6 @@ class DeadLetterQueue(Resource[DeadLetterQueueState]):
 
     @property
     def wanted(self) -> bool:
-        """Only with --dead-letters."""
         return self.settings.dead_letters
 
     @property
@@ -73,12 +72,10 @@ class DeadLetterQueue(Resource[DeadLetterQueueState]):
         return {verb: (allow("sqs", *names, on=self.arn),) for verb, names in calls.items()}
 
     def described(self, needed: Needed) -> DeadLetterQueueState:
-        """Return the policy, the retention, and that it is encrypted."""
         policy = queue_policy(self.arn, self.cloud.arn("sns", self.settings.names.topic))
         return DeadLetterQueueState(policy, RETENTION_SECONDS, encrypted=True)
 
     def find(self) -> Live[DeadLetterQueueState] | None:
-        """Read the queue and its tags."""
         attributes = read_or_none(self._read, *NO_QUEUE)
         if attributes is None:
             return None
@@ -162,7 +159,6 @@ class RedrivePolicies(Resource[RedrivePoliciesState]):
 
     @property
     def wanted(self) -> bool:
-        """Only with --dead-letters."""
         return self.settings.dead_letters
 
     @property
@@ -181,7 +177,6 @@ class RedrivePolicies(Resource[RedrivePoliciesState]):
         }
 
     def described(self, needed: Needed) -> RedrivePoliciesState:
-        """Return that no subscriber lacks one."""
         return RedrivePoliciesState()
 
     def find(self) -> Live[RedrivePoliciesState] | None:
