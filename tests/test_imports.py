@@ -22,7 +22,7 @@ PACKAGE = Path(ordernotify.__file__).parent
 LEVELS = (
     {"function"},
     {"errors", "handler"},
-    {"settings", "times"},
+    {"extras", "settings", "times"},
     {"aws"},
     {"iam"},
     {"resources"},
