@@ -136,6 +136,7 @@ def test_commands_are_in_the_order_of_life() -> None:
         (("status", "--color", "x"), "--color must be auto, always or never, not 'x'", "status --help"),
         (("setup", "--emial", "a@b.example"), "there is no option --emial", "Did you mean"),
         (("setup", "--memory"), "--memory needs a value", ""),
+        (("status", "--json=x"), "--json takes no value", ""),
         (("get-order",), "ID is missing", "get-order --help"),
         (("statu",), "no such command 'statu'. Did you mean 'status'", "ordernotify --help"),
         (("verify", "x"), "got unexpected extra argument(s) (x)", "verify --help"),
