@@ -10,16 +10,15 @@ import json
 import os
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 import urllib3
 
 from ordernotify.aws.session import Cloud, local_cloud
 from ordernotify.orders.signing import signed_by_session
-from tests.account_snapshot import snapshot
+from tests.account_snapshot import snapshot_of
 from tests.e2e.cloud import EmbeddedCloud, run_command, running_cloud
 from tests.e2e.test_resume import kill_at_any_moment
 
@@ -148,7 +147,7 @@ class Walk:
                 if other.url:
                     self.look(other)
         for region in REGIONS:
-            found = everything_in(local_cloud(self.cloud.endpoint, region))
+            found = snapshot_of(local_cloud(self.cloud.endpoint, region))
             # The setting for the account's access logs stays, with its role.
             found.get("iam", {}).pop("ordernotify-apigateway-logs", None)
             left = {kind: what for kind, what in found.items() if what != self.before[region].get(kind)}
@@ -182,21 +181,6 @@ def headers_for(auth: str, session: Cloud, walked: Walked, body: bytes) -> Mappi
 
 def post(url: str, headers: Mapping[str, str] = JSON, body: bytes = b"{}") -> urllib3.BaseHTTPResponse:
     return http.request("POST", url, headers=dict(headers), body=body)
-
-
-def everything_in(session: Cloud) -> dict[str, Any]:
-    clients: dict[str, Callable[[], Any]] = {
-        "apigateway": lambda: session.apigateway,
-        "apigatewayv2": lambda: session.apigatewayv2,
-        "cloudwatch": lambda: session.cloudwatch,
-        "dynamodb": lambda: session.dynamodb,
-        "iam": lambda: session.iam,
-        "lambda": lambda: session.lambda_,
-        "logs": lambda: session.logs,
-        "sns": lambda: session.sns,
-        "sqs": lambda: session.sqs,
-    }
-    return snapshot(lambda service: clients[service]())
 
 
 @pytest.fixture

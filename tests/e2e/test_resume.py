@@ -9,13 +9,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.account_snapshot import snapshot
+from tests.account_snapshot import snapshot_of
 from tests.e2e.cloud import EmbeddedCloud, run_command, running_cloud
 
 pytestmark = pytest.mark.e2e
@@ -40,20 +40,7 @@ def complete(cloud: EmbeddedCloud, *args: str) -> subprocess.CompletedProcess[st
 
 
 def everything(cloud: EmbeddedCloud) -> dict[str, Any]:
-    """Read what is in the cloud through boto3 alone."""
-    session = cloud.cloud()
-    clients: dict[str, Callable[[], Any]] = {
-        "apigateway": lambda: session.apigateway,
-        "apigatewayv2": lambda: session.apigatewayv2,
-        "cloudwatch": lambda: session.cloudwatch,
-        "dynamodb": lambda: session.dynamodb,
-        "iam": lambda: session.iam,
-        "lambda": lambda: session.lambda_,
-        "logs": lambda: session.logs,
-        "sns": lambda: session.sns,
-        "sqs": lambda: session.sqs,
-    }
-    return snapshot(lambda service: clients[service]())
+    return snapshot_of(cloud.cloud())
 
 
 def start(cloud: EmbeddedCloud, *args: str) -> subprocess.Popen[str]:
