@@ -24,8 +24,6 @@ from ordernotify.settings.model import ApiKind
 from ordernotify.settings.names import Names
 from tests.e2e.cloud import EmbeddedCloud, command_environ, free_port, run_command
 
-pytestmark = pytest.mark.e2e
-
 ORDER = {"customerName": "John Doe", "productName": "Wireless Mouse"}
 JSON = {"Content-Type": "application/json"}
 SHOP, ADMIN, STRANGER = "https://shop.example.com", "https://admin.example.com", "https://evil.example.com"

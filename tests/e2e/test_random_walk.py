@@ -22,7 +22,6 @@ from tests.account_snapshot import snapshot_of
 from tests.e2e.cloud import EmbeddedCloud, run_command, running_cloud
 from tests.e2e.test_resume import kill_at_any_moment
 
-pytestmark = pytest.mark.e2e
 SEED = int(os.environ.get("ORDERNOTIFY_WALK_SEED", "1"))
 MINUTES = float(os.environ.get("ORDERNOTIFY_WALK_MINUTES", "4"))
 KILLED = 0.25

@@ -18,7 +18,6 @@ import pytest
 from tests.account_snapshot import snapshot_of
 from tests.e2e.cloud import EmbeddedCloud, run_command, running_cloud
 
-pytestmark = pytest.mark.e2e
 ROUNDS = int(os.environ.get("ORDERNOTIFY_KILL_ROUNDS", "1"))
 SETUP = ("setup", "--email", "you@example.com", "--alarm-email", "ops@example.com", "--yes")
 TEARDOWN = ("teardown", "--yes", "--delete-orders")

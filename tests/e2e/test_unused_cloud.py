@@ -14,8 +14,6 @@ from ordernotify.local.process import Host
 from ordernotify.local.unused import left_in, stop_if_unused
 from tests.e2e.cloud import EmbeddedCloud, command_environ, free_port, run_command, running_cloud
 
-pytestmark = pytest.mark.e2e
-
 
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[EmbeddedCloud]:
