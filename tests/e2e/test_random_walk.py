@@ -22,6 +22,7 @@ from tests.account_snapshot import snapshot_of
 from tests.e2e.cloud import EmbeddedCloud, run_command, running_cloud
 from tests.e2e.test_resume import kill_at_any_moment
 
+pytestmark = pytest.mark.long
 SEED = int(os.environ.get("ORDERNOTIFY_WALK_SEED", "1"))
 MINUTES = float(os.environ.get("ORDERNOTIFY_WALK_MINUTES", "4"))
 KILLED = 0.25
@@ -190,14 +191,6 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedCloud]:
         yield running
 
 
-def test_a_few_steps_at_random_leave_what_was_described_and_then_nothing(cloud: EmbeddedCloud) -> None:
-    walk = Walk(cloud, SEED)
-    for _ in range(3):
-        walk.step()
-    walk.check_empty()
-
-
-@pytest.mark.long
 @pytest.mark.parametrize("seed", [SEED + 1, SEED + 2, SEED + 3])
 def test_a_long_walk_leaves_what_was_described_and_then_nothing(cloud: EmbeddedCloud, seed: int) -> None:
     walk, end = Walk(cloud, seed), time.monotonic() + MINUTES * 60 / 3

@@ -18,7 +18,7 @@ import pytest
 from tests.account_snapshot import snapshot_of
 from tests.e2e.cloud import EmbeddedCloud, run_command, running_cloud
 
-ROUNDS = int(os.environ.get("ORDERNOTIFY_KILL_ROUNDS", "1"))
+ROUNDS = int(os.environ.get("ORDERNOTIFY_KILL_ROUNDS", "3"))
 SETUP = ("setup", "--email", "you@example.com", "--alarm-email", "ops@example.com", "--yes")
 TEARDOWN = ("teardown", "--yes", "--delete-orders")
 NEIGHBOUR = ("--stack", "neighbour")
@@ -66,7 +66,7 @@ def kill_at_any_moment(cloud: EmbeddedCloud, dice: random.Random, *args: str) ->
     process.communicate()
 
 
-@pytest.mark.grows
+@pytest.mark.long
 @pytest.mark.usefixtures("nothing_of_ours")
 def test_what_was_killed_is_continued_by_the_same_command(cloud: EmbeddedCloud) -> None:
     without_it = everything(cloud)
@@ -114,6 +114,7 @@ def test_ctrl_c_ends_with_130_a_sentence_and_a_stack_that_the_next_setup_complet
     complete(cloud, *TEARDOWN)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("nothing_of_ours")
 def test_two_setups_at_the_same_moment_end_with_one_correct_stack(
     cloud: EmbeddedCloud, tmp_path: Path
