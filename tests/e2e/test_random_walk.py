@@ -12,6 +12,7 @@ import random
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 import urllib3
@@ -87,7 +88,7 @@ class Walk:
         self.stacks = [Walked(stack, region) for stack in STACKS for region in REGIONS]
         self.steps: list[str] = [f"seed {seed}"]
         make_given_roles(cloud)
-        self.before = {region: everything_in(local_cloud(cloud.endpoint, region)) for region in REGIONS}
+        self.before = {region: snapshot_of(local_cloud(cloud.endpoint, region)) for region in REGIONS}
 
     def run(self, *args: str, status: int = 0) -> str:
         done = run_command(*args, environ=self.cloud.environ, timeout=180)
