@@ -138,7 +138,7 @@ def forget_api_log_role(cloud: Cloud) -> None:
 # Enough: a person with exactly the printed policies, and the installed command.
 
 
-@pytest.mark.parametrize("kind", list(ApiKind))
+@pytest.mark.parametrize("kind", [ApiKind.REST, pytest.param(ApiKind.HTTP, marks=pytest.mark.long)])
 def test_exactly_the_printed_policies_are_enough_for_a_whole_life(
     embedded: EmbeddedCloud, root: Person, user: Person, kind: ApiKind, tmp_path: Path
 ) -> None:

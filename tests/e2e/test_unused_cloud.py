@@ -41,6 +41,7 @@ def test_a_topic_of_somebody_else_keeps_it_in_any_region(own: EmbeddedCloud, reg
     assert is_running(own)
 
 
+@pytest.mark.long
 def test_orders_that_were_kept_keep_it(own: EmbeddedCloud) -> None:
     assert run_command("setup", "--yes", environ=own.environ).returncode == 0
     assert run_command("teardown", "--yes", environ=own.environ).returncode == 0
