@@ -9,7 +9,10 @@ import datetime
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ordernotify.aws.session import Cloud
 
 Client = Callable[[str], Any]
 Found = dict[str, Any]
@@ -54,6 +57,12 @@ def snapshot(client: Client) -> dict[str, Any]:
     ids = _api_ids(client)
     cleaned: dict[str, Any] = _clean({service: things for service, things in found.items() if things}, ids)
     return cleaned
+
+
+def snapshot_of(cloud: Cloud) -> dict[str, Any]:
+    """Read everything in the region of a session that the commands have."""
+    clients = {"lambda": "lambda_"}
+    return snapshot(lambda service: getattr(cloud, clients.get(service, service)))
 
 
 def is_empty(taken: Mapping[str, Any]) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import pkgutil
 import pty
 import sys
 import termios
@@ -14,27 +16,17 @@ import pytest
 from typer.main import get_command
 from typer.testing import CliRunner, Result
 
+import ordernotify.cli
 from ordernotify import provision
-from ordernotify.cli import (
-    app,
-    export,
-    init,
-    logs,
-    orders,
-    place,
-    policy,
-    questions,
-    stack,
-    subscribers,
-    teardown,
-    watching,
-)
+from ordernotify.cli import app, questions
 from ordernotify.function.api_event import NO_BODY
 from ordernotify.orders.post import Answer, Draft
 from ordernotify.stack import answers
 from tests.provision_support import Account, ManualClock
 
-_REGISTERED = (export, init, logs, orders, place, policy, stack, subscribers, teardown, watching)
+for module in pkgutil.iter_modules(ordernotify.cli.__path__):
+    # Importing a module registers its commands.
+    importlib.import_module(f"ordernotify.cli.{module.name}")
 _ACCOUNT = ("--aws", "--region", "us-east-1")
 Typed = Callable[..., Result]
 Answered = Callable[..., int]

@@ -12,6 +12,7 @@ from ordernotify.aws.session import Cloud
 from ordernotify.render.hints import begin_command
 from ordernotify.settings.names import Target
 from tests.provision_support import Account, ManualClock, quick_retries
+from tests.quick_botocore import make_quick
 
 __all__ = ["quick_retries"]
 
@@ -31,6 +32,7 @@ _NO_ACCOUNT = {
 
 def pytest_configure() -> None:
     """Take the person's own AWS account out of reach before anything reads the environment."""
+    make_quick()
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
     os.environ.update(_NO_ACCOUNT)

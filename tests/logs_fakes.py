@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from email.utils import formatdate
@@ -110,6 +111,10 @@ class FakeLogs:
     """How many seconds an answer takes."""
     requests: list[dict[str, Any]] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self._ordered = sorted(self.stored, key=lambda event: (event.at, event.visible))
+        self._times = [ms(event.at) for event in self._ordered]
+
     def filter_log_events(self, **request: Any) -> dict[str, Any]:
         self.requests.append(request | {"asked": self.clock.seconds})
         self.clock.seconds += self.takes
@@ -127,14 +132,12 @@ class FakeLogs:
     def _visible(self, request: dict[str, Any]) -> list[Stored]:
         first, last = request["startTime"], request.get("endTime", float("inf"))
         pattern = request.get("filterPattern", "").strip('"')
-        found = [
+        asked = slice(bisect_left(self._times, first), bisect_right(self._times, last))
+        return [
             event
-            for event in self.stored
-            if event.visible <= self.clock.seconds
-            and first <= ms(event.at) <= last
-            and pattern in event.message
+            for event in self._ordered[asked]
+            if event.visible <= self.clock.seconds and pattern in event.message
         ]
-        return sorted(found, key=lambda event: (event.at, event.visible))
 
     def _page(self, found: list[Stored], token: str | None) -> dict[str, Any]:
         position = int(token.split("/")[0]) if token else 0

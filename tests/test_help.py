@@ -12,12 +12,12 @@ import pytest
 from typer.main import get_command
 from typer.testing import CliRunner, Result
 
+import tests.cli_support  # registers every command
 from ordernotify.cli import app
 from ordernotify.cli.help import PANELS, help_of
-from tests.cli_support import _REGISTERED
 
 WIDTHS = (60, 80, 140)
-assert _REGISTERED
+assert tests.cli_support
 
 
 def commands(command: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -136,6 +136,7 @@ def test_commands_are_in_the_order_of_life() -> None:
         (("status", "--color", "x"), "--color must be auto, always or never, not 'x'", "status --help"),
         (("setup", "--emial", "a@b.example"), "there is no option --emial", "Did you mean"),
         (("setup", "--memory"), "--memory needs a value", ""),
+        (("status", "--json=x"), "--json takes no value", ""),
         (("get-order",), "ID is missing", "get-order --help"),
         (("statu",), "no such command 'statu'. Did you mean 'status'", "ordernotify --help"),
         (("verify", "x"), "got unexpected extra argument(s) (x)", "verify --help"),

@@ -22,7 +22,7 @@ PACKAGE = Path(ordernotify.__file__).parent
 LEVELS = (
     {"function"},
     {"errors", "handler"},
-    {"settings", "times"},
+    {"extras", "settings", "times"},
     {"aws"},
     {"iam"},
     {"resources"},
@@ -142,6 +142,36 @@ def test_only_the_top_talks_to_the_person(library: str, where: set[str]) -> None
         if any(module.split(".")[0] == library for module in imported(source))
     }
     assert users <= where
+
+
+OF_THE_PAGE = {"ordernotify.console", "starlette", "hypercorn", "jinja2", "markupsafe"}
+
+
+def is_of_the_page(module: str) -> bool:
+    return bool({module, module.partition(".")[0], ".".join(module.split(".")[:2])} & OF_THE_PAGE)
+
+
+def test_nothing_of_the_page_is_imported_by_other_commands() -> None:
+    users = {
+        module_name(source)
+        for source in SOURCES
+        if any(is_of_the_page(module) for module in imported(source))
+        and part_of(module_name(source)) != "console"
+    }
+    assert users == {"ordernotify.cli.watching"}
+    # That module has other commands too: only the function of `console` imports the page.
+    watching = ast.parse((PACKAGE / "cli/watching.py").read_text(encoding="utf-8"))
+    inside = [
+        part.name
+        for part in watching.body
+        if isinstance(part, ast.FunctionDef)
+        and any(
+            is_of_the_page(node.module or "") for node in ast.walk(part) if isinstance(node, ast.ImportFrom)
+        )
+    ]
+    outside = [node for node in watching.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    assert inside == ["console"]
+    assert not any(is_of_the_page(getattr(node, "module", None) or "") for node in outside)
 
 
 def test_help_imports_no_boto3() -> None:

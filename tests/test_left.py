@@ -120,7 +120,7 @@ def test_an_alarm_topic_of_a_former_function_is_one_of_alarms(
 def test_the_question_tells_of_every_table_and_export_saves_every_order(
     account: Account, typed: Typed, answered: Answered, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    done(typed("setup"))
+    done(typed("setup", "--yes"))
     put_order(account, "FileMetadata", "pending")
     done(typed("setup", "--table-name", "Orders", "--yes"))
     put_order(account, "Orders")

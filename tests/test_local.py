@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from ordernotify.errors import LocalCloudError, UsageError
+from ordernotify.extras import install_command
 from ordernotify.local import cloud as local
 from ordernotify.local import process as local_process
 from ordernotify.local.process import Host, Record
@@ -166,7 +167,7 @@ class TestStarting:
         with pytest.raises(LocalCloudError) as caught:
             local.ensure_running(host=replace(host, is_installed=lambda: False))
         assert caught.value.message == "the embedded cloud needs MiniStack, which is not installed"
-        assert "pip install 'ordernotify[local]'" in caught.value.hint
+        assert f"Install it with: {install_command('local')}\n" in caught.value.hint
 
     @pytest.mark.parametrize("program", [another_program, silent_program])
     def test_a_port_that_another_program_has_is_an_error(

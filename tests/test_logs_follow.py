@@ -63,8 +63,8 @@ def test_the_method_of_the_popular_tails_loses_some_of_the_same_events() -> None
 
 @pytest.mark.no_cover  # many small steps: tracing them would take longer than the test
 def test_an_event_is_shown_within_two_seconds_of_becoming_visible() -> None:
-    clock = FakeClock(until=400)
-    stored = late_events(10_000, seconds=300, latest=60)
+    clock = FakeClock(until=220)
+    stored = late_events(4_000, seconds=120, latest=60)
     shown = until_time_is_up(follower(FakeLogs(clock, stored, page_size=5_000)).follow(), clock)
 
     shown_at = {each.event.event_id: each.at for each in shown}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from ordernotify.aws.session import Cloud
@@ -24,6 +26,7 @@ from ordernotify.cli import app, sending
 from ordernotify.cli import orders as _registers_the_commands  # noqa: F401
 from ordernotify.cli.access import Access
 from ordernotify.orders import newest
+from ordernotify.render import progress
 from tests.orders_fakes import NAMES, FakeApi, Reply, mocked_cloud, put, put_many, running_api
 
 Run = Callable[..., Result]
@@ -285,6 +288,9 @@ class TestSendingMany:
         assert "Send the same file again" in result.stderr
 
 
+HOSTILE = "a\x1b[2J\x1b]0;owned\x07\r\x00\x9b31m\x85\x7f\u202e\u2028b"
+
+
 class TestListing:
     @pytest.fixture(autouse=True)
     def orders(self, cloud: Cloud) -> None:
@@ -451,6 +457,27 @@ class TestExporting:
         result = run("export-orders", "-")
         assert (result.exit_code, result.stdout) == (0, '{"FileName": "a", "orderId": "a", "n": 0.1}\n')
         assert "1 order written to stdout." in result.stderr
+
+    @pytest.mark.parametrize("form", ["jsonl", "csv"])
+    def test_no_control_character_of_an_order_reaches_a_terminal(
+        self, run: Run, cloud: Cloud, monkeypatch: pytest.MonkeyPatch, form: str
+    ) -> None:
+        pty = pytest.importorskip("pty")
+        put(cloud, "a", customerName=HOSTILE, tags=[HOSTILE], **{HOSTILE: "name"})
+        piped = run("export-orders", "-", "--format", form).stdout
+        screen, terminal = pty.openpty()
+        with os.fdopen(terminal, "w", newline="\n") as stdout:
+            monkeypatch.setattr(sys, "stdout", stdout)
+            monkeypatch.setattr(progress, "err", Console(file=stdout, force_terminal=True))
+            with pytest.raises(SystemExit) as ended:
+                app(["export-orders", "-", "--format", form, "--aws", "--region", "us-east-1"])
+            shown = os.read(screen, 65_536).decode().replace("\r\n", "\n")
+        os.close(screen)
+        assert ended.value.code == 0
+        assert re.findall(r"[^\n\t\x20-\x7e\xa1-\u1fff\u2030-\ud7ff\ufffd]", shown) == []
+        assert len(shown.splitlines()) == (1 if form == "jsonl" else 2)
+        if form == "jsonl":
+            assert json.loads(shown) == json.loads(piped)
 
     def test_wrong_use_is_told(self, run: Run) -> None:
         assert run("export-orders", "orders").exit_code == 2

@@ -34,10 +34,10 @@ def test_the_table_has_a_line_for_each(capsys: pytest.CaptureFixture[str]) -> No
         ]
     )
     assert capsys.readouterr().out.splitlines() == [
-        "email   you@example.com                  confirmed",
-        "https   https://example.com/\\x1b[2J\\x0a  pending",
-        'sqs     arn:aws:sqs:x                    confirmed  body: {"quantity":[1]} (raw)',
-        "sms     +14155550100                     confirmed  (not known: made by another account)",
+        "email   confirmed  you@example.com",
+        "https   pending    https://example.com/\\x1b[2J\\x0a",
+        'sqs     confirmed  arn:aws:sqs:x  body: {"quantity":[1]} (raw)',
+        "sms     confirmed  +14155550100  (not known: made by another account)",
     ]
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import unicodedata
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -40,6 +41,17 @@ def write(folder: Path, text: str) -> Path:
 def test_a_file_with_every_kind_of_value_is_read(tmp_path: Path) -> None:
     path = write(tmp_path, 'stack = "dev"\naws = true\nmemory = 512\nemail = ["a@example.com"]\n')
     assert read_settings(path) == {"stack": "dev", "aws": True, "memory": 512, "email": ["a@example.com"]}
+
+
+@pytest.mark.parametrize(("setting", "low", "high"), [("memory", 128, 10_240), ("timeout", 3, 29)])
+def test_the_limits_of_a_number_are_those_of_aws(setting: str, low: int, high: int) -> None:
+    def described(value: Any) -> Settings:
+        return Settings(**{setting: value})
+
+    assert [getattr(described(value), setting) for value in (low, high)] == [low, high]
+    for value in (low - 1, high + 1):
+        with pytest.raises(UsageError, match="out of range"):
+            described(value)
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ class FakeMetrics:
 
 def test_on_aws_the_history_comes_from_the_metrics(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     make_stack(account.cloud())
-    monkeypatch.setattr(Cloud, "cloudwatch", property(lambda _self: FakeMetrics()))
+    monkeypatch.setattr(Cloud, "cloudwatch", FakeMetrics(), raising=False)
     history = read_history(account.cloud(), NAMES, "default", "1h")
     assert len(history.pending) == 60
     assert sum(history.kinds["stored"]) == 3

@@ -11,7 +11,7 @@ from typing import Any
 from typer import Typer
 from typer._click import Context, HelpFormatter, Parameter, types
 from typer._click import exceptions as usage
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from ordernotify.errors import EXIT_DONE, EXIT_USAGE
 
@@ -63,9 +63,16 @@ class ToldCommand(TyperCommand):
 
 def _folded(parameter: Parameter) -> Parameter:
     folded = copy(parameter)
+    if not isinstance(folded, TyperOption):
+        return folded
     flag = parameter.opts[0].removeprefix("--")
     if parameter.secondary_opts == [f"--no-{flag}"]:
         folded.opts, folded.secondary_opts = [f"--[no-]{flag}"], []
+        folded.show_default = "on" if parameter.default else False
+    if isinstance(folded.show_default, str):
+        # Typer would put it into parentheses, on a line of its own.
+        folded.help = f"{folded.help} [dim]\\[default: {folded.show_default}][/dim]"
+        folded.show_default = False
     if hasattr(parameter.type, "clamp"):
         # A range would stand as x>=1 beside the option; wrong values are told the range.
         folded.type = types.INT
@@ -119,7 +126,7 @@ def _message(error: usage.ClickException) -> str:
     if isinstance(error, usage.NoSuchOption):
         return f"there is no option {error.option_name}"
     if isinstance(error, usage.BadOptionUsage):
-        return f"{error.option_name} needs a value"
+        return f"{error.option_name} {'takes no' if 'does not take' in error.message else 'needs a'} value"
     if isinstance(error, usage.MissingParameter) and error.param is not None:
         return f"{_name(error.param)} is missing"
     if isinstance(error, usage.BadParameter) and error.param is not None:

@@ -105,6 +105,7 @@ def logs(
 
     A request and its response have a line each, with what a person looks for; --verbose and --json show
     every field. Lambda's own lines are shown with --platform, and where they tell of an error.
+
     Lines reach CloudWatch late and out of order. Following looks back at every poll, so that late lines are
     shown too; they come in the order of their arrival. Without -f the lines are in the order of their times.
     --filter, --errors and --order look at the text itself and mean the same on every cloud; only --order

@@ -92,7 +92,7 @@ def export_orders(
     # A terminal obeys control characters; a file and a pipe get the values as they are.
     shown = render.json_safe if chosen is Format.JSONL else render.clean
     visible = shown if file == STDIO and sys.stdout.isatty() else None
-    with counting("exporting") as tick:
+    with counting("exporting", hidden=visible is not None) as tick:
         count = export.export_orders(cloud, names, file, chosen, progress=tick, visible=visible)
     if json:
         render.json_document({"exported": count, "file": file, "format": chosen.value})

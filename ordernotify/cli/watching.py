@@ -15,6 +15,7 @@ from ordernotify.cli.access import KeyFileOption, find_access
 from ordernotify.cli.options import option
 from ordernotify.cli.run import JsonOption, Run, command
 from ordernotify.errors import OrderNotifyError, UsageError
+from ordernotify.extras import install_command
 from ordernotify.settings.names import Names, Target
 
 if TYPE_CHECKING:
@@ -49,8 +50,8 @@ def console(
     missing = [name for name in _LIBRARIES if importlib.util.find_spec(name) is None]
     if missing:
         raise OrderNotifyError(
-            f"the page needs {', '.join(missing)}, which is not installed",
-            "Install it with: pip install 'ordernotify[console]'",
+            f"the page needs what is not installed: {', '.join(missing)}",
+            f"Install it with: {install_command('console')}",
         )
     cloud, names = run.open()
     from ordernotify import render

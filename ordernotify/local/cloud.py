@@ -17,6 +17,7 @@ from pathlib import Path
 from subprocess import Popen
 
 from ordernotify.errors import LocalCloudError, UsageError
+from ordernotify.extras import install_command
 from ordernotify.local import process
 from ordernotify.local.process import Host
 from ordernotify.local.saving import forget_unsaved, unsaved_since
@@ -199,7 +200,7 @@ def _check_can_launch(port: int, host: Host) -> None:
     if not host.is_installed():
         raise LocalCloudError(
             "the embedded cloud needs MiniStack, which is not installed",
-            "Install it with: pip install 'ordernotify[local]'. Or use an AWS account, with --aws.",
+            f"Install it with: {install_command('local')}\nOr use an AWS account, with --aws.",
         )
     if process.ask(port).listening:
         raise LocalCloudError(

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ordernotify.aws.errors import has_code, map_botocore_errors
+from ordernotify.aws.errors import map_botocore_errors, read_or_none
 from ordernotify.aws.session import Cloud
 from ordernotify.aws.waiting import Patience
 from ordernotify.errors import OrderNotifyError, StackNotFoundError
@@ -121,15 +121,14 @@ class _Box:
 
 def _queue_url(cloud: Cloud, names: Names) -> str:
     with map_botocore_errors("read", "queue", names.dead_letter_queue):
-        try:
-            return cloud.sqs.get_queue_url(QueueName=names.dead_letter_queue)["QueueUrl"]
-        except ClientError as error:
-            if not has_code(error, *NO_QUEUE):
-                raise
-            raise StackNotFoundError(
-                "this stack keeps no notifications that were not taken",
-                "`ordernotify setup --dead-letters` makes a queue for them.",
-            ) from error
+        name = names.dead_letter_queue
+        found = read_or_none(lambda: cloud.sqs.get_queue_url(QueueName=name), *NO_QUEUE)
+    if found is None:
+        raise StackNotFoundError(
+            "this stack keeps no notifications that were not taken",
+            "`ordernotify setup --dead-letters` makes a queue for them.",
+        )
+    return found["QueueUrl"]
 
 
 def _order_id(message: Mapping[str, Any]) -> str:

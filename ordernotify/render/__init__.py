@@ -10,8 +10,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.table import Table
+from rich.console import Console, RenderableType
 from rich.text import Text
 
 from ordernotify.render.hints import pasteable
@@ -52,7 +51,7 @@ def configure(*, quiet: bool, color: str) -> None:
         console.use_color(color)
 
 
-def show_table(table: Table) -> None:
+def show_table(table: RenderableType) -> None:
     """Print a table; where no terminal is, without the blanks that fill its last column."""
     if out.is_terminal:
         out.print(table, soft_wrap=False)

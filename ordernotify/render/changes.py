@@ -15,6 +15,7 @@ from ordernotify.resources.base import TAGS, Change, json_statements
 _MAX_VALUE = 60
 _ARN = re.compile(r"arn:aws[\w-]*:[\w-]*:[\w-]*:\d*:([^\s\",]+)")
 _MAX_STATEMENT = 110
+_INVOKED = re.compile(r"arn:\S+/functions/arn:\S+:function:([^\s/]+)/invocations")
 _ACCOUNT = re.compile(r"arn:aws[\w-]*:iam::(\d+):root")
 
 
@@ -164,7 +165,8 @@ def _text(value: Any) -> str:
 
 def _short(text: str) -> str:
     """Leave of each ARN the part that names the resource."""
-    return _ARN.sub(lambda found: found[1], _ACCOUNT.sub(r"account \1", text))
+    text = _INVOKED.sub(r"function \1", _ACCOUNT.sub(r"account \1", text))
+    return _ARN.sub(lambda found: found[1], text)
 
 
 def _cut(text: str, most: int = _MAX_STATEMENT) -> str:

@@ -50,7 +50,7 @@ def show_orders(orders: Iterable[Mapping[str, Any]], columns: Sequence[str] = ()
                 show_table(_record(row, columns))
         else:
             # The console does not wrap by itself (long lines of logs must stay whole); a table has to.
-            show_table(_table(rows, columns))
+            show_table(order_table(rows, columns))
         count += len(rows)
     return count
 
@@ -60,7 +60,8 @@ def _chunks(orders: Iterator[Mapping[str, Any]]) -> Iterator[list[Mapping[str, A
         yield rows
 
 
-def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> Table:
+def order_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> Table:
+    """Make a table of orders that fits: the texts that customers wrote are cut, and nothing else."""
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
     for column in columns or COLUMNS:
         numbers = all(isinstance(row.get(column, Decimal()), Decimal) for row in rows)

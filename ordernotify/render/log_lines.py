@@ -97,7 +97,7 @@ def _after(words: list[Segment]) -> list[Segment]:
 
 def _foreign(event: LogEvent) -> list[Segment]:
     message = event.message
-    lines = [clean(line) for line in _LINE_BREAK.split(message)]
+    lines = [clean(line).replace("\t", "  ") for line in _LINE_BREAK.split(message)]
     style = "dim" if is_platform(event) or message.startswith("{") else ""
     if message.startswith(("[ERROR]", "Traceback ")):
         style = "red"

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ordernotify.executor import Action, Event, Item, Plan, Progress
-from ordernotify.render import alert, clean, err, json_document, note, one_line, out, short_id, show_table
+from ordernotify.render import alert, clean, err, json_document, note, one_line, out, short_id
 from ordernotify.render.changes import change_lines, counted_items, kind_word, tag_lines, together
 from ordernotify.render.hints import pasteable
 from ordernotify.settings.model import Auth
@@ -197,11 +197,14 @@ def show_setup_result(report: Report, seconds: float | None) -> None:
     took = "nothing to change" if seconds is None else f"{seconds:.1f} s"
     out.print(f"Stack {report.settings.stack} {what} ({number}, {took}).")
     out.print(Text.assemble(("Invoke URL: ", "bold"), report.url or "(none)"))
-    out.print(Text("Try it:", "bold"))
-    out.print(f"  {curl_line(report.url or '', report.settings.auth, report.region)}")
-    out.print(Text("Next:", "bold"))
-    for line in [*left_to_do(report), "`ordernotify verify` proves the whole way on one order"]:
-        out.print(f"  - {line}")
+    out.print(curl_line(report.url or "", report.settings.auth, report.region))
+    first, *others = [
+        *left_to_do(report),
+        pasteable("`ordernotify verify` proves the whole way on one order"),
+    ]
+    out.print(Text.assemble(("Next: ", "bold"), first))
+    for line in others:
+        out.print(f"      {line}")
 
 
 def show_unanswered(seen: Answering, auth: Auth, *, as_json: bool) -> None:
@@ -258,24 +261,18 @@ def left_to_do(report: Report) -> list[str]:
 def show_status(report: Report, health: Health, api_key: str | None = None) -> None:
     """Print what exists, how it differs from what is described, and how it is doing; the key where given."""
     states = {alarm.name: alarm.state for alarm in health.alarms}
-    table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column(width=1)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
     for item in report.items:
-        sign, style = _SIGNS[item.action]
-        mark = ("✓", "green") if item.action is Action.NONE else (sign, style)
+        sign, style = ("✓", "green") if item.action is Action.NONE else _SIGNS[item.action]
         state = {
             Action.NONE: "",
             Action.KEEP: item.reason,
             Action.CREATE: "missing",
             Action.DELETE: "no longer described",
         }
-        words = [clean(item.name), state.get(item.action, "differs"), _alarm_word(states.get(item.name, ""))]
-        table.add_row(Text(*mark), kind_word(item.kind), Text("  ".join(filter(None, words))))
+        words = [_title(item), state.get(item.action, "differs"), _alarm_word(states.get(item.name, ""))]
+        out.print(Text.assemble((sign, style), " ", "  ".join(filter(None, words))))
         for line in change_lines(item.changes):
-            table.add_row("", "", Text(line, style))
-    show_table(table)
+            out.print(Text(f"    {line}", style))
     for line in tag_lines(report.items):
         out.print(Text(f"~ {line}", "yellow"))
     out.print(Text.assemble(("Invoke URL: ", "bold"), report.url or "(none)"))

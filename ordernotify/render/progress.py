@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from ordernotify.orders.bulk import Summary
 
 
-def _bar(known: bool) -> Progress:
+def _bar(known: bool, *, hidden: bool = False) -> Progress:
     columns: list[ProgressColumn | str] = [SpinnerColumn(), TextColumn("{task.description}")]
     if known:
         columns += [BarColumn(bar_width=20), TaskProgressColumn(), TimeRemainingColumn(compact=True)]
     else:
         columns += [TimeElapsedColumn()]
-    return Progress(*columns, console=err, transient=True, disable=not err.is_terminal)
+    return Progress(*columns, console=err, transient=True, disable=hidden or not err.is_terminal)
 
 
 @contextmanager
@@ -57,9 +57,9 @@ def sending(total: int, position: Callable[[], int] | None = None) -> Iterator[C
 
 
 @contextmanager
-def counting(verb: str) -> Iterator[Callable[[int], None]]:
-    """Show a number that grows, and the time since it began."""
-    with _bar(known=False) as progress:
+def counting(verb: str, *, hidden: bool = False) -> Iterator[Callable[[int], None]]:
+    """Show a number that grows, and the time since it began; `hidden` where the result is on the screen."""
+    with _bar(known=False, hidden=hidden) as progress:
         task = progress.add_task(verb, total=None)
 
         def tick(count: int) -> None:

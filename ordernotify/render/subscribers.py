@@ -84,12 +84,11 @@ def show_list(listed: Iterable[Subscriber]) -> None:
         out.print(pasteable("Nobody is subscribed. `ordernotify subscribe ENDPOINT` adds somebody."))
         return
     # Not a table of rich's: that breaks an ARN into pieces that nobody can copy.
-    width = max(len(one_line(one.endpoint)) for one in rows)
     for one in rows:
         line = Text.assemble(
-            f"{one.protocol:<6}  {one_line(one.endpoint):<{width}}  ",
+            f"{one.protocol:<6}  ",
             (f"{one.state:<9}", "yellow" if one.pending else "green"),
-            f"  {one_line(_filter(one))}",
+            f"  {one_line(one.endpoint)}  {one_line(_filter(one))}",
         )
         line.rstrip()
         out.print(line)

@@ -10,7 +10,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from ordernotify.render import clean, json_document, out, short_id
+from ordernotify.render import clean, json_document, out, show_table
+from ordernotify.render.listing import order_table
 from ordernotify.watch.history import PERCENTILES, History
 from ordernotify.watch.served import KINDS
 from ordernotify.watch.watcher import Snapshot, Watcher
@@ -30,10 +31,10 @@ def show_live(watcher: Watcher, stack: str) -> None:
 
 def show_once(snapshot: Snapshot, stack: str, history: History | None = None) -> None:
     """Print one look, and a history where it is given."""
-    out.print(screen_of(snapshot, stack))
+    show_table(screen_of(snapshot, stack))
     if history:
-        out.print(Text())
-        out.print(_history(history))
+        out.print()
+        show_table(_history(history))
 
 
 def _history(history: History) -> Table:
@@ -96,17 +97,10 @@ def _alarms(snapshot: Snapshot) -> Table:
     return table
 
 
-def _newest(snapshot: Snapshot) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in ("Order", "Created", "Customer", "Product", "Notice"):
-        table.add_column(heading, no_wrap=True, overflow="ellipsis")
-    for order in snapshot.newest[:SHOWN_ORDERS]:
-        names = ("createdAt", "customerName", "productName", "notification")
-        cells = [Text(clean(order.get(name, _UNKNOWN)).replace("\n", " ")) for name in names]
-        table.add_row(Text(short_id(order.get("FileName", "")), "bold"), *cells)
+def _newest(snapshot: Snapshot) -> RenderableType:
     if not snapshot.newest:
-        table.add_row(Text("none", "dim"))
-    return table
+        return Text("No order yet.", "dim")
+    return order_table(snapshot.newest[:SHOWN_ORDERS])
 
 
 def show_json(snapshot: Snapshot, history: History | None = None) -> None:

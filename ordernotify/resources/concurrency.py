@@ -39,7 +39,6 @@ class Concurrency(Resource[ConcurrencyState]):
 
     @property
     def wanted(self) -> bool:
-        """Only with --concurrency."""
         return self.settings.concurrency is not None
 
     @property
@@ -55,7 +54,6 @@ class Concurrency(Resource[ConcurrencyState]):
         return {verb: (allow("lambda", name, on=function),) for verb, name in calls.items()}
 
     def described(self, needed: Needed) -> ConcurrencyState:
-        """Return what is to be reserved."""
         return ConcurrencyState(self.settings.concurrency or 0)
 
     def find(self) -> Live[ConcurrencyState] | None:

@@ -63,7 +63,6 @@ class DeadLetterQueue(Resource[DeadLetterQueueState]):
 
     @property
     def wanted(self) -> bool:
-        """Only with --dead-letters."""
         return self.settings.dead_letters
 
     @property
@@ -78,13 +77,11 @@ class DeadLetterQueue(Resource[DeadLetterQueueState]):
         return {verb: (allow("sqs", *names, on=self.arn),) for verb, names in calls.items()}
 
     def described(self, needed: Needed) -> DeadLetterQueueState:
-        """Return the policy, the retention, and that it is encrypted."""
         policy = queue_policy(self.arn, self.cloud.arn("sns", self.settings.names.topic))
         key = key_arn(self.settings, needed)
         return DeadLetterQueueState(policy, RETENTION_SECONDS, encrypted=True, encrypted_with=key)
 
     def find(self) -> Live[DeadLetterQueueState] | None:
-        """Read the queue and its tags."""
         attributes = read_or_none(self._read, *NO_QUEUE)
         if attributes is None:
             return None
@@ -171,7 +168,6 @@ class RedrivePolicies(Resource[RedrivePoliciesState]):
 
     @property
     def wanted(self) -> bool:
-        """Only with --dead-letters."""
         return self.settings.dead_letters
 
     @property
@@ -190,7 +186,6 @@ class RedrivePolicies(Resource[RedrivePoliciesState]):
         }
 
     def described(self, needed: Needed) -> RedrivePoliciesState:
-        """Return that no subscriber lacks one."""
         return RedrivePoliciesState()
 
     def find(self) -> Live[RedrivePoliciesState] | None:

@@ -93,7 +93,7 @@ class Settings:
     )
     alarm_emails: tuple[str, ...] = setting(
         (),
-        "Tell this address of alarms; repeatable. an address that is no longer given is unsubscribed.",
+        "Tell this address of alarms; repeatable. One that is no longer given is unsubscribed.",
         panel=_SUBSCRIBERS,
         option="alarm-email",
         check=check_email,

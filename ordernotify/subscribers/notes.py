@@ -51,8 +51,8 @@ def after_subscribe(
 def pending_note(found: Subscriber) -> str:
     if found.protocol == "email":
         what = (
-            "AWS sent an email; nothing more arrives until its link is given to `ordernotify confirm`, or "
-            "opened (then a mail scanner that follows the unsubscribe link of a message ends it)"
+            "AWS sent an email; nothing more arrives until `ordernotify confirm LINK` is given its link, or "
+            "it is opened (then a mail scanner that follows the unsubscribe link of a message ends it)"
         )
     elif found.protocol in {"sqs", "lambda"}:
         what = "its owner must confirm: the request is in the queue, or was given to the function"
@@ -72,9 +72,9 @@ def about_pending(subscribers: Iterable[Subscriber | Subscription]) -> Iterator[
     emails = [one.endpoint for one in pending if one.protocol == "email"]
     if emails:
         yield (
-            "an email is confirmed for good by `ordernotify confirm` with the link of AWS's message; where "
-            "the link is only opened, a mail scanner that follows an unsubscribe link ends the subscription. "
-            "A mailbox that had confirmed falls back to "
+            "an email is confirmed for good by `ordernotify confirm LINK` with the link of the message; "
+            "where the link is only opened, a mail scanner that follows an unsubscribe link ends the "
+            "subscription. A mailbox that had confirmed falls back to "
             f"pending if it gets more than 10 messages a second, and is removed after {_LIFETIME}. "
             f"`ordernotify subscribe {shlex.join(emails)}` asks again"
         )

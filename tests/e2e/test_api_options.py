@@ -24,8 +24,6 @@ from ordernotify.settings.model import ApiKind
 from ordernotify.settings.names import Names
 from tests.e2e.cloud import EmbeddedCloud, command_environ, free_port, run_command
 
-pytestmark = pytest.mark.e2e
-
 ORDER = {"customerName": "John Doe", "productName": "Wireless Mouse"}
 JSON = {"Content-Type": "application/json"}
 SHOP, ADMIN, STRANGER = "https://shop.example.com", "https://admin.example.com", "https://evil.example.com"
@@ -254,6 +252,7 @@ def test_a_page_can_post_and_read_every_answer(cloud: EmbeddedCloud, kind: ApiKi
         assert "retry-after" in exposed
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ApiKind)
 def test_every_page_can_post_where_the_origin_is_a_star(cloud: EmbeddedCloud, kind: ApiKind) -> None:
     stack = Stack(cloud, f"page-{kind}")
@@ -317,6 +316,7 @@ def test_a_flood_is_answered_429_and_then_all_is_well(cloud: EmbeddedCloud) -> N
     assert {post(url).status for _ in range(20)} == {201}
 
 
+@pytest.mark.long
 def test_the_kind_is_changed_to_and_fro(cloud: EmbeddedCloud) -> None:
     stack = Stack(cloud, "switch")
     first = stack.set_up()["url"]
@@ -351,6 +351,7 @@ def test_an_order_over_the_size_is_refused(cloud: EmbeddedCloud, kind: ApiKind) 
     assert post(url).status == 201
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ApiKind)
 def test_drift_of_every_option_is_shown_and_mended(cloud: EmbeddedCloud, kind: ApiKind) -> None:
     stack = Stack(cloud, f"drift-{kind}")
@@ -389,6 +390,7 @@ def test_drift_of_every_option_is_shown_and_mended(cloud: EmbeddedCloud, kind: A
     stack.run("status", "--exit-code")
 
 
+@pytest.mark.long
 def test_a_hand_made_api_is_adopted(cloud: EmbeddedCloud) -> None:
     stack = Stack(cloud, "adopted")
     client = cloud.cloud().apigateway

@@ -51,6 +51,7 @@ def leftovers(endpoint: str) -> dict[str, int]:
     }
 
 
+@pytest.mark.long
 def test_setup_and_teardown_leave_nothing(endpoint: str) -> None:
     environ = environment(endpoint)
     nothing = leftovers(endpoint)

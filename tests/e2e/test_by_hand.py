@@ -21,7 +21,7 @@ ADOPTED: Mapping[str, set[str]] = {
 }
 """What the emulator reads back empty of resources that were made by hand, beside `takeover.READ_EMPTY`."""
 
-pytestmark = [pytest.mark.e2e, pytest.mark.long]
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(params=list(ApiKind))

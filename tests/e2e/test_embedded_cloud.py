@@ -21,8 +21,6 @@ from ordernotify.local.process import Host
 from tests.e2e.cloud import command_environ, free_port
 from tests.e2e.little_stack import LittleStack
 
-pytestmark = pytest.mark.e2e
-
 
 @pytest.fixture
 def host(tmp_path: Path) -> Iterator[Host]:

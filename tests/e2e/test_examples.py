@@ -12,7 +12,7 @@ import pytest
 from tests.e2e.cloud import command_environ, free_port
 from tests.test_help import COMMANDS
 
-pytestmark = [pytest.mark.e2e, pytest.mark.long]
+pytestmark = pytest.mark.long
 
 ORDER = "0b8f7a52-3c1d-4e5f-8a9b-1c2d3e4f5a6b"
 FILES = {

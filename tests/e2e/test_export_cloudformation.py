@@ -11,7 +11,7 @@ from ordernotify.settings.names import MANAGED_TAG
 from tests.e2e.cloud import EmbeddedCloud
 from tests.e2e.takeover import NOT_IMPORTED, CloudFormation, HandedOver, only
 
-pytestmark = [pytest.mark.e2e, pytest.mark.long]
+pytestmark = pytest.mark.long
 
 SUBSCRIBERS = ("--email", "you@example.com", "--phone", "+14155550100", "--alarm-email", "ops@example.com")
 LIMITS = ("--rate", "50", "--burst", "100")

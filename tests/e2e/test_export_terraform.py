@@ -14,7 +14,7 @@ from tests import terraform_schema
 from tests.e2e.cloud import EmbeddedCloud
 from tests.e2e.takeover import HandedOver, Terraform, differences
 
-pytestmark = [pytest.mark.e2e, pytest.mark.long]
+pytestmark = pytest.mark.long
 
 OPTIONS = {
     "rest": (

@@ -103,6 +103,7 @@ def test_load_with_repeats_and_a_topic_that_refuses_for_a_while(
     print(f"{len(pending)} pending were redriven, {received.total() - ORDERS} duplicates of {ORDERS}")
 
 
+@pytest.mark.long
 def test_two_redrives_at_once_leave_no_order_pending(stack: tuple[EmbeddedCloud, Cloud, Names]) -> None:
     embedded, cloud, names = stack
     may_publish(cloud, names, False)

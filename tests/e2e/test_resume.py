@@ -9,17 +9,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.account_snapshot import snapshot
+from tests.account_snapshot import snapshot_of
 from tests.e2e.cloud import EmbeddedCloud, run_command, running_cloud
 
-pytestmark = pytest.mark.e2e
-ROUNDS = int(os.environ.get("ORDERNOTIFY_KILL_ROUNDS", "1"))
+ROUNDS = int(os.environ.get("ORDERNOTIFY_KILL_ROUNDS", "3"))
 SETUP = ("setup", "--email", "you@example.com", "--alarm-email", "ops@example.com", "--yes")
 TEARDOWN = ("teardown", "--yes", "--delete-orders")
 NEIGHBOUR = ("--stack", "neighbour")
@@ -40,20 +39,7 @@ def complete(cloud: EmbeddedCloud, *args: str) -> subprocess.CompletedProcess[st
 
 
 def everything(cloud: EmbeddedCloud) -> dict[str, Any]:
-    """Read what is in the cloud through boto3 alone."""
-    session = cloud.cloud()
-    clients: dict[str, Callable[[], Any]] = {
-        "apigateway": lambda: session.apigateway,
-        "apigatewayv2": lambda: session.apigatewayv2,
-        "cloudwatch": lambda: session.cloudwatch,
-        "dynamodb": lambda: session.dynamodb,
-        "iam": lambda: session.iam,
-        "lambda": lambda: session.lambda_,
-        "logs": lambda: session.logs,
-        "sns": lambda: session.sns,
-        "sqs": lambda: session.sqs,
-    }
-    return snapshot(lambda service: clients[service]())
+    return snapshot_of(cloud.cloud())
 
 
 def start(cloud: EmbeddedCloud, *args: str) -> subprocess.Popen[str]:
@@ -80,7 +66,7 @@ def kill_at_any_moment(cloud: EmbeddedCloud, dice: random.Random, *args: str) ->
     process.communicate()
 
 
-@pytest.mark.grows
+@pytest.mark.long
 @pytest.mark.usefixtures("nothing_of_ours")
 def test_what_was_killed_is_continued_by_the_same_command(cloud: EmbeddedCloud) -> None:
     without_it = everything(cloud)
@@ -128,6 +114,7 @@ def test_ctrl_c_ends_with_130_a_sentence_and_a_stack_that_the_next_setup_complet
     complete(cloud, *TEARDOWN)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("nothing_of_ours")
 def test_two_setups_at_the_same_moment_end_with_one_correct_stack(
     cloud: EmbeddedCloud, tmp_path: Path

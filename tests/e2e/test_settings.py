@@ -112,6 +112,7 @@ def test_what_setup_leaves_is_what_was_described_to_another_client(embedded_clou
     assert [stage["stageName"] for stage in stages] == ["prod"]
 
 
+@pytest.mark.long
 def test_drift_is_shown_and_mended(embedded_cloud: EmbeddedCloud) -> None:
     stack = ("--stack", "drift")
     ordernotify(embedded_cloud, "setup", *stack, "--memory", "512", "--yes")
@@ -139,6 +140,7 @@ def test_drift_is_shown_and_mended(embedded_cloud: EmbeddedCloud) -> None:
     ordernotify(embedded_cloud, "status", *stack, "--exit-code")
 
 
+@pytest.mark.long
 def test_what_is_no_longer_described_goes_back_to_its_default(
     embedded_cloud: EmbeddedCloud, tmp_path: Path
 ) -> None:
@@ -154,6 +156,7 @@ def test_what_is_no_longer_described_goes_back_to_its_default(
     assert actions(embedded_cloud, "setup", "--yes", folder=tmp_path) == back
 
 
+@pytest.mark.long
 def test_a_role_of_the_persons_own_is_checked_used_and_left_alone(embedded_cloud: EmbeddedCloud) -> None:
     cloud = embedded_cloud.cloud()
     settings = Settings(stack="own", names=Names().for_stack("own"))
@@ -214,6 +217,7 @@ def make_the_guides_stack_by_hand(embedded_cloud: EmbeddedCloud) -> None:
     cloud.apigateway.create_deployment(restApiId=api, stageName="prod")
 
 
+@pytest.mark.long
 def test_the_guides_hand_made_stack_is_taken_over_when_told(embedded_cloud: EmbeddedCloud) -> None:
     stack = ("--stack", "hand")
     make_the_guides_stack_by_hand(embedded_cloud)
@@ -255,6 +259,7 @@ def test_another_stacks_resources_are_never_adopted(embedded_cloud: EmbeddedClou
     assert "FileMetadata-second" not in embedded_cloud.cloud().dynamodb.list_tables()["TableNames"]
 
 
+@pytest.mark.long
 def test_orders_that_were_kept_are_taken_back(embedded_cloud: EmbeddedCloud) -> None:
     stack = ("--stack", "kept")
     ordernotify(embedded_cloud, "setup", *stack, "--yes")

@@ -22,8 +22,6 @@ from ordernotify.settings.names import Names
 from tests.e2e.cloud import EmbeddedCloud, running_cloud
 from tests.e2e.little_stack import LAMBDA_TRUST
 
-pytestmark = pytest.mark.e2e
-
 COMMANDS = (_stack, _subscribers)
 """Imported so that the commands are registered."""
 

@@ -14,8 +14,6 @@ from ordernotify.local.process import Host
 from ordernotify.local.unused import left_in, stop_if_unused
 from tests.e2e.cloud import EmbeddedCloud, command_environ, free_port, run_command, running_cloud
 
-pytestmark = pytest.mark.e2e
-
 
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[EmbeddedCloud]:
@@ -43,6 +41,7 @@ def test_a_topic_of_somebody_else_keeps_it_in_any_region(own: EmbeddedCloud, reg
     assert is_running(own)
 
 
+@pytest.mark.long
 def test_orders_that_were_kept_keep_it(own: EmbeddedCloud) -> None:
     assert run_command("setup", "--yes", environ=own.environ).returncode == 0
     assert run_command("teardown", "--yes", environ=own.environ).returncode == 0

@@ -133,6 +133,7 @@ def test_stack_and_orders_survive_a_stop_of_the_embedded_cloud(cloud: EmbeddedCl
     assert urllib3.request("POST", url, json=GUIDE_ORDER).status == 201
 
 
+@pytest.mark.long
 def test_two_stacks_do_not_touch_each_other(cloud: EmbeddedCloud) -> None:
     first = document(cloud, "setup", "--yes")["url"]
     second = document(cloud, "setup", "--stack", "dev", "--yes")["url"]
