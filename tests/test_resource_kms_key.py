@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -19,6 +18,7 @@ from ordernotify.iam.function_policy import function_policy
 from ordernotify.iam.kms import missing_statements, needed_statements
 from ordernotify.settings.model import Settings
 from tests.aws_answers import Call, Send, answer_json, refuse
+from tests.keys import ALIAS, make_key, put_key_policy
 from tests.moto_account import REGION
 from tests.provision_support import (
     ACCOUNT_ID,
@@ -30,7 +30,6 @@ from tests.provision_support import (
 )
 from tests.test_declared_calls import known_to_aws
 
-ALIAS = "alias/orders"
 WITH_KEY = Settings(
     kms_key=ALIAS,
     dead_letters=True,
@@ -41,12 +40,6 @@ WITH_KEY = Settings(
 WITHOUT_KEY = Settings(
     dead_letters=True, execution_logs=True, emails=("you@example.com",), alarm_emails=("ops@example.com",)
 )
-ROOT = {
-    "Effect": "Allow",
-    "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT_ID}:root"},
-    "Action": "kms:*",
-    "Resource": "*",
-}
 
 
 def with_keys_of_groups(call: Call, send: Send) -> AWSResponse:
@@ -69,16 +62,7 @@ def _more_than_moto(account: Account) -> None:
 @pytest.fixture
 def key(account: Account, cloud: Cloud) -> str:
     """The ARN of a key with the alias, whose policy lets every service use it."""
-    kms = account.client("kms")
-    arn = str(kms.create_key()["KeyMetadata"]["Arn"])
-    kms.create_alias(AliasName=ALIAS, TargetKeyId=arn)
-    put_policy(account, arn, *needed_statements(WITH_KEY, cloud))
-    return arn
-
-
-def put_policy(account: Account, key: str, *statements: Mapping[str, Any]) -> None:
-    policy = {"Version": "2012-10-17", "Statement": [ROOT, *statements]}
-    account.client("kms").put_key_policy(KeyId=key, PolicyName="default", Policy=json.dumps(policy))
+    return make_key(account, *needed_statements(WITH_KEY, cloud))
 
 
 def declared(cloud: Cloud, settings: Settings = WITH_KEY) -> tuple[Any, ...]:
@@ -187,14 +171,14 @@ def test_the_statements_that_its_policy_lacks_are_printed(account: Account, clou
         "cloudwatch.amazonaws.com",
         "sns.amazonaws.com",
     )
-    put_policy(account, key)
+    put_key_policy(account, key)
     hint = refusal(cloud).hint
     assert [service in hint for service in (logs, alarms, topics)] == [True, True, True]
-    put_policy(account, key, *(one for one in needed_statements(WITH_KEY, cloud) if logs not in str(one)))
+    put_key_policy(account, key, *(one for one in needed_statements(WITH_KEY, cloud) if logs not in str(one)))
     hint = refusal(cloud).hint
     assert [service in hint for service in (logs, alarms, topics)] == [True, False, False]
     statements = json.loads(hint[hint.index("[") :])
-    put_policy(account, key, *needed_statements(Settings(kms_key=ALIAS), cloud))
+    put_key_policy(account, key, *needed_statements(Settings(kms_key=ALIAS), cloud))
     assert statements == list(needed_statements(Settings(kms_key=ALIAS), cloud))
     planned = provision.plan(declared(cloud, Settings(kms_key=ALIAS)))
     assert next(one for one in planned.items if one.key == "key").action is Action.NONE

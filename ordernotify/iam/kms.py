@@ -39,12 +39,12 @@ def key_condition(settings: Settings) -> dict[str, dict[str, str]]:
     return {"ForAnyValue:StringEquals": {"kms:ResourceAliases": key}} if key.startswith(ALIAS) else {}
 
 
-def allow_key(settings: Settings, cloud: Cloud, *operations: str, optional: bool = False) -> Calls:
+def allow_key(settings: Settings, cloud: Cloud, *operations: str) -> Calls:
     """Declare calls on the key; none without one."""
     if settings.kms_key is None:
         return ()
     on, when = key_resource(settings, cloud), key_condition(settings)
-    return (allow("kms", *operations, on=on, when=when, optional=optional),)
+    return (allow("kms", *operations, on=on, when=when),)
 
 
 def needed_statements(settings: Settings, cloud: Cloud) -> Iterator[dict[str, Any]]:

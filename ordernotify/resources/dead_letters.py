@@ -10,7 +10,7 @@ from ordernotify.aws.errors import ignore_codes, read_or_none
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.base import Live, Needed, Resource, Step, Verb, same_policy_text, shown_as
 from ordernotify.resources.delivery import queue_policy
-from ordernotify.resources.kms_key import key_arn
+from ordernotify.resources.kms_key import GivenKeyState
 from ordernotify.resources.listing import (
     NO_QUEUE,
     NO_TOPIC,
@@ -78,7 +78,7 @@ class DeadLetterQueue(Resource[DeadLetterQueueState]):
 
     def described(self, needed: Needed) -> DeadLetterQueueState:
         policy = queue_policy(self.arn, self.cloud.arn("sns", self.settings.names.topic))
-        key = key_arn(self.settings, needed)
+        key = GivenKeyState.arn_in(self.settings, needed)
         return DeadLetterQueueState(policy, RETENTION_SECONDS, encrypted=True, encrypted_with=key)
 
     def find(self) -> Live[DeadLetterQueueState] | None:

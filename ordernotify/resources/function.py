@@ -27,7 +27,7 @@ from ordernotify.resources.base import (
 )
 from ordernotify.resources.function_code import HANDLER, code_sha256, function_zip
 from ordernotify.resources.given_role import GivenRoleState
-from ordernotify.resources.kms_key import key_arn
+from ordernotify.resources.kms_key import GivenKeyState
 from ordernotify.resources.own_role import own_role_arn
 from ordernotify.resources.role import AnyRoleState, RoleState
 from ordernotify.settings.model import SETTING_TAG_PREFIX
@@ -145,7 +145,7 @@ class Function(Resource[FunctionState]):
             timeout=self.settings.timeout,
             environment=self._environment(),
             tracing=self.settings.tracing,
-            encrypted_with=key_arn(self.settings, needed),
+            encrypted_with=GivenKeyState.arn_in(self.settings, needed),
             role=self._role_arn,
             role_id=role.id if role else UNKNOWN,
             code=code_sha256(),

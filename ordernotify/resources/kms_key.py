@@ -30,6 +30,14 @@ class GivenKeyState:
     unread: bool = field(default=False, compare=False)
     """Whether the caller may not read its policy."""
 
+    @staticmethod
+    def arn_in(settings: Settings, needed: Needed) -> str:
+        """Return the ARN of the key that a resource is to be encrypted with; empty: AWS's own."""
+        if settings.kms_key is None:
+            return ""
+        key = needed_state(needed, GivenKeyState)
+        return key.arn if key else UNKNOWN
+
 
 class GivenKey(Resource[GivenKeyState]):
     """The key of --kms-key: checked for what would not work with it, never changed or deleted."""
@@ -48,12 +56,8 @@ class GivenKey(Resource[GivenKeyState]):
 
     @property
     def calls(self) -> Mapping[Verb, Calls]:
-        """Reading the key and, where the caller may, its policy."""
-        # Decrypt: without it, Lambda and DynamoDB show nothing of what is encrypted.
-        read = allow_key(self.settings, self.cloud, "DescribeKey", "Decrypt")
-        return {
-            Verb.FIND: (*read, *allow_key(self.settings, self.cloud, "GetKeyPolicy", optional=True)),
-        }
+        """Reading the key and its policy; without Decrypt, Lambda and DynamoDB show nothing encrypted."""
+        return {Verb.FIND: allow_key(self.settings, self.cloud, "DescribeKey", "GetKeyPolicy", "Decrypt")}
 
     def described(self, needed: Needed) -> GivenKeyState:
         """Return a key that encrypts and is enabled."""
@@ -122,11 +126,3 @@ class GivenKey(Resource[GivenKeyState]):
 
     def delete(self, live: Live[GivenKeyState], step: Step) -> None:
         """Do nothing: the key is the person's."""
-
-
-def key_arn(settings: Settings, needed: Needed) -> str:
-    """Return the ARN of the key that a resource is to be encrypted with; empty: AWS's own."""
-    if settings.kms_key is None:
-        return ""
-    key = needed_state(needed, GivenKeyState)
-    return key.arn if key else UNKNOWN

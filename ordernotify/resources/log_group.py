@@ -12,7 +12,7 @@ from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.api.base import ApiState
 from ordernotify.resources.api.listing import find_apis, lists_apis
 from ordernotify.resources.base import UNKNOWN, Live, Needed, Resource, Step, Verb, needed_state
-from ordernotify.resources.kms_key import key_arn
+from ordernotify.resources.kms_key import GivenKeyState
 from ordernotify.settings.model import ApiKind
 
 EXECUTION_LOGS_PREFIX = "API-Gateway-Execution-Logs_"
@@ -66,7 +66,7 @@ class LogGroup(Resource[LogGroupState]):
         }
 
     def described(self, needed: Needed) -> LogGroupState:
-        return LogGroupState(self.settings.log_retention, key_arn(self.settings, needed))
+        return LogGroupState(self.settings.log_retention, GivenKeyState.arn_in(self.settings, needed))
 
     def find(self) -> Live[LogGroupState] | None:
         """Find the group by its exact name: listings match by prefix (AWS-FACTS 20)."""
@@ -110,8 +110,8 @@ class LogGroup(Resource[LogGroupState]):
 
     @property
     def _retaining(self) -> tuple[str, ...]:
-        keys = ("AssociateKmsKey", "DisassociateKmsKey") if self.settings.kms_key else ()
-        return ("PutRetentionPolicy", *keys)
+        keys = ("AssociateKmsKey",) if self.settings.kms_key else ()
+        return ("PutRetentionPolicy", "DisassociateKmsKey", *keys)
 
     def put_tags(self, live: Live[LogGroupState]) -> None:
         self.cloud.logs.tag_resource(resourceArn=live.arn, tags=self.settings.all_tags)
@@ -134,7 +134,7 @@ class LogGroup(Resource[LogGroupState]):
             for group in page["logGroups"]:
                 yield (
                     group["logGroupName"],
-                    LogGroupState(group.get("retentionInDays", 0), group.get("kmsKeyId", "")),
+                    LogGroupState(group.get("retentionInDays", 0), group.get("kmsKeyId") or ""),
                 )
 
     def _tags(self, arn: str) -> Mapping[str, str]:

@@ -15,7 +15,7 @@ from ordernotify.errors import OrderNotifyError
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.iam.kms import USE_OF_KEY, allow_key
 from ordernotify.resources.base import Live, Needed, Resource, Step, Verb, shown_as, tags_of
-from ordernotify.resources.kms_key import key_arn
+from ordernotify.resources.kms_key import GivenKeyState
 from ordernotify.settings.names import TABLE_KEY, Target
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Table(Resource[TableState]):
             deletion_protection=careful,
             recovery=careful,
             status="ACTIVE",
-            encrypted_with=key_arn(self.settings, needed),
+            encrypted_with=GivenKeyState.arn_in(self.settings, needed),
         )
 
     def refuse(self, found: TableState, wanted: TableState) -> None:

@@ -22,7 +22,7 @@ from ordernotify.resources.base import (
     same_policy_text,
     tags_of,
 )
-from ordernotify.resources.kms_key import key_arn
+from ordernotify.resources.kms_key import GivenKeyState
 from ordernotify.resources.listing import NEW_TOPIC_SECONDS, NO_TOPIC
 from ordernotify.settings.names import Target
 
@@ -63,7 +63,7 @@ class Topic(Resource[TopicState]):
         return {verb: (allow("sns", *names, on=self.arn),) for verb, names in calls.items()}
 
     def described(self, needed: Needed) -> TopicState:
-        return TopicState(policy_text(self._policy()), key_arn(self.settings, needed))
+        return TopicState(policy_text(self._policy()), GivenKeyState.arn_in(self.settings, needed))
 
     def find(self) -> Live[TopicState] | None:
         sns = self.cloud.sns
