@@ -78,6 +78,7 @@ def _run() -> None:
     from ordernotify.cli import (  # noqa: F401 - they register their commands
         audit,
         cost,
+        doctor,
         export,
         init,
         local,

@@ -16,7 +16,7 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 from ordernotify.errors import EXIT_DONE, EXIT_USAGE
 
 PANELS = {
-    "Set up": ("init", "setup", "verify", "url", "env", "list", "teardown"),
+    "Set up": ("init", "doctor", "setup", "verify", "url", "env", "list", "teardown"),
     "Orders": ("send-order", "list-orders", "get-order", "export-orders", "import-orders", "redrive"),
     "Watch": ("status", "logs", "trace", "top", "console"),
     "Subscribers": ("subscribe", "confirm", "unsubscribe", "list-subscriptions"),

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
@@ -129,6 +130,8 @@ class Run:
     """Every setting that was given: a flag wins over the environment, and this over the file."""
     config: Path
     """The settings file, whether it exists or not."""
+    faults: tuple[UsageError, ...] = ()
+    """Why the environment or the settings file was not read, for a command that bears it."""
 
     def settings(self, names: Names | None = None, recorded: Mapping[str, Any] | None = None) -> Settings:
         """Describe the stack as told, and for the rest as `setup` recorded it."""
@@ -169,14 +172,21 @@ class Run:
         return local_cloud(local.ensure_running(tell=render.note).endpoint, self.region)
 
 
-def _run_from(context: typer.Context, config: Path | None, verbose: bool) -> Run:
+def _run_from(context: typer.Context, config: Path | None, verbose: bool, bears_faults: bool) -> Run:
     flags = {
         row.option: context.params[name]
         for row in ROWS
         if (name := row.option.replace("-", "_")) in context.params and _is_flag(context, name)
     }
     _begin_command(context, flags)
-    told = Told.by_flags(flags).over(told_by_environment(os.environ)).over(_file(context, config))
+    told, faults = Told.by_flags(flags), list[UsageError]()
+    for read in (partial(told_by_environment, os.environ), partial(_file, context, config)):
+        try:
+            told = told.over(read())
+        except UsageError as fault:
+            if not bears_faults:
+                raise
+            faults.append(fault)
     place = Place(**told.read(PLACE_ROWS))
     if place.profile and not place.aws:
         error = UsageError(
@@ -197,6 +207,7 @@ def _run_from(context: typer.Context, config: Path | None, verbose: bool) -> Run
         flags=flags,
         told=told,
         config=config or DEFAULT_FILE,
+        faults=tuple(faults),
     )
 
 
@@ -225,12 +236,17 @@ def _file(context: typer.Context, config: Path | None) -> Told:
 
 
 def command(
-    app: typer.Typer, name: str, extra: Mapping[str, tuple[Any, Any]] | None = None, **options: Any
+    app: typer.Typer,
+    name: str,
+    extra: Mapping[str, tuple[Any, Any]] | None = None,
+    *,
+    bears_faults: bool = False,
+    **options: Any,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Register a command whose function takes a `Run` first; the common options are added to its own.
 
     Every command has the same ones. `extra` adds options of settings. Neither is passed to the function: it
-    reads them from its `Run`.
+    reads them from its `Run`. One that `bears_faults` runs although the settings file cannot be read.
     """
     added = {**(extra or {}), **_COMMON_OPTIONS}
 
@@ -255,7 +271,7 @@ def command(
             given = {parameter.name: values[parameter.name] for parameter in own}
 
             def call() -> None:
-                run = _run_from(context, config, verbose)
+                run = _run_from(context, config, verbose, bears_faults)
                 try:
                     function(run, **given)
                 except StackNotFoundError as error:

@@ -155,7 +155,7 @@ def _wait_for_earlier(cloud: LocalCloud, host: Host) -> LocalCloud | None:
 
 
 def _launch(cloud: LocalCloud, host: Host) -> LocalCloud:
-    _check_can_launch(cloud.port, host)
+    check_can_launch(cloud.port, host)
     folder = cloud.state_dir
     lost = _what_is_lost(folder)
     token = "ordernotify-" + secrets.token_hex(16)
@@ -196,7 +196,8 @@ def _wait_until_healthy(port: int, token: str, child: Popen[bytes], host: Host) 
     return answer.version
 
 
-def _check_can_launch(port: int, host: Host) -> None:
+def check_can_launch(port: int, host: Host) -> None:
+    """Raise LocalCloudError if MiniStack is not installed, or the port is taken."""
     if not host.is_installed():
         raise LocalCloudError(
             "the embedded cloud needs MiniStack, which is not installed",
