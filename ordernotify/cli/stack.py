@@ -11,7 +11,7 @@ import typer
 
 from ordernotify.cli import app
 from ordernotify.cli.access import KeyFileOption, find_access, wait_for_url
-from ordernotify.cli.options import SETTING_OPTIONS
+from ordernotify.cli.options import SETTING_OPTIONS, refuse_without_effect
 from ordernotify.cli.questions import confirm_changes
 from ordernotify.cli.run import JsonOption, Run, command
 from ordernotify.errors import EXIT_DIFFERENCES, EXIT_DONE, EXIT_FAILED, UsageError
@@ -56,6 +56,7 @@ def setup(
 
     Example: ordernotify setup --email you@example.com
     """
+    _check_dry_run(dry_run, exit_code=exit_code, save=save)
     run.settings()  # what cannot be is refused before the place is opened
     cloud, names = run.open()
     from ordernotify import provision
@@ -90,6 +91,14 @@ def setup(
     ):
         note(line)
     _end_setup(cloud, report(settings, cloud, planned, live), seconds, json=json)
+
+
+def _check_dry_run(dry_run: bool, *, exit_code: bool, save: bool) -> None:
+    """Refuse what has no effect in a dry run, or only in one."""
+    if not dry_run:
+        refuse_without_effect({"--exit-code": exit_code}, "--dry-run")
+    elif save:
+        raise UsageError("--dry-run changes nothing, so --save has no effect", "Leave one of them out.")
 
 
 def _end_setup(cloud: Cloud, result: Report, seconds: float | None, *, json: bool) -> None:
