@@ -143,6 +143,13 @@ def test_the_platforms_lines_are_shown_when_asked_for_and_when_they_tell_of_an_e
     assert len(run("logs", *form, "--platform").stdout.splitlines()) == 8
 
 
+def test_a_pipe_gets_colours_where_they_are_asked_for(cloud: Cloud) -> None:
+    log(cloud, *one_request(status=201))
+
+    assert "\x1b[32mINFO" in run("logs", "--color", "always").stdout
+    assert "\x1b" not in run("logs").stdout
+
+
 def test_every_field_is_shown_with_verbose(cloud: Cloud) -> None:
     log(cloud, *one_request(status=201))
 

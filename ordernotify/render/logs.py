@@ -56,7 +56,7 @@ class LinePrinter:
 
     def _show_readable(self, event: LogEvent) -> None:
         line = event_line(event, local_day(self._now()), short=not self._every_field)
-        if out.is_terminal:
+        if out.is_terminal or out.color_system:
             out.print(Text.assemble(*line))
         else:  # a long log is written four times as fast without rich
             sys.stdout.write("".join(text for text, _ in line) + "\n")
