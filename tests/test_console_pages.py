@@ -21,8 +21,11 @@ from ordernotify.local.inbox import Delivery
 from ordernotify.logs.events import LogEvent
 from ordernotify.watch.watcher import NEWEST_ORDERS, Look, Snapshot
 from tests.aws_answers import answer_json
+from tests.cli_support import Typed, typed
 from tests.console_support import NAMES, Console, log_lines, make_stack, put_answer, put_order
 from tests.provision_support import Account, Call, Send, pass_through, refusal
+
+__all__ = ["typed"]
 
 PAGES = ("/", "/send", "/orders", "/logs", "/plots", "/status")
 READING = ("/send", "/orders", "/plots", "/status")
@@ -109,6 +112,22 @@ def test_an_open_page_gets_new_orders_without_reading_the_table_again(
     account.forget_calls()
     assert "new-orde" in console.ask("/orders", headers={"X-Refresh": "1"}).text
     assert [call.operation for call in account.calls if call.operation == "Scan"] == []
+
+
+def test_the_status_tells_what_audit_and_cost_tell(console: Console, typed: Typed) -> None:
+    page = html.unescape(console.ask("/status").text)
+    findings = json.loads(typed("audit", "--json").stdout)["controls"]
+    assert len(findings) > 20
+    for one in findings:
+        assert f'<th scope="row">{one["title"]}</th>' in page
+    failed = sum(one["verdict"] == "failed" for one in findings)
+    assert f">{failed} failed<" in page
+    for query, options in (("", ()), ("?orders-per-day=70000", ("--orders-per-day", "70000"))):
+        cost = json.loads(typed("cost", "--live", "--json", *options).stdout)
+        page = html.unescape(console.ask(f"/status{query}").text)
+        assert f"<b>{cost['total']:,.2f} USD</b> a month" in page
+        assert f'value="{cost["ordersPerDay"]}"' in page
+        assert all(line["assumption"] in page for line in cost["lines"])
 
 
 MANY = 10_000
