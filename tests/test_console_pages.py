@@ -12,13 +12,15 @@ from botocore.awsrequest import AWSResponse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ordernotify.console.figures import ALARM_PARTS
 from ordernotify.console.hub import HISTORY_LINES, Hub
 from ordernotify.console.loglines import line_words
 from ordernotify.console.orders_pages import MOST_SHOWN
 from ordernotify.console.pages import Desk
-from ordernotify.console.templating import render_page
+from ordernotify.console.templating import commands, render_page
 from ordernotify.local.inbox import Delivery
 from ordernotify.logs.events import LogEvent
+from ordernotify.stack.health import ALARMS
 from ordernotify.watch.watcher import NEWEST_ORDERS, Look, Snapshot
 from tests.aws_answers import answer_json
 from tests.cli_support import Typed, typed
@@ -128,6 +130,18 @@ def test_the_status_tells_what_audit_and_cost_tell(console: Console, typed: Type
         assert f"<b>{cost['total']:,.2f} USD</b> a month" in page
         assert f'value="{cost["ordersPerDay"]}"' in page
         assert all(line["assumption"] in page for line in cost["lines"])
+
+
+def test_every_alarm_belongs_to_a_part_of_the_picture() -> None:
+    assert ALARM_PARTS.keys() == set(ALARMS)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("`a <b>` c", "<code>a &lt;b&gt;</code> c"), ("<i>", "&lt;i&gt;"), ("a ` b", "a <code> b</code>")],
+)
+def test_commands_are_shown_as_code_and_stay_escaped(text: str, shown: str) -> None:
+    assert commands(text) == shown
 
 
 MANY = 10_000
