@@ -16,6 +16,7 @@ ALARM_PARTS = {
     "duration": "function",
     "api-5xx": "api",
     "notifications-pending": "topic",
+    "undelivered": "subscribers",
 }
 """Which part of the path each alarm is about."""
 UNKNOWN_TEXT = "–"
