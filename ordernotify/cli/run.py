@@ -58,7 +58,7 @@ _Config = Annotated[
         show_envvar=False,
     ),
 ]
-_Verbose = Annotated[
+VerboseOption = Annotated[
     bool,
     typer.Option(
         "--verbose",
@@ -68,7 +68,7 @@ _Verbose = Annotated[
         show_envvar=False,
     ),
 ]
-_Quiet = Annotated[
+QuietOption = Annotated[
     bool,
     typer.Option(
         "--quiet",
@@ -79,7 +79,7 @@ _Quiet = Annotated[
         show_envvar=False,
     ),
 ]
-_Color = Annotated[
+ColorOption = Annotated[
     Color,
     typer.Option(
         "--color",
@@ -105,9 +105,9 @@ JsonOption = Annotated[
 _COMMON_OPTIONS: Mapping[str, tuple[Any, Any]] = {
     "config": (_Config, None),
     **options_of(PLACE_ROWS),
-    "quiet": (_Quiet, False),
-    "verbose": (_Verbose, False),
-    "color": (_Color, Color.AUTO),
+    "quiet": (QuietOption, False),
+    "verbose": (VerboseOption, False),
+    "color": (ColorOption, Color.AUTO),
     **options_of(NAME_ROWS),
 }
 
