@@ -59,7 +59,7 @@ _Config = Annotated[
         show_envvar=False,
     ),
 ]
-_Verbose = Annotated[
+VerboseOption = Annotated[
     bool,
     typer.Option(
         "--verbose",
@@ -69,7 +69,7 @@ _Verbose = Annotated[
         show_envvar=False,
     ),
 ]
-_Quiet = Annotated[
+QuietOption = Annotated[
     bool,
     typer.Option(
         "--quiet",
@@ -80,7 +80,7 @@ _Quiet = Annotated[
         show_envvar=False,
     ),
 ]
-_Color = Annotated[
+ColorOption = Annotated[
     Color,
     typer.Option(
         "--color",
@@ -106,9 +106,9 @@ JsonOption = Annotated[
 _COMMON_OPTIONS: Mapping[str, tuple[Any, Any]] = {
     "config": (_Config, None),
     **options_of(PLACE_ROWS),
-    "quiet": (_Quiet, False),
-    "verbose": (_Verbose, False),
-    "color": (_Color, Color.AUTO),
+    "quiet": (QuietOption, False),
+    "verbose": (VerboseOption, False),
+    "color": (ColorOption, Color.AUTO),
     **options_of(NAME_ROWS),
 }
 

@@ -239,7 +239,7 @@ def inbox(
     run: Run,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Show new messages until Ctrl-C.")] = False,
     limit: Annotated[
-        int | None, typer.Option("--limit", min=1, help="Only the newest N.", metavar="N")
+        int | None, typer.Option("--limit", "-n", min=1, help="Only the newest N.", metavar="N")
     ] = None,
     order: Annotated[
         str | None,
