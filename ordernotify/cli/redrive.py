@@ -74,7 +74,7 @@ def redrive(
     Example: ordernotify redrive --older-than 5m
     """
     if dry_run and concurrency is not None:
-        raise UsageError("--dry-run sends nothing, so --concurrency has no effect", "Leave one of them away.")
+        raise UsageError("--dry-run sends nothing, so --concurrency has no effect", "Leave one of them out.")
     age = _age(older_than)
     cloud, names = run.open()
     from ordernotify.orders import redrive as sender

@@ -118,7 +118,7 @@ def _export(cloud: Cloud, stack: str, tables: Iterable[Names]) -> None:
 
 
 def _stop_unused_cloud(cloud: Cloud) -> None:
-    """Stop the embedded cloud if nothing is left in it and nobody else is at work in it."""
+    """Stop the embedded cloud if nothing is left in it and nobody else uses it."""
     if cloud.target is Target.LOCAL:
         from ordernotify.local.unused import stop_if_unused
 
