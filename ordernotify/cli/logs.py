@@ -110,7 +110,7 @@ def logs(
     """Show the function's and the API's log lines; -f goes on with new ones and misses none.
 
     A request and its response have a line each, with what a person looks for; --verbose and --json show
-    every field. Lambda's own lines are shown with --platform, and where they tell of an error.
+    every field. Lambda's own lines are shown with --platform, and if they report an error.
 
     Lines reach CloudWatch late and out of order. Following looks back at every poll, so that late lines are
     shown too; they come in the order of their arrival. Without -f the lines are in the order of their times.

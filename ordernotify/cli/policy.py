@@ -62,7 +62,7 @@ def setup(run: Run) -> None:
 def operate(run: Run, receiver: ReceiverOption = None) -> None:
     """Print the policy for daily work: every command but `setup`, `import-orders` and `teardown`.
 
-    For a stack that exists, its options are read from the account, as far as they are not given here.
+    For a stack that exists, its options are read from the account, unless they are given here.
 
     Example: ordernotify policy operate --stack dev --auth iam
     """
@@ -74,7 +74,7 @@ def operate(run: Run, receiver: ReceiverOption = None) -> None:
 
 @command(policy_app, "import", SETTING_OPTIONS)
 def import_orders(run: Run) -> None:
-    """Print the policy that `import-orders` needs: who has it can write over any order.
+    """Print the policy that `import-orders` needs: whoever has it can overwrite any order.
 
     Example: ordernotify policy import --stack dev
     """

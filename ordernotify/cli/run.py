@@ -190,7 +190,7 @@ def _run_from(context: typer.Context, config: Path | None, verbose: bool, bears_
     place = Place(**told.read(PLACE_ROWS))
     if place.profile and not place.aws:
         error = UsageError(
-            "a profile is for a stack in an AWS account", "Add --aws, or leave the profile away."
+            "a profile is for a stack in an AWS account", "Add --aws, or leave out the profile."
         )
         raise told.located(error, "profile")
     try:
@@ -292,7 +292,7 @@ def command(
 
 
 def _explained(error: StackNotFoundError, run: Run) -> OrderNotifyError:
-    """Say in one way for all commands that there is no such stack; what a stack lacks stays as told."""
+    """Say in one way for all commands that the stack does not exist; other errors stay as they are."""
     from ordernotify.stack.discovery import no_stack, stacks_present
 
     try:

@@ -50,7 +50,6 @@ def figures(snapshot: Snapshot, names: Names) -> Mapping[str, Any]:
 
 
 def milliseconds(value: float) -> str:
-    """Write a latency as a person reads it."""
     if not value:
         return UNKNOWN_TEXT
     return f"{value / 1000:.1f} s" if value >= 1000 else f"{value:.0f} ms"

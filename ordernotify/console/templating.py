@@ -63,5 +63,4 @@ _PAGES = _environment()
 
 
 def render_page(template: str, values: Mapping[str, Any]) -> str:
-    """Render a template of this package."""
     return _PAGES.get_template(template).render(values)

@@ -85,7 +85,7 @@ def status(*, host: Host | None = None) -> LocalCloud:
 def start(*, host: Host | None = None) -> LocalCloud:
     """Start the embedded cloud with the state that it saved last; does nothing if it runs.
 
-    One whose Python environment was removed meanwhile is started anew with this one.
+    One whose Python environment was removed is restarted with this one.
     Of several callers at the same moment one starts it, and the others wait for that.
     Raises LocalCloudError: MiniStack is not installed, the port is taken, or the process did not come up.
     """

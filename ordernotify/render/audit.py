@@ -20,7 +20,7 @@ _STYLES = {"passed": "green", "failed": "red", "accepted": "yellow", "does not a
 def show_findings(findings: Sequence[Finding]) -> None:
     """Print the controls, and how many there are of each verdict."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("Control", "Title", "Verdict", "Seen, and what mends it"):
+    for column in ("Control", "Title", "Verdict", "Seen, and what fixes it"):
         table.add_column(column, overflow="fold")
     for one in findings:
         verdict = str(one.verdict)
@@ -39,7 +39,6 @@ def remark(finding: Finding) -> str:
 
 
 def show_findings_json(findings: Sequence[Finding]) -> None:
-    """Print one document with every control."""
     json_document(
         {
             "failed": sum(str(one.verdict) == "failed" for one in findings),

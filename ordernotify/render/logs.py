@@ -42,7 +42,6 @@ class LinePrinter:
         self._following = following
 
     def show(self, event: LogEvent) -> None:
-        """Print one event."""
         if self._json:
             sys.stdout.write(json_text(event_json(event)) + "\n")
         elif self._raw:
@@ -63,7 +62,6 @@ class LinePrinter:
 
 
 def trace_json(trace: Trace) -> dict[str, Any]:
-    """What `trace --json` prints."""
     item = trace.item or {}
     return {
         "orderId": trace.order_id,
@@ -91,7 +89,6 @@ def show_trace(trace: Trace, now: datetime) -> None:
 
 
 def trace_lines(trace: Trace, today: date) -> Iterable[list[Segment]]:
-    """The lines of an order's story."""
     yield [("Order ", "bold"), (one_line(trace.order_id), "bold")]
     if trace.item is not None:
         yield [(_about(trace.item), "")]
