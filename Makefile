@@ -39,7 +39,8 @@ docs: $(STAMP)  ## write the pages that are made from the program
 test-browser: $(STAMP)  ## the local page and pages of others in the system's Chromium; skipped where there is none
 	$(VENV)/bin/pytest -m browser -rs tests/browser
 
-screenshots: $(STAMP)  ## the pictures in docs/images, from a real run in the system's Chromium
+screenshots: $(STAMP)  ## the pictures in docs/images, from real runs; those of the page in the system's Chromium
+	$(VENV)/bin/python -m tests.pictures docs/images
 	$(VENV)/bin/python -m tests.browser.screenshots docs/images
 
 audit: $(STAMP)  ## known weaknesses in the dependencies; asks the advisory service of the package index

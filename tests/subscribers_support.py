@@ -124,7 +124,8 @@ class Pending:
                 "Invalid parameter: SubscriptionArn Reason: Cannot unsubscribe a subscription that is pending"
             )
             return refusal(call, "InvalidParameter", f"{text} confirmation")
-        body = send().content.decode()
+        sent = send()
+        body = sent.content.decode()
         if call.operation == "ListSubscriptionsByTopic":
             start, end = "<SubscriptionArn>", "</SubscriptionArn>"
             for part in body.split(start)[1:]:
@@ -133,4 +134,4 @@ class Pending:
             key = "<key>PendingConfirmation</key>"
             before, _, after = body.partition(key)
             body = before + key + after.replace("false", "true", 1)
-        return answer(200, body.encode(), {"Content-Type": "text/xml"})
+        return answer(sent.status_code, body.encode(), {"Content-Type": "text/xml"})

@@ -72,6 +72,16 @@ def test_the_text_says_where_it_runs_and_where_its_state_is(environ: dict[str, s
     assert result.stdout == running + state
 
 
+def test_quiet_keeps_results_and_warnings_and_color_is_as_told(environ: dict[str, str]) -> None:
+    with another_program(int(environ["ORDERNOTIFY_LOCAL_PORT"])):
+        looked = run(environ, "status", "--quiet", "--color", "always")
+    assert looked.stdout.startswith("The embedded cloud is \x1b[33mnot running\x1b[0m (its address")
+    assert looked.stderr.startswith("Warning: port ")
+    started = run(environ, "start", "-q", "--color", "never")
+    assert (started.exit_code, started.stderr) == (0, "")
+    assert started.stdout.startswith("The embedded cloud is running at ")
+
+
 @pytest.mark.parametrize("command", ["start", "stop", "status"])
 def test_a_port_that_is_none_is_wrong_usage(environ: dict[str, str], command: str) -> None:
     result = run({**environ, "ORDERNOTIFY_LOCAL_PORT": "http"}, command, "--json")

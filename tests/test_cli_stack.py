@@ -66,6 +66,21 @@ def test_a_public_api_is_told_in_an_account(typed: Typed) -> None:
     assert said not in typed("setup", "--auth", "iam", "--yes").stdout
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--exit-code",), "--exit-code has no effect without --dry-run"),
+        (("--dry-run", "--save"), "--dry-run changes nothing, so --save has no effect"),
+    ],
+)
+def test_what_has_no_effect_is_refused(
+    account: Account, typed: Typed, options: tuple[str, ...], said: str
+) -> None:
+    refused = typed("setup", *options)
+    assert (refused.exit_code, refused.stderr.splitlines()[0]) == (2, f"Error: {said}")
+    assert account.calls == []
+
+
 def test_without_a_terminal_a_replacement_takes_yes(account: Account, cloud: Cloud, typed: Typed) -> None:
     set_up(Settings(), cloud)
     make_role_again_by_hand(account)

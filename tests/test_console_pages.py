@@ -12,17 +12,22 @@ from botocore.awsrequest import AWSResponse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ordernotify.console.figures import ALARM_PARTS
 from ordernotify.console.hub import HISTORY_LINES, Hub
 from ordernotify.console.loglines import line_words
 from ordernotify.console.orders_pages import MOST_SHOWN
 from ordernotify.console.pages import Desk
-from ordernotify.console.templating import render_page
+from ordernotify.console.templating import commands, render_page
 from ordernotify.local.inbox import Delivery
 from ordernotify.logs.events import LogEvent
+from ordernotify.stack.health import ALARMS
 from ordernotify.watch.watcher import NEWEST_ORDERS, Look, Snapshot
 from tests.aws_answers import answer_json
+from tests.cli_support import Typed, typed
 from tests.console_support import NAMES, Console, log_lines, make_stack, put_answer, put_order
 from tests.provision_support import Account, Call, Send, pass_through, refusal
+
+__all__ = ["typed"]
 
 PAGES = ("/", "/send", "/orders", "/logs", "/plots", "/status")
 READING = ("/send", "/orders", "/plots", "/status")
@@ -109,6 +114,34 @@ def test_an_open_page_gets_new_orders_without_reading_the_table_again(
     account.forget_calls()
     assert "new-orde" in console.ask("/orders", headers={"X-Refresh": "1"}).text
     assert [call.operation for call in account.calls if call.operation == "Scan"] == []
+
+
+def test_the_status_tells_what_audit_and_cost_tell(console: Console, typed: Typed) -> None:
+    page = html.unescape(console.ask("/status").text)
+    findings = json.loads(typed("audit", "--json").stdout)["controls"]
+    assert len(findings) > 20
+    for one in findings:
+        assert f'<th scope="row">{one["title"]}</th>' in page
+    failed = sum(one["verdict"] == "failed" for one in findings)
+    assert f">{failed} failed<" in page
+    for query, options in (("", ()), ("?orders-per-day=70000", ("--orders-per-day", "70000"))):
+        cost = json.loads(typed("cost", "--live", "--json", *options).stdout)
+        page = html.unescape(console.ask(f"/status{query}").text)
+        assert f"<b>{cost['total']:,.2f} USD</b> a month" in page
+        assert f'value="{cost["ordersPerDay"]}"' in page
+        assert all(line["assumption"] in page for line in cost["lines"])
+
+
+def test_every_alarm_belongs_to_a_part_of_the_picture() -> None:
+    assert ALARM_PARTS.keys() == set(ALARMS)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("`a <b>` c", "<code>a &lt;b&gt;</code> c"), ("<i>", "&lt;i&gt;"), ("a ` b", "a <code> b</code>")],
+)
+def test_commands_are_shown_as_code_and_stay_escaped(text: str, shown: str) -> None:
+    assert commands(text) == shown
 
 
 MANY = 10_000

@@ -220,6 +220,7 @@ DAILY = [
     "trace order-1",
     f"subscribe you@example.com {QUEUE} && list-subscriptions && unsubscribe you@example.com {QUEUE}",
     "policy operate",
+    "doctor",
     "export-stack --format terraform out",
 ]
 

@@ -50,7 +50,7 @@ def test_every_alarm_of_the_stack_is_read_and_no_other(cloud: Cloud) -> None:
     alarm(cloud, NAMES.alarm("errors") + "-dev")
     cloud.cloudwatch.set_alarm_state(AlarmName=NAMES.alarm("errors"), StateValue="ALARM", StateReason="2 > 1")
     found = {state.name: state for state in read_alarms(cloud, NAMES)}
-    expected = {"errors", "throttles", "duration", "api-5xx", "notifications-pending"}
+    expected = {"errors", "throttles", "duration", "api-5xx", "notifications-pending", "undelivered"}
     assert found.keys() == {NAMES.alarm(what) for what in expected}
     assert found[NAMES.alarm("errors")] == AlarmState(NAMES.alarm("errors"), "ALARM", "2 > 1")
 

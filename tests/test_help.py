@@ -157,6 +157,15 @@ def test_without_a_command_the_help_is_shown() -> None:
     assert done.stdout.strip() == typed("--help").stdout.strip()
 
 
+@pytest.mark.parametrize("words", [("--help",), ("setup", "-h"), ()], ids=" ".join)
+def test_the_installed_command_shows_the_same_help_as_all_commands_built(words: tuple[str, ...]) -> None:
+    command = [sys.executable, "-m", "ordernotify", *words]
+    environ = {"PATH": "/usr/bin:/bin", "COLUMNS": "80"}
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    assert done.stdout == typed(*words).stdout
+    assert done.returncode == (0 if words else 2)
+
+
 def test_the_version_is_the_installed_one() -> None:
     assert re.fullmatch(r"ordernotify \d+\.\d+\.\d+\n", typed("--version").stdout)
 

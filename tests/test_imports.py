@@ -31,7 +31,7 @@ LEVELS = (
     {"orders"},
     {"logs"},
     {"stack", "subscribers", "local", "export", "audit"},
-    {"watch"},
+    {"watch", "doctor"},
     {"render"},
     {"console"},
     {"cli"},

@@ -112,6 +112,8 @@ def test_json_has_one_document_per_line(cloud: Cloud) -> None:
         (["--source", "api"], ["api four"]),
         (["--since", "3h"], ["zero", "two", "[ERROR] three", "api four"]),
         (["--since", "3h", "--until", "90m"], ["zero"]),
+        (["--since", "3h", "--limit", "2"], ["[ERROR] three", "api four"]),
+        (["-n", "1", "--source", "function"], ["[ERROR] three"]),
     ],
 )
 def test_lines_are_chosen(cloud: Cloud, options: list[str], expected: list[str]) -> None:
@@ -141,6 +143,13 @@ def test_the_platforms_lines_are_shown_when_asked_for_and_when_they_tell_of_an_e
 
     assert len(run("logs", *form).stdout.splitlines()) == 5
     assert len(run("logs", *form, "--platform").stdout.splitlines()) == 8
+
+
+def test_a_pipe_gets_colours_where_they_are_asked_for(cloud: Cloud) -> None:
+    log(cloud, *one_request(status=201))
+
+    assert "\x1b[32mINFO" in run("logs", "--color", "always").stdout
+    assert "\x1b" not in run("logs").stdout
 
 
 def test_every_field_is_shown_with_verbose(cloud: Cloud) -> None:
@@ -179,6 +188,7 @@ def test_without_a_stack_setup_is_advised(cloud: Cloud) -> None:
     ("args", "said"),
     [
         (["logs", "-f", "--until", "5m"], "--until and --follow exclude each other"),
+        (["logs", "-f", "--limit", "5"], "--limit and --follow exclude each other"),
         (["logs", "--raw", "--json"], "--raw and --json exclude each other"),
         (["logs", "--since", "5m", "--until", "1h"], "--until is before --since"),
         (["logs", "--since", "soon"], "'soon' is not a time"),

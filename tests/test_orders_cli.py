@@ -162,7 +162,7 @@ class TestSendingOne:
             ((*ONE, "--file", "x.csv"), "--file brings its own orders"),
             ((*ONE, "--quantity", "many"), "--quantity must be a whole number, not 'many'"),
             ((*ONE, "--count", "0"), "--count must be a whole number of at least 1, not 0"),
-            (("--file", "x.xlsx"), "does not tell its format"),
+            (("--file", "x.xlsx"), "does not show its format"),
             (("--file", "x.jsonl", "--format", "xml"), "'xml' is not a format"),
         ],
     )
@@ -499,7 +499,7 @@ class TestImporting:
         (tmp_path / "orders.jsonl").write_text(lines)
         result = run("import-orders", "orders.jsonl")
         assert result.exit_code == 1
-        assert result.stdout == "1 order brought back, 1 there already, 1 refused\n"
+        assert result.stdout == "1 order brought back, 1 already there, 1 refused\n"
         assert "line 3: the line holds no exported order" in result.stderr
         again = run("import-orders", "orders.jsonl", "--json")
         assert json.loads(again.stdout) == {"file": "orders.jsonl", "stored": 0, "existing": 2, "refused": 1}

@@ -160,7 +160,7 @@ class TestRejectsSentAgain:
         (record,) = read(line)
         assert isinstance(record, Broken)
         assert (record.line, record.text) == (1, line)
-        assert record.reason.startswith("its text is not mended: the line is not JSON")
+        assert record.reason.startswith("its text is still wrong: the line is not JSON")
 
     def test_an_order_with_fields_of_these_names_is_an_order(self) -> None:
         line = '{"line": 7, "status": 1, "customerName": "A"}'

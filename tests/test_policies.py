@@ -44,6 +44,7 @@ WITHOUT_RESOURCE = {
     "xray:PutTelemetryRecords": "X-Ray has no resources for sending",
     "xray:PutTraceSegments": "X-Ray has no resources for sending",
     "tag:GetResources": "lists",
+    "lambda:GetAccountSettings": "the account's",
     "sns:Unsubscribe": "SNS has no permissions on single subscriptions",
     "sns:GetSubscriptionAttributes": "SNS has no permissions on single subscriptions",
     "sns:SetSubscriptionAttributes": "SNS has no permissions on single subscriptions",

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from ordernotify.audit.facts import Facts
 from ordernotify.resources.alarm import MetricAlarmState
@@ -23,11 +22,16 @@ from ordernotify.resources.table import TableState
 from ordernotify.resources.topic import TopicState
 from ordernotify.settings.model import RUNTIMES
 
+Found = TypeVar("Found")
 YEAR_DAYS = 365
 WITHOUT_RESOURCES = ("xray:PutTraceSegments", "xray:PutTelemetryRecords")
 """https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html"""
 _SECRET = re.compile(r"(AKIA|ASIA)[0-9A-Z]{16}|secret|password|token", re.IGNORECASE)
 _AUTHORIZED = ("AWS_IAM", "CUSTOM", "COGNITO_USER_POOLS", "JWT")
+
+
+Told = Mapping[str, Any]
+"""What else AWS tells of a resource, in AWS's words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,44 +42,70 @@ class Observation:
     what: str
 
 
-def _all(found: Mapping[str, bool], good: str, bad: str) -> Observation:
-    """Judge several resources of a kind, by name; the bad ones are named."""
-    wrong = [name for name, passed in found.items() if not passed]
-    return Observation(not wrong, f"{bad}: {', '.join(wrong)}" if wrong else good)
+ControlCheck = Callable[[Facts], Observation]
 
 
 def _absent(what: str) -> Observation:
     return Observation(None, f"there is no {what}")
 
 
-def tagged(*keys: str) -> Callable[[Facts], Observation]:
+def _is(on: bool, yes: str = "on", no: str = "off") -> Observation:
+    return Observation(on, yes if on else no)
+
+
+def _named(value: str | None, otherwise: str) -> Observation:
+    return Observation(bool(value), value or otherwise)
+
+
+def _one(kind: type[Found], what: str, judge: Callable[[Found, Told], Observation]) -> ControlCheck:
+    """Make the check of the one live resource with this kind of state."""
+
+    def check(facts: Facts) -> Observation:
+        state = facts.the(kind)
+        return _absent(what) if state is None else judge(state, next(iter(facts.told(kind).values())))
+
+    return check
+
+
+def _each(
+    kind: type[Found], what: str, passes: Callable[[Found, Told], bool], good: str, bad: str
+) -> ControlCheck:
+    """Make the check of every live resource with this kind of state; those that fail are named."""
+
+    def check(facts: Facts) -> Observation:
+        states, told = facts.states(kind), facts.told(kind)
+        wrong = [name for name, state in states.items() if not passes(state, told[name])]
+        return _is(not wrong, good, f"{bad}: {', '.join(wrong)}") if states else _absent(what)
+
+    return check
+
+
+def tagged(*keys: str) -> ControlCheck:
     """Make the check that these resources carry tags."""
 
     def check(facts: Facts) -> Observation:
         there = [key for key in keys if key in facts.live]
-        if not there:
-            return _absent(keys[0])
         untagged = facts.untagged(*there)
-        return Observation(not untagged, f"without tags: {', '.join(untagged)}" if untagged else "tagged")
+        return (
+            _is(not untagged, "tagged", f"without tags: {', '.join(untagged)}") if there else _absent(keys[0])
+        )
 
     return check
 
 
 # The table.
 
-
-def table_on_demand(facts: Facts) -> Observation:
-    table = facts.the(TableState)
-    return (
-        _absent("table") if table is None else Observation(table.billing == "PAY_PER_REQUEST", table.billing)
-    )
-
-
-def table_recovery(facts: Facts) -> Observation:
-    table = facts.the(TableState)
-    return (
-        _absent("table") if table is None else Observation(table.recovery, "on" if table.recovery else "off")
-    )
+table_on_demand = _one(
+    TableState, "table", lambda table, _: Observation(table.billing == "PAY_PER_REQUEST", table.billing)
+)
+table_recovery = _one(TableState, "table", lambda table, _: _is(table.recovery))
+table_backup_plan = _one(TableState, "table", lambda *_: Observation(False, "setup makes no backup plan"))
+table_protection = _one(TableState, "table", lambda table, _: _is(table.deletion_protection))
+table_key = _one(
+    TableState,
+    "table",
+    lambda _, told: _named(told.get("SSEDescription", {}).get("KMSMasterKeyArn"), "AWS's own key"),
+)
 
 
 def is_embedded(facts: Facts) -> bool:
@@ -86,173 +116,86 @@ def is_recoverable(facts: Facts) -> bool:
     return facts.embedded or bool(table_recovery(facts).passed)
 
 
-def table_backup_plan(facts: Facts) -> Observation:
-    return (
-        _absent("table")
-        if facts.the(TableState) is None
-        else Observation(False, "setup makes no backup plan")
-    )
-
-
-def table_protection(facts: Facts) -> Observation:
-    table = facts.the(TableState)
-    if table is None:
-        return _absent("table")
-    return Observation(table.deletion_protection, "on" if table.deletion_protection else "off")
-
-
-def table_key(facts: Facts) -> Observation:
-    told = next(iter(facts.told(TableState).values()), None)
-    if told is None:
-        return _absent("table")
-    key = told.get("SSEDescription", {}).get("KMSMasterKeyArn")
-    return Observation(bool(key), key or "AWS's own key")
-
-
 # The function.
 
 
-def _function(facts: Facts, check: Callable[[FunctionState, Mapping[str, Any]], Observation]) -> Observation:
-    state = facts.the(FunctionState)
-    if state is None:
-        return _absent("function")
-    return check(state, next(iter(facts.told(FunctionState).values())))
+def _secrets(function: FunctionState, _told: Told) -> Observation:
+    found = [name for name, value in function.environment.items() if _SECRET.search(f"{name}={value}")]
+    return Observation(not found, ", ".join(found) or f"{len(function.environment)} variables, no secret")
 
 
-def runtime(facts: Facts) -> Observation:
-    return _function(facts, lambda state, _: Observation(state.runtime in RUNTIMES, state.runtime))
-
-
-def vpc(facts: Facts) -> Observation:
-    def check(_state: FunctionState, told: Mapping[str, Any]) -> Observation:
-        subnets = (told.get("VpcConfig") or {}).get("SubnetIds") or []
-        return Observation(bool(subnets), ", ".join(subnets) or "in none")
-
-    return _function(facts, check)
-
-
-def function_traced(facts: Facts) -> Observation:
-    return _function(facts, lambda state, _: Observation(state.tracing, "on" if state.tracing else "off"))
-
-
-def no_secrets(facts: Facts) -> Observation:
-    def check(state: FunctionState, _told: Mapping[str, Any]) -> Observation:
-        found = [name for name, value in state.environment.items() if _SECRET.search(f"{name}={value}")]
-        return Observation(not found, ", ".join(found) or f"{len(state.environment)} variables, no secret")
-
-    return _function(facts, check)
+def _subnets(_function: FunctionState, told: Told) -> Observation:
+    return _named(", ".join((told.get("VpcConfig") or {}).get("SubnetIds") or []), "in none")
 
 
 def concurrency(facts: Facts) -> Observation:
     if facts.the(FunctionState) is None:
         return _absent("function")
     found = facts.the(ConcurrencyState)
-    return Observation(found is not None, f"{found.reserved} reserved" if found else "none reserved")
+    return _named(f"{found.reserved} reserved" if found else None, "none reserved")
 
 
-def function_dead_letters(facts: Facts) -> Observation:
-    def check(_state: FunctionState, told: Mapping[str, Any]) -> Observation:
-        target = (told.get("DeadLetterConfig") or {}).get("TargetArn")
-        return Observation(bool(target), target or "none")
-
-    return _function(facts, check)
-
-
-def environment_key(facts: Facts) -> Observation:
-    def check(_state: FunctionState, told: Mapping[str, Any]) -> Observation:
-        return Observation(bool(told.get("KMSKeyArn")), told.get("KMSKeyArn") or "AWS's own key")
-
-    return _function(facts, check)
-
-
-def bound_permission(facts: Facts) -> Observation:
-    found = facts.states(PermissionState)
-    if not found:
-        return _absent("permission")
-    bound = {name: state.source.startswith("arn:") for name, state in found.items()}
-    return _all(bound, "bound to API, stage, method and path", "not bound to a source")
+runtime = _one(FunctionState, "function", lambda one, _: Observation(one.runtime in RUNTIMES, one.runtime))
+vpc = _one(FunctionState, "function", _subnets)
+function_traced = _one(FunctionState, "function", lambda one, _: _is(one.tracing))
+no_secrets = _one(FunctionState, "function", _secrets)
+function_dead_letters = _one(
+    FunctionState,
+    "function",
+    lambda _, told: _named((told.get("DeadLetterConfig") or {}).get("TargetArn"), "none"),
+)
+environment_key = _one(
+    FunctionState, "function", lambda _, told: _named(told.get("KMSKeyArn"), "AWS's own key")
+)
+bound_permission = _each(
+    PermissionState,
+    "permission",
+    lambda one, _: one.source.startswith("arn:"),
+    "bound to API, stage, method and path",
+    "not bound to a source",
+)
 
 
 # The API.
 
 
-def _rest(facts: Facts, check: Callable[[RestApiState, Mapping[str, Any]], Observation]) -> Observation:
-    state = facts.the(RestApiState)
-    return (
-        _absent("REST API") if state is None else check(state, next(iter(facts.told(RestApiState).values())))
-    )
+def _cache_encryption(_api: RestApiState, told: Told) -> Observation:
+    if not told.get("cacheClusterEnabled"):
+        return _absent("cache")
+    settings = told.get("methodSettings", {}).values()
+    plain = any(one.get("cachingEnabled") and not one.get("cacheDataEncrypted") for one in settings)
+    return _is(not plain, "encrypted", "not encrypted")
 
 
-def execution_logs(facts: Facts) -> Observation:
-    return _rest(
-        facts, lambda state, _: Observation(state.execution_logs != NO_EXECUTION_LOGS, state.execution_logs)
-    )
+def _rest_asks(api: RestApiState, _told: Told) -> Observation:
+    asks = "an API key" if api.api_key_required else api.authorization or "NONE"
+    return Observation(api.api_key_required or api.authorization in _AUTHORIZED, asks)
 
 
-def client_certificate(facts: Facts) -> Observation:
-    def check(_state: RestApiState, told: Mapping[str, Any]) -> Observation:
-        return Observation(bool(told.get("clientCertificateId")), told.get("clientCertificateId") or "none")
-
-    return _rest(facts, check)
+def _access_logs(api: RestApiState | HttpApiState, _told: Told) -> Observation:
+    return _named(api.access_log.destination if api.access_log else None, "none")
 
 
-def stage_traced(facts: Facts) -> Observation:
-    return _rest(facts, lambda state, _: Observation(state.tracing, "on" if state.tracing else "off"))
-
-
-def web_acl(facts: Facts) -> Observation:
-    return _rest(
-        facts, lambda _state, told: Observation(bool(told.get("webAclArn")), told.get("webAclArn") or "none")
-    )
-
-
-def cache_encrypted(facts: Facts) -> Observation:
-    def check(_state: RestApiState, told: Mapping[str, Any]) -> Observation:
-        if not told.get("cacheClusterEnabled"):
-            return Observation(None, "there is no cache")
-        settings = told.get("methodSettings", {}).values()
-        plain = any(one.get("cachingEnabled") and not one.get("cacheDataEncrypted") for one in settings)
-        return Observation(not plain, "not encrypted" if plain else "encrypted")
-
-    return _rest(facts, check)
-
-
-def cache(facts: Facts) -> Observation:
-    def check(_state: RestApiState, told: Mapping[str, Any]) -> Observation:
-        on = bool(told.get("cacheClusterEnabled"))
-        return Observation(on, "on" if on else "none")
-
-    return _rest(facts, check)
-
-
-def rest_authorization(facts: Facts) -> Observation:
-    def check(state: RestApiState, _told: Mapping[str, Any]) -> Observation:
-        asks = "an API key" if state.api_key_required else state.authorization or "NONE"
-        return Observation(state.api_key_required or state.authorization in _AUTHORIZED, asks)
-
-    return _rest(facts, check)
-
-
-def rest_access_logs(facts: Facts) -> Observation:
-    return _rest(facts, lambda state, _: _access_logs(state))
-
-
-def _access_logs(state: RestApiState | HttpApiState) -> Observation:
-    return Observation(
-        state.access_log is not None, state.access_log.destination if state.access_log else "none"
-    )
-
-
-def http_authorization(facts: Facts) -> Observation:
-    state = facts.the(HttpApiState)
-    if state is None:
-        return _absent("HTTP API")
-    return Observation(state.authorization in _AUTHORIZED, state.authorization or "NONE")
-
-
-def http_access_logs(facts: Facts) -> Observation:
-    state = facts.the(HttpApiState)
-    return _absent("HTTP API") if state is None else _access_logs(state)
+execution_logs = _one(
+    RestApiState,
+    "REST API",
+    lambda api, _: Observation(api.execution_logs != NO_EXECUTION_LOGS, api.execution_logs),
+)
+client_certificate = _one(
+    RestApiState, "REST API", lambda _, told: _named(told.get("clientCertificateId"), "none")
+)
+stage_traced = _one(RestApiState, "REST API", lambda api, _: _is(api.tracing))
+web_acl = _one(RestApiState, "REST API", lambda _, told: _named(told.get("webAclArn"), "none"))
+cache_encrypted = _one(RestApiState, "REST API", _cache_encryption)
+cache = _one(RestApiState, "REST API", lambda _, told: _is(bool(told.get("cacheClusterEnabled")), no="none"))
+rest_authorization = _one(RestApiState, "REST API", _rest_asks)
+rest_access_logs = _one(RestApiState, "REST API", _access_logs)
+http_authorization = _one(
+    HttpApiState,
+    "HTTP API",
+    lambda api, _: Observation(api.authorization in _AUTHORIZED, api.authorization or "NONE"),
+)
+http_access_logs = _one(HttpApiState, "HTTP API", _access_logs)
 
 
 def is_limited(facts: Facts) -> bool:
@@ -265,72 +208,48 @@ def is_limited(facts: Facts) -> bool:
 # Topics and the queue.
 
 
-def topic_keys(facts: Facts) -> Observation:
-    found = {name: bool(told.get("KmsMasterKeyId")) for name, told in facts.told(TopicState).items()}
-    return _all(found, "all", "AWS's own key") if found else _absent("topic")
-
-
-def topics_private(facts: Facts) -> Observation:
-    found = {name: not _is_public(state.policy) for name, state in facts.states(TopicState).items()}
-    return _all(found, "the account and its alarms alone", "open") if found else _absent("topic")
-
-
-def _is_public(policy: str) -> bool:
-    return any(
+def _is_private(topic: TopicState, _told: Told) -> bool:
+    return not any(
         statement.get("Effect") == "Allow"
         and statement.get("Principal") in ("*", {"AWS": "*"}, {"AWS": ["*"]})
         and not statement.get("Condition")
-        for statement in (json_statements(policy) if policy else ())
+        for statement in (json_statements(topic.policy) if topic.policy else ())
     )
 
 
-def queue_encrypted(facts: Facts) -> Observation:
-    queue = facts.the(DeadLetterQueueState)
-    if queue is None:
-        return _absent("queue")
-    return Observation(queue.encrypted, "by SQS" if queue.encrypted else "not")
-
-
-def queue_key(facts: Facts) -> Observation:
-    told = next(iter(facts.told(DeadLetterQueueState).values()), None)
-    if told is None:
-        return _absent("queue")
-    key = told.get("KmsMasterKeyId")
-    return Observation(bool(key), key or "SQS's own key")
+topic_keys = _each(
+    TopicState, "topic", lambda _, told: bool(told.get("KmsMasterKeyId")), "all", "AWS's own key"
+)
+topics_private = _each(TopicState, "topic", _is_private, "the account and its alarms alone", "open")
+queue_encrypted = _one(DeadLetterQueueState, "queue", lambda queue, _: _is(queue.encrypted, "by SQS", "not"))
+queue_key = _one(
+    DeadLetterQueueState, "queue", lambda _, told: _named(told.get("KmsMasterKeyId"), "SQS's own key")
+)
 
 
 # Alarms and logs.
 
 
-def alarm_actions(facts: Facts) -> Observation:
-    alarms = {name: bool(state.actions) for name, state in facts.states(MetricAlarmState).items()}
-    return _all(alarms, "all of them", "no action") if alarms else _absent("alarm")
-
-
-def alarms_on(facts: Facts) -> Observation:
-    alarms = {name: state.actions_enabled for name, state in facts.states(MetricAlarmState).items()}
-    return _all(alarms, "all of them", "turned off") if alarms else _absent("alarm")
-
-
 def retention(facts: Facts) -> Observation:
     groups = facts.states(LogGroupState)
     # 0 is forever.
-    kept = {f"{name} {state.retention} days": _long(state.retention) for name, state in groups.items()}
-    return _all(kept, f"{YEAR_DAYS} days or longer", "shorter") if groups else _absent("log group")
+    short = [f"{name} {one.retention} days" for name, one in groups.items() if 0 < one.retention < YEAR_DAYS]
+    told = _is(not short, f"{YEAR_DAYS} days or longer", f"shorter: {', '.join(short)}")
+    return told if groups else _absent("log group")
 
 
-def _long(days: int) -> bool:
-    return days == 0 or days >= YEAR_DAYS
-
-
-def any_retention(facts: Facts) -> Observation:
-    groups = {name: state.retention > 0 for name, state in facts.states(LogGroupState).items()}
-    return _all(groups, "all of them", "kept forever") if groups else _absent("log group")
-
-
-def log_keys(facts: Facts) -> Observation:
-    groups = {name: bool(told.get("kmsKeyId")) for name, told in facts.told(LogGroupState).items()}
-    return _all(groups, "all of them", "AWS's own key") if groups else _absent("log group")
+alarm_actions = _each(
+    MetricAlarmState, "alarm", lambda alarm, _: bool(alarm.actions), "all of them", "no action"
+)
+alarms_on = _each(
+    MetricAlarmState, "alarm", lambda alarm, _: alarm.actions_enabled, "all of them", "turned off"
+)
+any_retention = _each(
+    LogGroupState, "log group", lambda group, _: group.retention > 0, "all of them", "kept forever"
+)
+log_keys = _each(
+    LogGroupState, "log group", lambda _, told: bool(told.get("kmsKeyId")), "all of them", "AWS's own key"
+)
 
 
 # The role.
@@ -360,4 +279,4 @@ def named_resources(facts: Facts) -> Observation:
 
 
 def _list(value: Any) -> list[str]:
-    return [value] if isinstance(value, str) else list(json.loads(json.dumps(value)))
+    return [value] if isinstance(value, str) else list(value)

@@ -6,8 +6,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ordernotify import provision
 from ordernotify.audit import checks
-from ordernotify.audit.facts import Facts
+from ordernotify.audit.facts import Facts, gather
+from ordernotify.aws.session import Cloud
+from ordernotify.errors import StackNotFoundError
+from ordernotify.settings.model import Settings
 
 _HUB = "https://docs.aws.amazon.com/securityhub/latest/userguide/{service}-controls.html#{anchor}"
 _CHECKOV = "https://www.checkov.io/5.Policy%20Index/cloudformation.html"
@@ -196,6 +200,18 @@ CONTROLS: tuple[Control, ...] = (
     Control(("IAM.21", "CKV_AWS_62", "CKV_AWS_63"), "The role may not do everything", checks.no_wildcard),
     Control(("CKV_AWS_111",), "The role writes to named resources alone", checks.named_resources),
 )
+
+
+def audit_stack(cloud: Cloud, settings: Settings) -> list[Finding]:
+    """Read a live stack and judge it; raises StackNotFoundError, AwsError."""
+    resources = provision.declare(settings, cloud)
+    facts = gather(cloud, resources, provision.find_all(resources))
+    if not facts.live:
+        raise StackNotFoundError(
+            f"there is no stack {settings.stack} here",
+            "`ordernotify setup` makes it; --stack, --aws and --region choose another one.",
+        )
+    return list(audit(facts))
 
 
 def audit(facts: Facts) -> Iterator[Finding]:

@@ -21,7 +21,7 @@ Wanted = TypeVar("Wanted")
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """The live resources by key, and by key what else AWS tells of them, in AWS's words."""
+    """The live resources by key, and what else AWS reports about each, in its own words."""
 
     live: Mapping[str, AnyLive]
     names: Mapping[str, str]
@@ -40,7 +40,7 @@ class Facts:
         return next(iter(self.states(kind).values()), None)
 
     def told(self, kind: type[Any]) -> dict[str, Mapping[str, Any]]:
-        """Map the name of each live resource with this kind of state to what else AWS tells of it."""
+        """Map the name of each live resource with this kind of state to AWS's further facts."""
         return {
             self.names[key]: self.more.get(key, {})
             for key, live in self.live.items()

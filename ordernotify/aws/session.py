@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from mypy_boto3_resourcegroupstaggingapi import ResourceGroupsTaggingAPIClient
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
-    from mypy_boto3_sts.type_defs import GetCallerIdentityResponseTypeDef
 
 CONNECT_TIMEOUT_SECONDS = 5
 READ_TIMEOUT_SECONDS = 60
@@ -92,8 +92,8 @@ class Cloud:
         self._clients: dict[str, Any] = {}
         self._lock = threading.RLock()
         self._account: str | None = None
+        self._caller = ""
         self._ahead = timedelta()
-        """How far AWS's clock is ahead of this machine's."""
 
     @property
     def region(self) -> str:
@@ -108,14 +108,25 @@ class Cloud:
                 with map_botocore_errors("identify", "account"):
                     # AWS never denies this call.
                     identity = self.client("sts").get_caller_identity()
-                self._ahead = _ahead(identity)
-                self._account = identity["Account"]
+                self._ahead = ahead_of_here(identity)
+                self._account, self._caller = identity["Account"], identity["Arn"]
             return self._account
 
-    def now(self) -> datetime:
-        """The time by AWS's clock, which stamps the log events; this machine's may be off (AWS-FACTS 38)."""
+    @property
+    def caller(self) -> str:
+        """The ARN of who calls: a user, the session of a role, or the root user."""
+        self.account  # noqa: B018 - its answer has it
+        return self._caller
+
+    @property
+    def ahead(self) -> timedelta:
+        """How far AWS's clock is ahead of this machine's (AWS-FACTS 38); 0 within CLOCK_TOLERANCE."""
         self.account  # noqa: B018 - its answer has AWS's time
-        return times.now() + self._ahead
+        return self._ahead
+
+    def now(self) -> datetime:
+        """The time by AWS's clock, which stamps the log events; this machine's may be off."""
+        return times.now() + self.ahead
 
     @property
     def partition(self) -> str:
@@ -166,7 +177,8 @@ class Cloud:
             return self._session.get_credentials()
 
 
-def _ahead(answer: GetCallerIdentityResponseTypeDef) -> timedelta:
+def ahead_of_here(answer: Mapping[str, Any]) -> timedelta:
+    """Read from an answer, or from the refusal in a ClientError, how far AWS's clock is ahead."""
     try:
         date = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
     except (KeyError, TypeError, ValueError):

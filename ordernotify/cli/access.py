@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from ordernotify.aws.road import DIRECT, Road
+from ordernotify.cli.options import option
 from ordernotify.cli.run import Run
 from ordernotify.settings.names import Names
 
@@ -21,11 +20,10 @@ if TYPE_CHECKING:
 
 KeyFileOption = Annotated[
     Path | None,
-    typer.Option(
+    option(
         "--api-key-file",
         metavar="FILE",
         help="A file of mode 0600 with the API key; or set ORDERNOTIFY_API_KEY.  [default: the stack's key]",
-        show_default=False,
     ),
 ]
 """There is no option for the key itself: other users of the machine see the arguments of every process."""

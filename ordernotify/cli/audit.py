@@ -27,21 +27,12 @@ def audit(
     Example: ordernotify audit --stack dev --exit-code
     """
     cloud, names = run.open()
-    from ordernotify import provision
     from ordernotify.audit import controls
-    from ordernotify.audit.facts import gather
-    from ordernotify.errors import StackNotFoundError
     from ordernotify.render import audit as screen
     from ordernotify.stack.discovery import recorded_settings
 
-    resources = provision.declare(run.settings(names, recorded_settings(cloud, names, run.stack)), cloud)
-    facts = gather(cloud, resources, provision.find_all(resources))
-    if not facts.live:
-        raise StackNotFoundError(
-            f"there is no stack {run.stack} here",
-            "`ordernotify setup` makes it; --stack, --aws and --region choose another one.",
-        )
-    findings = list(controls.audit(facts))
+    settings = run.settings(names, recorded_settings(cloud, names, run.stack))
+    findings = controls.audit_stack(cloud, settings)
     if json:
         screen.show_findings_json(findings)
     else:

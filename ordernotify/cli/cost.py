@@ -59,11 +59,12 @@ def _found(run: Run) -> tuple[Settings, Counter[str]]:
     cloud, names = run.open()
     from ordernotify.aws.errors import map_botocore_errors
     from ordernotify.resources.listing import is_internal, list_subscriptions
+    from ordernotify.stack.cost import receivers_of
     from ordernotify.stack.discovery import find_endpoint, recorded_settings
 
     find_endpoint(cloud, names, run.stack)
     settings = run.settings(names, recorded_settings(cloud, names, run.stack))
     with map_botocore_errors("list", "subscriptions"):
         everybody = list_subscriptions(cloud, cloud.arn("sns", settings.names.topic))
-    protocols = (one.protocol for one in everybody if not is_internal(cloud, names, one.endpoint))
-    return settings, Counter("https" if protocol == "http" else protocol for protocol in protocols)
+    told = (one.protocol for one in everybody if not is_internal(cloud, names, one.endpoint))
+    return settings, receivers_of(told)

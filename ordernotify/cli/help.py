@@ -16,7 +16,7 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 from ordernotify.errors import EXIT_DONE, EXIT_USAGE
 
 PANELS = {
-    "Set up": ("init", "setup", "verify", "url", "env", "list", "teardown"),
+    "Set up": ("init", "doctor", "setup", "verify", "url", "env", "list", "teardown"),
     "Orders": ("send-order", "list-orders", "get-order", "export-orders", "import-orders", "redrive"),
     "Watch": ("status", "logs", "trace", "top", "console"),
     "Subscribers": ("subscribe", "confirm", "unsubscribe", "list-subscriptions"),
@@ -148,7 +148,7 @@ def _name(parameter: Any) -> str:
 
 
 def _wanted(kind: Any) -> str:
-    """Say what a value of this type must be; empty for one that has no rule of its own."""
+    """Say what a value of this type must be; empty for a type without a rule."""
     if hasattr(kind, "choices"):
         return _one_of([str(getattr(choice, "value", choice)) for choice in kind.choices])
     if isinstance(kind, types.IntParamType | types.FloatParamType):

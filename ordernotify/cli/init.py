@@ -122,7 +122,7 @@ def _one_of(choices: Mapping[str, Any], usual: str) -> Callable[[str], Any]:
 
 
 def _receiver() -> Mapping[str, Any]:
-    return ask("Email address or phone number that is told of orders, or Enter for none", _read_receiver)
+    return ask("Email address or phone number that gets the orders, or Enter for none", _read_receiver)
 
 
 def _read_receiver(line: str) -> Mapping[str, Any]:

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from ordernotify.cli import app
+from ordernotify.cli.options import option
 from ordernotify.cli.run import JsonOption, Run, command
 from ordernotify.errors import UsageError
 
@@ -26,59 +25,41 @@ class Notification(StrEnum):
 
 
 FindCustomerOption = Annotated[
-    str,
-    typer.Option(
-        "--customer",
-        help="A part of the customer's name, in any case.",
-        metavar="TEXT",
-        show_default=False,
-    ),
+    str, option("--customer", help="A part of the customer's name, in any case.", metavar="TEXT")
 ]
 FindProductOption = Annotated[
-    str,
-    typer.Option(
-        "--product", help="A part of the product's name, in any case.", metavar="TEXT", show_default=False
-    ),
+    str, option("--product", help="A part of the product's name, in any case.", metavar="TEXT")
 ]
 NotificationOption = Annotated[
     Notification | None,
-    typer.Option(
-        "--notification", help="Only with this state: pending or sent.", metavar="STATE", show_default=False
-    ),
+    option("--notification", help="Only with this state: pending or sent.", metavar="STATE"),
 ]
 CreatedSinceOption = Annotated[
     str | None,
-    typer.Option(
+    option(
         "--since",
         help="Created from then on: 10m, 2h30m, 1d (ago), or ISO 8601; without a zone it is local.",
         metavar="TIME",
-        show_default=False,
     ),
 ]
-CreatedUntilOption = Annotated[
-    str | None, typer.Option("--until", help="Created before then.", metavar="TIME", show_default=False)
-]
+CreatedUntilOption = Annotated[str | None, option("--until", help="Created before then.", metavar="TIME")]
 WhereOption = Annotated[
     list[str] | None,
-    typer.Option(
-        "--where", help="Only where this field has this value; repeatable.", metavar="K=V", show_default=False
-    ),
+    option("--where", help="Only where this field has this value; repeatable.", metavar="K=V"),
 ]
 SortOption = Annotated[
     str,
-    typer.Option(
+    option(
         "--sort",
         help="Sort by a field; -FIELD for descending. Reads the whole table.",
         metavar="FIELD",
         show_default="newest first",
     ),
 ]
-UnsortedOption = Annotated[
-    bool, typer.Option("--unsorted", help="In no order: reads no further than the limit.")
-]
+UnsortedOption = Annotated[bool, option("--unsorted", help="In no order: reads no further than the limit.")]
 LimitOption = Annotated[
     int | None,
-    typer.Option(
+    option(
         "--limit",
         "-n",
         help="How many at most; 0 for all, in no order.",
@@ -87,9 +68,7 @@ LimitOption = Annotated[
         min=0,
     ),
 ]
-ColumnsOption = Annotated[
-    str, typer.Option("--columns", help="The fields to show.", metavar="A,B,C", show_default=False)
-]
+ColumnsOption = Annotated[str, option("--columns", help="The fields to show.", metavar="A,B,C")]
 
 
 @command(app, "list-orders")

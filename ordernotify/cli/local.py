@@ -8,7 +8,14 @@ import typer
 
 from ordernotify.cli import app
 from ordernotify.cli.help import panel_of, tell
-from ordernotify.cli.run import JsonOption, with_errors_shown
+from ordernotify.cli.run import (
+    Color,
+    ColorOption,
+    JsonOption,
+    QuietOption,
+    VerboseOption,
+    with_errors_shown,
+)
 from ordernotify.errors import EXIT_FAILED
 
 if TYPE_CHECKING:
@@ -24,7 +31,7 @@ local = typer.Typer(
 app.add_typer(local, name="local", rich_help_panel=panel_of("local"))
 
 
-def start(as_json: JsonOption = False) -> None:
+def start() -> LocalCloud:
     """Start the embedded cloud, with the stacks and orders that it saved last.
 
     It listens on 127.0.0.1 only, at port 4566 or the one in ORDERNOTIFY_LOCAL_PORT.
@@ -34,10 +41,10 @@ def start(as_json: JsonOption = False) -> None:
     """
     from ordernotify.local import cloud
 
-    _show(cloud.start, as_json)
+    return cloud.start()
 
 
-def stop(as_json: JsonOption = False) -> None:
+def stop() -> LocalCloud:
     """Stop the embedded cloud; it saves its stacks and orders first.
 
     Nothing happens if it is not running.
@@ -46,10 +53,10 @@ def stop(as_json: JsonOption = False) -> None:
     """
     from ordernotify.local import cloud
 
-    _show(cloud.stop, as_json)
+    return cloud.stop()
 
 
-def status(as_json: JsonOption = False) -> None:
+def status() -> LocalCloud:
     """Say whether the embedded cloud is running, where, and where it keeps its state.
 
     The exit status is 0 in both cases.
@@ -58,24 +65,35 @@ def status(as_json: JsonOption = False) -> None:
     """
     from ordernotify.local import cloud
 
-    _show(cloud.status, as_json)
+    return cloud.status()
 
 
-def _show(act: Callable[[], LocalCloud], as_json: bool) -> None:
-    def act_and_show() -> None:
-        from ordernotify.render import local as render
+def _register(name: str, act: Callable[[], LocalCloud]) -> None:
+    def invoke(
+        as_json: JsonOption = False,
+        quiet: QuietOption = False,
+        verbose: VerboseOption = False,
+        color: ColorOption = Color.AUTO,
+    ) -> None:
+        from ordernotify import render
 
-        cloud = act()
-        render.warning(cloud)
-        if as_json:
-            render.as_json(cloud)
-        else:
-            render.text(cloud)
-        if cloud.lost:
-            raise typer.Exit(EXIT_FAILED)
+        render.configure(quiet=quiet, color=color)
+        with_errors_shown(verbose, lambda: _show(act(), as_json))
 
-    with_errors_shown(False, act_and_show)
+    tell(local, name, invoke, act.__doc__)
 
 
-for _name, _command in (("start", start), ("stop", stop), ("status", status)):
-    tell(local, _name, _command, _command.__doc__)
+def _show(cloud: LocalCloud, as_json: bool) -> None:
+    from ordernotify.render import local as render
+
+    render.warning(cloud)
+    if as_json:
+        render.as_json(cloud)
+    else:
+        render.text(cloud)
+    if cloud.lost:
+        raise typer.Exit(EXIT_FAILED)
+
+
+for _name, _act in (("start", start), ("stop", stop), ("status", status)):
+    _register(_name, _act)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -84,6 +85,10 @@ PlatformOption = Annotated[
     bool,
     typer.Option("--platform", help="Also Lambda's own lines: START, END, REPORT and the like."),
 ]
+LogLimitOption = Annotated[
+    int | None,
+    typer.Option("--limit", "-n", min=1, metavar="N", help="Only the newest N lines.", show_default="all"),
+]
 RawOption = Annotated[bool, typer.Option("--raw", help="Print the lines exactly as they were logged.")]
 
 
@@ -98,13 +103,14 @@ def logs(
     order: OrderOption = None,
     source: SourceOption = None,
     platform: PlatformOption = False,
+    limit: LogLimitOption = None,
     raw: RawOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show the function's and the API's log lines; -f goes on with new ones and misses none.
 
     A request and its response have a line each, with what a person looks for; --verbose and --json show
-    every field. Lambda's own lines are shown with --platform, and where they tell of an error.
+    every field. Lambda's own lines are shown with --platform, and if they report an error.
 
     Lines reach CloudWatch late and out of order. Following looks back at every poll, so that late lines are
     shown too; they come in the order of their arrival. Without -f the lines are in the order of their times.
@@ -115,10 +121,9 @@ def logs(
 
     Example: ordernotify logs --since 2d --order 0b8f7a52
     """
-    if follow and until:
-        raise UsageError("--until and --follow exclude each other", "Leave one of them out.")
-    if raw and as_json:
-        raise UsageError("--raw and --json exclude each other", "Leave one of them out.")
+    _refuse_both({"--until": until, "--follow": follow})
+    _refuse_both({"--limit": limit, "--follow": follow})
+    _refuse_both({"--raw": raw, "--json": as_json})
     if order is not None and not order.strip():
         raise UsageError("the order id is empty", "Give the id that the answer to the order had.")
     first = since or (FOLLOW_SINCE if follow else RANGE_SINCE)
@@ -137,8 +142,9 @@ def logs(
     else:
         events = _range(open_reader(cloud, names, run.stack, source), start, end, order)
     shown = 0
+    found = chosen(events, order if follow else None, filter_text, errors=errors, platform=platform)
     try:
-        for event in chosen(events, order if follow else None, filter_text, errors=errors, platform=platform):
+        for event in deque(found, limit) if limit else found:
             printer.show(event)
             shown += 1
     except KeyboardInterrupt:
@@ -147,6 +153,11 @@ def logs(
     if not follow and not shown:
         own = "" if platform else ", --platform shows Lambda's own lines too"
         render.note(f"No such line since {since or RANGE_SINCE}; --since 7d looks further back{own}.")
+
+
+def _refuse_both(options: Mapping[str, object]) -> None:
+    if all(options.values()):
+        raise UsageError(f"{' and '.join(options)} exclude each other", "Leave one of them out.")
 
 
 def _full_id(cloud: Cloud, names: Names, order_id: str) -> str:

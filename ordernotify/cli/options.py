@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ordernotify.cli.complete import stacks_here
+from ordernotify.errors import UsageError
 from ordernotify.settings.model import SETTING_ROWS
 from ordernotify.settings.row import Setting
 
@@ -16,6 +17,13 @@ from ordernotify.settings.row import Setting
 def option(*flags: str, help: str, show_default: bool | str = False, **more: Any) -> Any:
     """Declare an option of one command; a default is shown only where `show_default` says so."""
     return typer.Option(*flags, help=help, show_default=show_default, **more)
+
+
+def refuse_without_effect(options: Mapping[str, object], needed: str) -> None:
+    """Raise UsageError for an option that was given and does nothing without the `needed` one."""
+    for name, value in options.items():
+        if value is not False and value not in (None, ""):
+            raise UsageError(f"{name} has no effect without {needed}", f"Add {needed}, or leave it out.")
 
 
 def options_of(rows: Iterable[Setting]) -> Mapping[str, tuple[Any, Any]]:

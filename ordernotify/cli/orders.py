@@ -83,7 +83,7 @@ def export_orders(
 
     chosen = format_of(file, form)
     if json and file == STDIO:
-        raise UsageError("--json and the orders cannot both go to stdout", "Leave one of them away.")
+        raise UsageError("--json and the orders cannot both go to stdout", "Leave one of them out.")
     cloud, names = run.open()
     from ordernotify import render
     from ordernotify.render import orders as screen

@@ -53,37 +53,28 @@ def setup(run: Run) -> None:
         --policy-name setup --policy-document file://setup.json
     """
     cloud = run.cloud()
-    from ordernotify import provision
     from ordernotify.iam import policies
-    from ordernotify.orders import signing
 
-    settings = _described(run, cloud, as_recorded=False)
-    finding = _finding_calls(cloud, run.told_names, settings.role_path)
-    asking = signing.calls(cloud, settings)  # setup ends when the URL answers
-    more = (*finding, *provision.setup_calls(_declared(settings, cloud)), *asking)
-    _show(policies.policy(more, cloud))
+    _show(policies.policy(setup_needs(run, cloud), cloud))
 
 
 @command(policy_app, "operate", SETTING_OPTIONS)
 def operate(run: Run, receiver: ReceiverOption = None) -> None:
     """Print the policy for daily work: every command but `setup`, `import-orders` and `teardown`.
 
-    For a stack that exists, its options are read from the account, as far as they are not given here.
+    For a stack that exists, its options are read from the account, unless they are given here.
 
     Example: ordernotify policy operate --stack dev --auth iam
     """
     cloud = run.cloud()
-    from ordernotify import provision
     from ordernotify.iam import policies
 
-    settings = _described(run, cloud)
-    more = operate_calls(cloud, settings, _receivers(receiver))
-    _show(policies.policy((*provision.status_calls(_declared(settings, cloud)), *more), cloud))
+    _show(policies.policy(operate_needs(run, cloud, _receivers(receiver)), cloud))
 
 
 @command(policy_app, "import", SETTING_OPTIONS)
 def import_orders(run: Run) -> None:
-    """Print the policy that `import-orders` needs: who has it can write over any order.
+    """Print the policy that `import-orders` needs: whoever has it can overwrite any order.
 
     Example: ordernotify policy import --stack dev
     """
@@ -91,7 +82,7 @@ def import_orders(run: Run) -> None:
     from ordernotify.iam import policies
     from ordernotify.orders import restore
 
-    settings = _described(run, cloud)
+    settings = described(run, cloud)
     finding = _finding_calls(cloud, run.told_names, settings.role_path)
     _show(policies.policy((*finding, *restore.calls(cloud, settings.names)), cloud))
 
@@ -103,24 +94,9 @@ def teardown(run: Run, receiver: ReceiverOption = None) -> None:
     Example: ordernotify policy teardown --stack dev
     """
     cloud = run.cloud()
-    from ordernotify import provision
     from ordernotify.iam import policies
-    from ordernotify.orders.items import count_calls
-    from ordernotify.resources import delivery
-    from ordernotify.stack import discovery as endpoint
-    from ordernotify.stack.former import former_tables
-    from ordernotify.stack.left import LEFT_CALLS
 
-    settings = _described(run, cloud)
-    tables = (settings.names, *former_tables(cloud, settings.names, settings.stack))
-    more = (
-        *_finding_calls(cloud, run.told_names, settings.role_path),
-        *endpoint.calls(cloud, settings.names),
-        *(allowed for one in tables for allowed in count_calls(cloud, one)),
-        *LEFT_CALLS,
-        *delivery.calls(_receivers(receiver)),
-    )
-    _show(policies.policy((*provision.teardown_calls(_declared(settings, cloud)), *more), cloud))
+    _show(policies.policy(teardown_needs(run, cloud, _receivers(receiver)), cloud))
 
 
 @command(policy_app, "function", SETTING_OPTIONS)
@@ -132,13 +108,55 @@ def function(run: Run) -> None:
     cloud = run.cloud()
     from ordernotify.iam import policies
 
-    _show(policies.role_policy(_described(run, cloud, as_recorded=False), cloud))
+    _show(policies.role_policy(described(run, cloud, as_recorded=False), cloud))
+
+
+def setup_needs(run: Run, cloud: Cloud) -> Calls:
+    """List what `setup` calls, for a stack as it is told."""
+    from ordernotify import provision
+    from ordernotify.orders import signing
+
+    settings = described(run, cloud, as_recorded=False)
+    finding = _finding_calls(cloud, run.told_names, settings.role_path)
+    asking = signing.calls(cloud, settings)  # setup ends when the URL answers
+    return (*finding, *provision.setup_calls(_declared(settings, cloud)), *asking)
+
+
+def operate_needs(run: Run, cloud: Cloud, receivers: Sequence[str] = ()) -> Calls:
+    """List what the commands between setup and teardown call."""
+    from ordernotify import provision
+
+    settings = described(run, cloud)
+    status = provision.status_calls(_declared(settings, cloud))
+    return (*status, *operate_calls(cloud, settings, receivers))
+
+
+def teardown_needs(run: Run, cloud: Cloud, receivers: Sequence[str] = ()) -> Calls:
+    """List what `teardown` calls."""
+    from ordernotify import provision
+    from ordernotify.orders.items import count_calls
+    from ordernotify.resources import delivery
+    from ordernotify.stack import discovery as endpoint
+    from ordernotify.stack.former import former_tables
+    from ordernotify.stack.left import LEFT_CALLS
+
+    settings = described(run, cloud)
+    tables = (settings.names, *former_tables(cloud, settings.names, settings.stack))
+    more = (
+        *_finding_calls(cloud, run.told_names, settings.role_path),
+        *endpoint.calls(cloud, settings.names),
+        *(allowed for one in tables for allowed in count_calls(cloud, one)),
+        *LEFT_CALLS,
+        *delivery.calls(receivers),
+    )
+    return (*provision.teardown_calls(_declared(settings, cloud)), *more)
 
 
 def operate_calls(cloud: Cloud, settings: Settings, receivers: Sequence[str]) -> Calls:
     """List what the commands between setup and teardown call, beside what `status` reads of the resources."""
     from ordernotify import export
     from ordernotify.audit import facts
+    from ordernotify.doctor.account import ACCOUNT_CALLS
     from ordernotify.local import inbox
     from ordernotify.logs import events, trace
     from ordernotify.orders import pace, redrive, signing, undelivered
@@ -168,6 +186,7 @@ def operate_calls(cloud: Cloud, settings: Settings, receivers: Sequence[str]) ->
         *change.change_calls(cloud, names, receivers),
         *confirm.confirm_calls(cloud, names),
         *SMS_CALLS,
+        *ACCOUNT_CALLS,
         *HISTORY_CALLS,
         *(inbox.calls(cloud, names) if cloud.target is Target.LOCAL else ()),
     )
@@ -204,7 +223,7 @@ def _declared(settings: Settings, cloud: Cloud) -> tuple[Resource[Any], ...]:
     return provision.declare(settings, cloud, former)
 
 
-def _described(run: Run, cloud: Cloud, *, as_recorded: bool = True) -> Settings:
+def described(run: Run, cloud: Cloud, *, as_recorded: bool = True) -> Settings:
     """Describe the stack: flags win over environment and file, and these over what `setup` recorded."""
     from ordernotify.stack.discovery import recorded_settings, with_own_role
 

@@ -28,15 +28,12 @@ class OrdersFate(StrEnum):
 
 
 def at_terminal() -> bool:
-    """Whether somebody sees a question and can answer it."""
+    """Whether somebody can see a question and answer it."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def ask(question: str, read: Callable[[str], Answer]) -> Answer:
-    """Ask until `read` makes an answer of the line; where it raises UsageError, the reason is shown.
-
-    Raises CancelledError at Ctrl-C, and OrderNotifyError at the end of the input.
-    """
+    """Ask until `read` accepts the line; if it raises UsageError, the reason is shown."""
     from ordernotify.render import end_line, error, prompt
 
     while True:

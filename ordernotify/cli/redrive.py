@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ordernotify.cli import app
+from ordernotify.cli.options import option
 from ordernotify.cli.run import JsonOption, Run, command
 from ordernotify.errors import EXIT_FAILED, OrderNotifyError, UsageError
 
@@ -26,16 +27,17 @@ REDRIVEN_AT_ONCE = 16
 
 OlderThanOption = Annotated[
     str,
-    typer.Option(
+    option(
         "--older-than",
         help="Only orders of this age. Keep it above the function's timeout, or an order that is being "
         "worked on is notified twice.",
         metavar="AGE",
+        show_default=True,
     ),
 ]
 RedriveConcurrencyOption = Annotated[
     int | None,
-    typer.Option(
+    option(
         "--concurrency",
         help="How many at the same time.",
         metavar="N",
@@ -48,7 +50,7 @@ RedriveConcurrencyOption = Annotated[
 
 UndeliveredOption = Annotated[
     bool,
-    typer.Option(
+    option(
         "--undelivered",
         help="Send those again that a subscriber did not take, to every subscriber; "
         "`ordernotify setup --dead-letters` keeps them.",
@@ -62,7 +64,7 @@ def redrive(
     older_than: OlderThanOption = "1m",
     concurrency: RedriveConcurrencyOption = None,
     undelivered: UndeliveredOption = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the orders and send nothing.")] = False,
+    dry_run: Annotated[bool, option("--dry-run", help="Show the orders and send nothing.")] = False,
     json: JsonOption = False,
 ) -> None:
     """Send the notifications that are still pending; ends with status 1 if one of them could not be sent.
@@ -72,7 +74,7 @@ def redrive(
     Example: ordernotify redrive --older-than 5m
     """
     if dry_run and concurrency is not None:
-        raise UsageError("--dry-run sends nothing, so --concurrency has no effect", "Leave one of them away.")
+        raise UsageError("--dry-run sends nothing, so --concurrency has no effect", "Leave one of them out.")
     age = _age(older_than)
     cloud, names = run.open()
     from ordernotify.orders import redrive as sender

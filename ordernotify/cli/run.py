@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
@@ -59,7 +60,7 @@ _Config = Annotated[
         show_envvar=False,
     ),
 ]
-_Verbose = Annotated[
+VerboseOption = Annotated[
     bool,
     typer.Option(
         "--verbose",
@@ -69,7 +70,7 @@ _Verbose = Annotated[
         show_envvar=False,
     ),
 ]
-_Quiet = Annotated[
+QuietOption = Annotated[
     bool,
     typer.Option(
         "--quiet",
@@ -80,7 +81,7 @@ _Quiet = Annotated[
         show_envvar=False,
     ),
 ]
-_Color = Annotated[
+ColorOption = Annotated[
     Color,
     typer.Option(
         "--color",
@@ -106,9 +107,9 @@ JsonOption = Annotated[
 _COMMON_OPTIONS: Mapping[str, tuple[Any, Any]] = {
     "config": (_Config, None),
     **options_of(PLACE_ROWS),
-    "quiet": (_Quiet, False),
-    "verbose": (_Verbose, False),
-    "color": (_Color, Color.AUTO),
+    "quiet": (QuietOption, False),
+    "verbose": (VerboseOption, False),
+    "color": (ColorOption, Color.AUTO),
     **options_of(NAME_ROWS),
 }
 
@@ -130,6 +131,8 @@ class Run:
     """Every setting that was given: a flag wins over the environment, and this over the file."""
     config: Path
     """The settings file, whether it exists or not."""
+    faults: tuple[UsageError, ...] = ()
+    """Why the environment or the settings file was not read, for a command that bears it."""
 
     def settings(self, names: Names | None = None, recorded: Mapping[str, Any] | None = None) -> Settings:
         """Describe the stack as told, and for the rest as `setup` recorded it."""
@@ -170,18 +173,25 @@ class Run:
         return local_cloud(local.ensure_running(tell=render.note).endpoint, self.region)
 
 
-def _run_from(context: typer.Context, config: Path | None, verbose: bool) -> Run:
+def _run_from(context: typer.Context, config: Path | None, verbose: bool, bears_faults: bool) -> Run:
     flags = {
         row.option: context.params[name]
         for row in ROWS
         if (name := row.option.replace("-", "_")) in context.params and _is_flag(context, name)
     }
     _begin_command(context, flags)
-    told = Told.by_flags(flags).over(told_by_environment(os.environ)).over(_file(context, config))
+    told, faults = Told.by_flags(flags), list[UsageError]()
+    for read in (partial(told_by_environment, os.environ), partial(_file, context, config)):
+        try:
+            told = told.over(read())
+        except UsageError as fault:
+            if not bears_faults:
+                raise
+            faults.append(fault)
     place = Place(**told.read(PLACE_ROWS))
     if place.profile and not place.aws:
         error = UsageError(
-            "a profile is for a stack in an AWS account", "Add --aws, or leave the profile away."
+            "a profile is for a stack in an AWS account", "Add --aws, or leave out the profile."
         )
         raise told.located(error, "profile")
     try:
@@ -198,6 +208,7 @@ def _run_from(context: typer.Context, config: Path | None, verbose: bool) -> Run
         flags=flags,
         told=told,
         config=config or DEFAULT_FILE,
+        faults=tuple(faults),
     )
 
 
@@ -226,12 +237,17 @@ def _file(context: typer.Context, config: Path | None) -> Told:
 
 
 def command(
-    app: typer.Typer, name: str, extra: Mapping[str, tuple[Any, Any]] | None = None, **options: Any
+    app: typer.Typer,
+    name: str,
+    extra: Mapping[str, tuple[Any, Any]] | None = None,
+    *,
+    bears_faults: bool = False,
+    **options: Any,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Register a command whose function takes a `Run` first; the common options are added to its own.
 
     Every command has the same ones. `extra` adds options of settings. Neither is passed to the function: it
-    reads them from its `Run`.
+    reads them from its `Run`. One that `bears_faults` runs although the settings file cannot be read.
     """
     added = {**(extra or {}), **_COMMON_OPTIONS}
 
@@ -256,7 +272,7 @@ def command(
             given = {parameter.name: values[parameter.name] for parameter in own}
 
             def call() -> None:
-                run = _run_from(context, config, verbose)
+                run = _run_from(context, config, verbose, bears_faults)
                 try:
                     function(run, **given)
                 except StackNotFoundError as error:
@@ -277,7 +293,7 @@ def command(
 
 
 def _explained(error: StackNotFoundError, run: Run) -> OrderNotifyError:
-    """Say in one way for all commands that there is no such stack; what a stack lacks stays as told."""
+    """Say in one way for all commands that the stack does not exist; other errors stay as they are."""
     from ordernotify.stack.discovery import no_stack, stacks_present
 
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ import typer
 
 from ordernotify.cli import app
 from ordernotify.cli.access import KeyFileOption, find_access
-from ordernotify.cli.options import option
+from ordernotify.cli.options import option, refuse_without_effect
 from ordernotify.cli.run import JsonOption, Run, command
 from ordernotify.errors import EXIT_FAILED, EXIT_INTERRUPTED, CancelledError, UsageError
 
@@ -100,9 +100,9 @@ def send_order(
     of_file = {"--rejects": rejects, "--import-id": import_id, "--format": form}
     of_many = {"--concurrency": concurrency, "--rate": rate}
     if file is None:
-        _refuse_without_effect(of_file, "--file")
+        refuse_without_effect(of_file, "--file")
         if count is None:
-            _refuse_without_effect(of_many, "--file or --count")
+            refuse_without_effect(of_many, "--file or --count")
     bulk = _Bulk(concurrency or BULK_CONCURRENCY, rate or 0.0, rejects, import_id, api_key_file, json)
     if file is not None:
         given = (customer, product, quantity, field, idempotency_key, count)
@@ -117,12 +117,6 @@ def send_order(
         raise UsageError("--idempotency-key would make all orders one", "Leave out one of the two.")
     else:
         _send_many(run, body, count, bulk)
-
-
-def _refuse_without_effect(options: Mapping[str, object], needed: str) -> None:
-    for name, value in options.items():
-        if value not in (None, ""):
-            raise UsageError(f"{name} has no effect without {needed}", f"Add {needed}, or leave it out.")
 
 
 def _order(customer: str | None, product: str | None, quantity: int | None, fields: list[str]) -> bytes:

@@ -11,7 +11,7 @@ import typer
 
 from ordernotify.cli import app
 from ordernotify.cli.access import KeyFileOption, find_access, wait_for_url
-from ordernotify.cli.options import SETTING_OPTIONS
+from ordernotify.cli.options import SETTING_OPTIONS, option, refuse_without_effect
 from ordernotify.cli.questions import confirm_changes
 from ordernotify.cli.run import JsonOption, Run, command
 from ordernotify.errors import EXIT_DIFFERENCES, EXIT_DONE, EXIT_FAILED, UsageError
@@ -24,26 +24,26 @@ if TYPE_CHECKING:
     from ordernotify.resources.base import AnyLive, Resource
     from ordernotify.stack.report import Report
 
-YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; for scripts.")]
+YesOption = Annotated[bool, option("--yes", "-y", help="Do not ask; for scripts.")]
 ExitCodeOption = Annotated[
-    bool, typer.Option("--exit-code", help=f"End with {EXIT_DIFFERENCES} where anything differs.")
+    bool, option("--exit-code", help=f"End with {EXIT_DIFFERENCES} where anything differs.")
 ]
 
 
 @command(app, "setup", SETTING_OPTIONS)
 def setup(
     run: Run,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and change nothing.")] = False,
+    dry_run: Annotated[bool, option("--dry-run", help="Print the plan and change nothing.")] = False,
     exit_code: ExitCodeOption = False,
     adopt: Annotated[
         bool,
-        typer.Option(
+        option(
             "--adopt",
             help="Take over resources of these names that belong to no stack, or take back the stack.",
         ),
     ] = False,
     save: Annotated[
-        bool, typer.Option("--save", help="Write the options given here to the settings file.")
+        bool, option("--save", help="Write the options given here to the settings file.")
     ] = False,
     yes: YesOption = False,
     json: JsonOption = False,
@@ -56,6 +56,7 @@ def setup(
 
     Example: ordernotify setup --email you@example.com
     """
+    _check_dry_run(dry_run, exit_code=exit_code, save=save)
     run.settings()  # what cannot be is refused before the place is opened
     cloud, names = run.open()
     from ordernotify import provision
@@ -90,6 +91,14 @@ def setup(
     ):
         note(line)
     _end_setup(cloud, report(settings, cloud, planned, live), seconds, json=json)
+
+
+def _check_dry_run(dry_run: bool, *, exit_code: bool, save: bool) -> None:
+    """Refuse what has no effect in a dry run, or only in one."""
+    if not dry_run:
+        refuse_without_effect({"--exit-code": exit_code}, "--dry-run")
+    elif save:
+        raise UsageError("--dry-run changes nothing, so --save has no effect", "Leave one of them out.")
 
 
 def _end_setup(cloud: Cloud, result: Report, seconds: float | None, *, json: bool) -> None:
@@ -163,7 +172,7 @@ def apply_plan(resources: tuple[Resource[Any], ...], planned: Plan) -> Mapping[s
 def status(
     run: Run,
     exit_code: ExitCodeOption = False,
-    show_key: Annotated[bool, typer.Option("--show-key", help="Print the API key too.")] = False,
+    show_key: Annotated[bool, option("--show-key", help="Print the API key too.")] = False,
     json: JsonOption = False,
 ) -> None:
     """Show what exists, how it is doing, and what differs from what is described.
@@ -228,20 +237,20 @@ def verify(run: Run, api_key_file: KeyFileOption = None, json: JsonOption = Fals
 @command(app, "inbox")
 def inbox(
     run: Run,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Show new messages until Ctrl-C.")] = False,
+    follow: Annotated[bool, option("--follow", "-f", help="Show new messages until Ctrl-C.")] = False,
     limit: Annotated[
-        int | None, typer.Option("--limit", min=1, help="Only the newest N.", metavar="N")
+        int | None, option("--limit", "-n", min=1, help="Only the newest N.", metavar="N")
     ] = None,
     order: Annotated[
         str | None,
-        typer.Option(
+        option(
             "--order",
             metavar="ID",
             help="Only the messages about this order: its id, or the first 8 characters.",
         ),
     ] = None,
     to: Annotated[
-        str | None, typer.Option("--to", metavar="ADDRESS", help="Only those to this subscriber.")
+        str | None, option("--to", metavar="ADDRESS", help="Only those to this subscriber.")
     ] = None,
     json: JsonOption = False,
 ) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ordernotify.cli import app
-from ordernotify.cli.options import option
+from ordernotify.cli.options import option, refuse_without_effect
 from ordernotify.cli.run import JsonOption, Run, command
 from ordernotify.errors import EXIT_FAILED, UsageError
 from ordernotify.resources.filter_policy import Scope
@@ -153,8 +153,7 @@ def _wait_seconds(wait: bool, within: str | None) -> float | None:
     from ordernotify.times import parse_duration
 
     if not wait:
-        if within is not None:
-            raise UsageError("--timeout has no effect without --wait", "Add --wait, or leave it out.")
+        refuse_without_effect({"--timeout": within}, "--wait")
         return None
     from ordernotify.resources.subscriber import PENDING_LIFETIME
 

@@ -6,9 +6,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from ordernotify.cli import app
+from ordernotify.cli.options import option
 from ordernotify.cli.questions import OrdersFate, ask_teardown, export_files
 from ordernotify.cli.run import JsonOption, Run, command
 from ordernotify.cli.stack import YesOption, apply_plan
@@ -27,10 +26,9 @@ def teardown(
     run: Run,
     delete_orders: Annotated[
         bool | None,
-        typer.Option(
+        option(
             "--delete-orders/--keep-orders",
             help="Delete the table with all its orders, or keep it; otherwise you are asked, or it is kept.",
-            show_default=False,
         ),
     ] = None,
     yes: YesOption = False,
@@ -120,7 +118,7 @@ def _export(cloud: Cloud, stack: str, tables: Iterable[Names]) -> None:
 
 
 def _stop_unused_cloud(cloud: Cloud) -> None:
-    """Stop the embedded cloud if nothing is left in it and nobody else is at work in it."""
+    """Stop the embedded cloud if nothing is left in it and nobody else uses it."""
     if cloud.target is Target.LOCAL:
         from ordernotify.local.unused import stop_if_unused
 

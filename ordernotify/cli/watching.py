@@ -38,7 +38,7 @@ def console(
     write: Annotated[bool, option("--write", help="Let the page send orders to a stack on AWS.")] = False,
     api_key_file: KeyFileOption = None,
 ) -> None:
-    """Open a local page on which the whole system is seen at work; Ctrl-C ends it.
+    """Open a local page that shows the whole system at work; Ctrl-C ends it.
 
     It listens on 127.0.0.1 only, and opens to the address that is printed, which holds a secret. On AWS it
     changes nothing, unless --write lets it send orders.

@@ -49,7 +49,6 @@ Columns = Mapping[str, Sequence[float | None]]
 
 
 def charts(history: History) -> list[Chart]:
-    """Make the plots of a history."""
     per_minute: Columns = {"orders": history.per_minute}
     kinds: Columns = history.kinds
     latency: Columns = history.latency
@@ -90,7 +89,7 @@ def _chart(
 
 
 def round_up(value: float) -> float:
-    """The next of 1, 2, 5, 10, 20, 50 and so on; 1 for nothing."""
+    """Return the next of 1, 2, 5, 10, 20, 50 and so on; 1 for 0."""
     step = 1.0
     while value > step * 10:
         step *= 10

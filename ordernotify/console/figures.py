@@ -16,6 +16,7 @@ ALARM_PARTS = {
     "duration": "function",
     "api-5xx": "api",
     "notifications-pending": "topic",
+    "undelivered": "subscribers",
 }
 """Which part of the path each alarm is about."""
 UNKNOWN_TEXT = "–"
@@ -49,7 +50,6 @@ def figures(snapshot: Snapshot, names: Names) -> Mapping[str, Any]:
 
 
 def milliseconds(value: float) -> str:
-    """Write a latency as a person reads it."""
     if not value:
         return UNKNOWN_TEXT
     return f"{value / 1000:.1f} s" if value >= 1000 else f"{value:.0f} ms"

@@ -46,7 +46,6 @@ class Guard:
     """Lets only requests with the cookie, a loopback Host and an own Origin through to the application."""
 
     def __init__(self, app: ASGIApp, token: str, port: int) -> None:
-        """Take the application, its secret, and the port that it listens on."""
         self.app = app
         """What is guarded."""
         self._token = token
@@ -69,7 +68,7 @@ class Guard:
         await (answer or self.app)(scope, receive, send_guarded)
 
     def _answer_to(self, scope: Scope) -> Response | None:
-        """Refuse, or welcome somebody who has the token; None lets the request through."""
+        """Refuse a request, or welcome a browser that has the token; None lets the request through."""
         headers = Headers(scope=scope)
         if headers.get("host", "").lower() not in self._hosts:
             return _refused("this page answers to its own address only")

@@ -27,7 +27,6 @@ class Hub:
     """One event loop's meeting point of the watcher and the pages."""
 
     def __init__(self, figures: Any) -> None:
-        """Take what turns a snapshot into the figures that pages show."""
         self._figures = figures
         self.snapshot = Snapshot()
         self.lines: deque[LogEvent] = deque(maxlen=HISTORY_LINES)
@@ -37,7 +36,6 @@ class Hub:
 
     @property
     def pages(self) -> int:
-        """How many pages are open."""
         return len(self._pages)
 
     def take(self, look: Look) -> None:

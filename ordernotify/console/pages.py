@@ -63,7 +63,6 @@ class Desk:
 
 
 def desk(request: Request) -> Desk:
-    """Return what the application keeps for its pages."""
     found: Desk = request.app.state.desk
     return found
 

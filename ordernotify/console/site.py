@@ -40,7 +40,6 @@ class Site:
 
     @property
     def place(self) -> str:
-        """The place in a few words."""
         return "embedded cloud" if self.is_local else f"AWS {self.cloud.account}, {self.cloud.region}"
 
     def check_reachable(self) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from starlette.requests import Request
 
+from ordernotify.audit.controls import audit_stack
 from ordernotify.console.chart import charts
 from ordernotify.console.figures import ALARM_PARTS, watched
 from ordernotify.console.loglines import line_words
@@ -11,13 +14,16 @@ from ordernotify.console.pages import Desk, Values
 from ordernotify.executor import Action
 from ordernotify.local.inbox import read_inbox
 from ordernotify.logs.filters import chosen
+from ordernotify.render.audit import remark
 from ordernotify.render.changes import change_lines, tag_lines
 from ordernotify.render.plans import left_to_do
+from ordernotify.stack.cost import USUAL_ORDERS_PER_DAY, estimate, receivers_of, total
 from ordernotify.stack.overview import read_overview
 from ordernotify.watch.history import SPANS, read_history
 
 MOST_MESSAGES = 60
 MOST_LINES = 300
+MOST_ORDERS_PER_DAY = 10**9
 FRAME_LINE, FRAME_MARGIN = 20, 34
 """Pixels: how high a mail's frame is for each line, and beside its lines."""
 
@@ -62,11 +68,24 @@ def plots_page(at: Desk, request: Request) -> Values:
     }
 
 
-def status_page(at: Desk, _request: Request) -> Values:
-    """What exists, how it differs from what is described, and how it is doing."""
+def _orders_per_day(text: str) -> int:
+    return min(int(text), MOST_ORDERS_PER_DAY) if text.isdecimal() else USUAL_ORDERS_PER_DAY
+
+
+def status_page(at: Desk, request: Request) -> Values:
+    """What exists, how it differs from what is described, how it is doing, and what it costs."""
     site = at.site
     found = read_overview(site.cloud, site.names, site.stack, site.describe)
+    settings = found.report.settings
+    orders = _orders_per_day(request.query_params.get("orders-per-day", ""))
+    costs = estimate(settings, receivers_of(one.protocol for one in found.report.subscriptions), orders)
+    findings = audit_stack(site.cloud, settings)
     return {
+        "findings": [(one, remark(one)) for one in findings],
+        "verdicts": Counter(str(one.verdict) for one in findings),
+        "orders_per_day": orders,
+        "costs": costs,
+        "total": total(costs),
         "report": found.report,
         "health": found.health,
         "differs": found.differs,

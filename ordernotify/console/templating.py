@@ -32,6 +32,13 @@ def moment(value: Any) -> Markup:
     return Markup('<time datetime="{}" title="{}">{}</time>').format(text, shown, shown)
 
 
+def commands(value: str) -> Markup:
+    """Show what stands between backticks as code."""
+    parts = clean(value).split("`")
+    made = (Markup("<code>{}</code>" if at % 2 else "{}").format(part) for at, part in enumerate(parts))
+    return Markup("").join(made)
+
+
 def _iso(text: str) -> str:
     at = datetime.fromisoformat(text)
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
@@ -48,7 +55,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     made.globals["mail_style"] = Markup(MAIL_STYLE)
-    made.filters |= {"moment": moment, "json": json_text, "ms": milliseconds}
+    made.filters |= {"moment": moment, "commands": commands, "json": json_text, "ms": milliseconds}
     return made
 
 
@@ -56,5 +63,4 @@ _PAGES = _environment()
 
 
 def render_page(template: str, values: Mapping[str, Any]) -> str:
-    """Render a template of this package."""
     return _PAGES.get_template(template).render(values)

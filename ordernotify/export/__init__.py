@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from ordernotify.aws.session import Cloud
-from ordernotify.errors import UsageError
+from ordernotify.errors import OrderNotifyError, UsageError
 from ordernotify.executor import Plan
 from ordernotify.export import cloudformation, terraform
 from ordernotify.export.found import export_calls, find_stack
@@ -74,7 +75,22 @@ def check_folder(folder: Path) -> None:
 
 
 def write_files(export: Export, folder: Path) -> None:
-    """Write the files into the folder, which is made if need be; raises OSError."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, content in export.files.items():
-        (folder / name).write_bytes(content)
+    """Write the files into the folder, which is made if need be: all of them, or none.
+
+    Raises OrderNotifyError if they cannot be written.
+    """
+    written: list[Path] = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in export.files.items():
+            written.append(folder / name)
+            written[-1].write_bytes(content)
+    except BaseException as error:
+        with suppress(OSError):
+            for file in written:
+                file.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise OrderNotifyError(
+                f"could not write to {folder}: {error.strerror}", "Name a folder that you may write to."
+            ) from error
+        raise

@@ -117,8 +117,8 @@ def find_stack(cloud: Cloud, resources: Sequence[Resource[Any]], planned: Plan) 
     if planned.changes:
         differing = ", ".join(f"{item.kind} {item.name}" for item in planned.changes)
         raise OrderNotifyError(
-            f"the stack {settings.stack} is not as described, so that no export would be exact: {differing}",
-            "`ordernotify status` shows the differences; `ordernotify setup` mends them.",
+            f"the stack {settings.stack} is not as described, so an export would not be exact: {differing}",
+            "`ordernotify status` shows the differences; `ordernotify setup` fixes them.",
         )
     wanted = {resource.key for resource in resources if resource.wanted}
     found = {

@@ -33,7 +33,7 @@ what cannot be imported, and marks the stack as CloudFormation's.
 
 | File | What it is |
 |---|---|
-| `template.yaml` | the whole stack; also makes it anew in an account that has none: `deploy` alone |
+| `template.yaml` | the whole stack; also recreates it in an account that has none: `deploy` alone |
 | `import.yaml`, `resources-to-import.json` | the part that can be imported, for the first command only |
 | `function.zip` | the function's code |
 
@@ -54,7 +54,7 @@ Terraform's.
 
 | File | What it is |
 |---|---|
-| `main.tf.json` | the whole stack; also makes it anew in an account that has none, without the next two |
+| `main.tf.json` | the whole stack; also recreates it in an account that has none, without the next two |
 | `import.tf.json`, `import_override.tf.json` | for the import only: the ids, and what to leave as it is |
 | `function.zip` | the function's code |
 
@@ -99,7 +99,6 @@ The stack is on the embedded cloud: set these first, and nothing leaves this mac
 
 
 def readme(stack: FoundStack, format_: str, notes: Sequence[str]) -> str:
-    """Write the README of the folder."""
     settings, cloud = stack.settings, stack.cloud
     local = cloud.target is Target.LOCAL
     options = f" --stack {settings.stack}" if settings.stack != "default" else ""
@@ -143,4 +142,4 @@ def _notes(stack: FoundStack, format_: str) -> Iterator[str]:
     if "api-log-role" in stack.resources:
         yield "API Gateway's logging role is left: it is the account's setting, for every API of the region."
     if "api-key" in stack.resources:
-        yield "The value of the API key is a secret, and in no file; a key made anew has another value."
+        yield "The value of the API key is a secret, and in no file; a new key has another value."

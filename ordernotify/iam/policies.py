@@ -62,6 +62,12 @@ def policy(calls: Iterable[Allow], cloud: Cloud) -> Policy:
     return replace(written, document=_document(_packed(_statements(needed))))
 
 
+def rights(calls: Iterable[Allow], cloud: Cloud) -> frozenset[tuple[str, str, str]]:
+    """List what is needed, each as action, resource (a pattern) and condition (JSON, or empty)."""
+    needed = (right for one in calls if not one.optional for right in _rights(one, cloud))
+    return frozenset((right.action, right.resource, right.condition) for right in needed)
+
+
 def role_policy(settings: Settings, cloud: Cloud) -> Policy:
     """Write the policy of the function's role."""
     return Policy(function_policy(settings, cloud))

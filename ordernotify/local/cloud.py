@@ -85,7 +85,7 @@ def status(*, host: Host | None = None) -> LocalCloud:
 def start(*, host: Host | None = None) -> LocalCloud:
     """Start the embedded cloud with the state that it saved last; does nothing if it runs.
 
-    One whose Python environment was removed meanwhile is started anew with this one.
+    One whose Python environment was removed is restarted with this one.
     Of several callers at the same moment one starts it, and the others wait for that.
     Raises LocalCloudError: MiniStack is not installed, the port is taken, or the process did not come up.
     """
@@ -155,7 +155,7 @@ def _wait_for_earlier(cloud: LocalCloud, host: Host) -> LocalCloud | None:
 
 
 def _launch(cloud: LocalCloud, host: Host) -> LocalCloud:
-    _check_can_launch(cloud.port, host)
+    check_can_launch(cloud.port, host)
     folder = cloud.state_dir
     lost = _what_is_lost(folder)
     token = "ordernotify-" + secrets.token_hex(16)
@@ -196,7 +196,8 @@ def _wait_until_healthy(port: int, token: str, child: Popen[bytes], host: Host) 
     return answer.version
 
 
-def _check_can_launch(port: int, host: Host) -> None:
+def check_can_launch(port: int, host: Host) -> None:
+    """Raise LocalCloudError if MiniStack is not installed, or the port is taken."""
     if not host.is_installed():
         raise LocalCloudError(
             "the embedded cloud needs MiniStack, which is not installed",

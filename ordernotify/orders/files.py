@@ -48,7 +48,7 @@ def format_of(file: str, given: str = "") -> Format:
     suffix = Path(file).suffix.lower()
     if suffix not in _SUFFIXES:
         raise UsageError(
-            f"the name {file} does not tell its format", "End it with .jsonl or .csv, or give --format."
+            f"the name {file} does not show its format", "End it with .jsonl or .csv, or give --format."
         )
     return _SUFFIXES[suffix]
 

@@ -78,7 +78,7 @@ class NewestOrders:
         self._pending: int | None = -1
 
     def add(self, seen: Iterable[Order]) -> list[Order]:
-        """Take in orders that the log told of; return all, newest first."""
+        """Add orders that the log reported; return all, newest first."""
         with self._lock:
             return self._merge(seen)
 

@@ -65,9 +65,9 @@ def list_orders(
 def get_orders(
     cloud: Cloud, names: Names, order_ids: Sequence[str], clock: Clock | None = None
 ) -> list[Order | None]:
-    """Read orders by id or by its beginning, in the sequence asked; None stands for one that does not exist.
+    """Read orders by id or its beginning, in the sequence asked; None for one that does not exist.
 
-    Raises UsageError for an id that cannot be one or begins several, StackNotFoundError, AwsError.
+    Raises UsageError for an id that is not valid or begins several, StackNotFoundError, AwsError.
     """
     for order_id in order_ids:
         _check_id(order_id)

@@ -84,7 +84,7 @@ class Source:
             return self._draft(number, reject["order"].encode())
         text = str(json.loads(reject["text"])).strip()
         if fault := fault_of_json(text):
-            return line.broken(f'its text is not mended: {fault}; or give the order as "order" in its place')
+            return line.broken(f'its text is still wrong: {fault}; or give the order as "order" in its place')
         return self._draft(number, text.encode())
 
     def _from_csv(self) -> Iterator[Record]:

@@ -30,7 +30,7 @@ UNKNOWN_ORDER = "(unknown order)"
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A notification that was not taken: SQS's handle of it, and its order; empty if it names none."""
+    """A notification that was not taken: SQS's handle, and its order's id, which may be empty."""
 
     handle: str
     order_id: str
@@ -78,7 +78,7 @@ def send_undelivered(
 
 
 class _Box:
-    """The queue, as a context: what was received and not deleted is handed out again at the end."""
+    """The queue, as a context: at the end, what was received and not deleted becomes visible again."""
 
     def __init__(self, cloud: Cloud, names: Names) -> None:
         self._sqs, self._name = cloud.sqs, names.dead_letter_queue

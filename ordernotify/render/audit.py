@@ -20,25 +20,25 @@ _STYLES = {"passed": "green", "failed": "red", "accepted": "yellow", "does not a
 def show_findings(findings: Sequence[Finding]) -> None:
     """Print the controls, and how many there are of each verdict."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("Control", "Title", "Verdict", "Seen, and what mends it"):
+    for column in ("Control", "Title", "Verdict", "Seen, and what fixes it"):
         table.add_column(column, overflow="fold")
     for one in findings:
         verdict = str(one.verdict)
         ids = " ".join(one.control.ids)
-        table.add_row(ids, one.control.title, Text(verdict, _STYLES[verdict]), _remark(one))
+        table.add_row(ids, one.control.title, Text(verdict, _STYLES[verdict]), remark(one))
     out.print(table)
     counts = Counter(str(one.verdict) for one in findings)
     out.print(", ".join(f"{counts[verdict]} {verdict}" for verdict in _STYLES if counts[verdict]))
 
 
-def _remark(finding: Finding) -> str:
+def remark(finding: Finding) -> str:
+    """Say what was seen, and what mends it or why it is accepted."""
     mended = str(finding.verdict) == "failed" and finding.control.option
     remedy = f"`setup {finding.control.option}`" if mended else finding.reason
     return ". ".join(text for text in (clean(finding.seen), remedy) if text)
 
 
 def show_findings_json(findings: Sequence[Finding]) -> None:
-    """Print one document with every control."""
     json_document(
         {
             "failed": sum(str(one.verdict) == "failed" for one in findings),

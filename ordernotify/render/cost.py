@@ -9,7 +9,7 @@ from rich.table import Table
 
 from ordernotify.render import out
 from ordernotify.stack import prices
-from ordernotify.stack.cost import CostLine
+from ordernotify.stack.cost import CostLine, total
 
 
 def show_cost(lines: Sequence[CostLine], orders_per_day: int) -> None:
@@ -21,8 +21,7 @@ def show_cost(lines: Sequence[CostLine], orders_per_day: int) -> None:
     for line in lines:
         table.add_row(line.name, f"{line.usd:.4f}", line.assumption)
     out.print(table)
-    total = sum(line.usd for line in lines)
-    out.print(f"\n{total:.2f} USD a month at {orders_per_day:,} orders a day, before taxes.")
+    out.print(f"\n{total(lines):.2f} USD a month at {orders_per_day:,} orders a day, before taxes.")
     dates = sorted({line.price.as_of for line in lines if line.price.as_of[0].isdigit()})
     out.print(
         f"Prices of {prices.REGION} as published from {dates[0]} to {dates[-1]}, without free allowances, "
@@ -35,7 +34,7 @@ def cost_document(lines: Sequence[CostLine], orders_per_day: int) -> dict[str, A
         "currency": "USD",
         "region": prices.REGION,
         "ordersPerDay": orders_per_day,
-        "total": round(sum(line.usd for line in lines), 6),
+        "total": round(total(lines), 6),
         "lines": [
             {
                 "name": line.name,

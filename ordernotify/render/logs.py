@@ -42,7 +42,6 @@ class LinePrinter:
         self._following = following
 
     def show(self, event: LogEvent) -> None:
-        """Print one event."""
         if self._json:
             sys.stdout.write(json_text(event_json(event)) + "\n")
         elif self._raw:
@@ -56,14 +55,13 @@ class LinePrinter:
 
     def _show_readable(self, event: LogEvent) -> None:
         line = event_line(event, local_day(self._now()), short=not self._every_field)
-        if out.is_terminal:
+        if out.is_terminal or out.color_system:
             out.print(Text.assemble(*line))
         else:  # a long log is written four times as fast without rich
             sys.stdout.write("".join(text for text, _ in line) + "\n")
 
 
 def trace_json(trace: Trace) -> dict[str, Any]:
-    """What `trace --json` prints."""
     item = trace.item or {}
     return {
         "orderId": trace.order_id,
@@ -91,7 +89,6 @@ def show_trace(trace: Trace, now: datetime) -> None:
 
 
 def trace_lines(trace: Trace, today: date) -> Iterable[list[Segment]]:
-    """The lines of an order's story."""
     yield [("Order ", "bold"), (one_line(trace.order_id), "bold")]
     if trace.item is not None:
         yield [(_about(trace.item), "")]

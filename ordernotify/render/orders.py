@@ -41,13 +41,13 @@ def show_answer(answer: Answer, key: str) -> None:
 
 def _advice(answer: Answer, key: str) -> str:
     if answer.rejected:
-        return "Mend the order and send it again." if answer.faults else ""
+        return "Correct the order and send it again." if answer.faults else ""
     if "execute-api:Invoke" in answer.message:
         return "`ordernotify policy operate` prints the policy that sending needs."
     if answer.status in _REFUSED:
         return (
-            "Is the API key, or the caller's permission to invoke the API, the right one? "
-            "`ordernotify status` shows the API; `ordernotify setup` mends it."
+            "Check the API key, or the caller's permission to invoke the API. "
+            "`ordernotify status` shows the API; `ordernotify setup` fixes it."
         )
     return send_again(key)
 
@@ -103,7 +103,7 @@ def show_restored(counts: Mapping[str, int], file: str, *, json: bool) -> None:
     if json:
         json_document({"file": file, "stored": stored, "existing": existing, "refused": refused})
     else:
-        out.print(f"{counted(stored, 'order')} brought back, {existing} there already, {refused} refused")
+        out.print(f"{counted(stored, 'order')} brought back, {existing} already there, {refused} refused")
 
 
 def show_refused(restored: Restored) -> None:

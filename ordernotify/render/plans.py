@@ -291,7 +291,7 @@ def show_status(report: Report, health: Health, api_key: str | None = None) -> N
         one = len(differing) == 1
         out.print(
             f"{len(differing)} {'difference' if one else 'differences'}; "
-            f"`ordernotify setup` mends {'it' if one else 'them'}."
+            f"`ordernotify setup` fixes {'it' if one else 'them'}."
         )
 
 

@@ -81,7 +81,7 @@ def show_list(listed: Iterable[Subscriber]) -> None:
     """Print the table on stdout, and what pending means on stderr."""
     rows = list(listed)
     if not rows:
-        out.print(pasteable("Nobody is subscribed. `ordernotify subscribe ENDPOINT` adds somebody."))
+        out.print(pasteable("Nobody is subscribed. `ordernotify subscribe ENDPOINT` adds a subscriber."))
         return
     # Not a table of rich's: that breaks an ARN into pieces that nobody can copy.
     for one in rows:

@@ -159,7 +159,7 @@ class Resource(ABC, Generic[State]):
         return self.settings.all_tags
 
     def refuse_missing(self) -> None:
-        """Raise OrderNotifyError where only the person can make what is missing; it says what to do."""
+        """Raise OrderNotifyError if only the person can make what is missing; it says what to do."""
 
     @property
     @abstractmethod
@@ -186,7 +186,7 @@ class Resource(ABC, Generic[State]):
         return (Change(TAGS, {key: live.tags.get(key) for key in wanted}, wanted),)
 
     def refuse(self, found: State, wanted: State) -> None:
-        """Raise OrderNotifyError for a difference that setup must not mend; the error says what to do."""
+        """Raise OrderNotifyError for a difference that setup must not change; it says what to do."""
 
     def must_replace(self, found: State, wanted: State) -> bool:
         """Whether only deleting the resource and making it again leads from `found` to `wanted`."""

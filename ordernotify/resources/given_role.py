@@ -73,7 +73,7 @@ class ExistingRole(Resource[GivenRoleState]):
         """Refuse a role that is gone, of another account or of another path: only the person may make it."""
         raise OrderNotifyError(
             f"the role {self.arn} does not exist",
-            f"Give the ARN of a role in the account {self.cloud.account}, or leave --role-arn away.",
+            f"Give the ARN of a role in the account {self.cloud.account}, or leave out --role-arn.",
         )
 
     def refuse(self, found: GivenRoleState, wanted: GivenRoleState) -> None:
@@ -81,12 +81,12 @@ class ExistingRole(Resource[GivenRoleState]):
         if found.lacks:
             raise OrderNotifyError(
                 f"the role {self.name} lacks {found.lacks}",
-                "`ordernotify policy function` prints the policy to add to it; or leave --role-arn away.",
+                "`ordernotify policy function` prints the policy to add to it; or leave out --role-arn.",
             )
         if not found.trusts_lambda:
             raise OrderNotifyError(
                 f"Lambda may not assume the role {self.name}",
-                "Add the service lambda.amazonaws.com to its trust policy; or leave --role-arn away.",
+                "Add the service lambda.amazonaws.com to its trust policy; or leave out --role-arn.",
             )
 
     def create(self, step: Step) -> Live[GivenRoleState]:

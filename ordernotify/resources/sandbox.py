@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -37,12 +38,8 @@ def sms_notices(cloud: Cloud, phones: Sequence[str]) -> Iterator[str]:
     sandbox = sandbox_notice(cloud, phones)
     if sandbox:
         yield sandbox
-    limit = _monthly_spend_limit(cloud)
-    if limit is not None:
-        yield (
-            f"This account may spend {limit} USD a month on text messages in {cloud.region}; beyond that, "
-            f"SNS sends none, without an error. To raise it: {SPEND_URL}"
-        )
+    with suppress(*_UNANSWERED):
+        yield spend_notice(cloud, monthly_spend_limit(cloud))
     if any(phone.startswith("+1") for phone in phones):
         yield (
             "Numbers in the US get text messages only from an origination number of your own, such as a "
@@ -50,12 +47,18 @@ def sms_notices(cloud: Cloud, phones: Sequence[str]) -> Iterator[str]:
         )
 
 
-def _monthly_spend_limit(cloud: Cloud) -> str | None:
-    try:
-        attributes = cloud.sns.get_sms_attributes(attributes=["MonthlySpendLimit"]).get("attributes", {})
-    except _UNANSWERED:
-        return None
+def monthly_spend_limit(cloud: Cloud) -> str:
+    """Read how much may be spent a month, in US dollars; raises ClientError."""
+    attributes = cloud.sns.get_sms_attributes(attributes=["MonthlySpendLimit"]).get("attributes", {})
     return attributes.get("MonthlySpendLimit", NEW_ACCOUNTS_SPEND_LIMIT)
+
+
+def spend_notice(cloud: Cloud, limit: str) -> str:
+    """Say what the limit means, and where it is raised."""
+    return (
+        f"This account may spend {limit} USD a month on text messages in {cloud.region}; beyond that, "
+        f"SNS sends none, without an error. To raise it: {SPEND_URL}"
+    )
 
 
 def sandbox_notice(cloud: Cloud, phones: Sequence[str]) -> str | None:

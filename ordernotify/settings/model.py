@@ -157,7 +157,7 @@ class Settings:
     )
     role_path: str = setting(
         "/",
-        "The path of every role that setup makes; changing it makes the function's role anew.",
+        "The path of every role that setup makes; changing it recreates the function's role.",
         panel=_FUNCTION,
         option="role-path",
         check=check_role_path,
@@ -215,7 +215,7 @@ class Settings:
     )
     concurrency: int | None = setting(
         None,
-        "Reserve so many of the account's concurrent executions for the function; it gets no more.",
+        "Reserve this many of the account's concurrent executions for the function, which is also its limit.",
         panel=_PRODUCTION,
         check=between("concurrency", 1, 100_000),
         recorded=True,
@@ -349,7 +349,7 @@ def _check_roles(settings: Settings) -> None:
     ):
         raise SettingsError(
             "setup makes no role that could have a boundary or a path: the function runs as a given one",
-            "Leave away the role's ARN; or the boundary and the path.",
+            "Leave out the role's ARN, or the boundary and the path.",
             "role-arn",
             "permissions-boundary",
             "role-path",

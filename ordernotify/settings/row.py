@@ -152,7 +152,7 @@ def setting(default: Any, text: str, *, panel: str, **more: Any) -> Any:
 
 
 def rows_of(described: type[Any]) -> tuple[Setting, ...]:
-    """List the settings among the fields of a dataclass, in their order."""
+    """List the settings of a dataclass, in the order of its fields."""
     hints = get_type_hints(described)
     return tuple(_row(field, hints[field.name]) for field in _fields(described) if "row" in field.metadata)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from ordernotify.resources.watches import watches
@@ -10,6 +11,7 @@ from ordernotify.settings.model import ApiKind, Settings
 from ordernotify.stack import prices
 from ordernotify.stack.prices import Price
 
+USUAL_ORDERS_PER_DAY = 100
 DAYS = 30
 BILLED_SECONDS = 0.5
 ITEM_BYTES = 700
@@ -40,6 +42,16 @@ class CostLine:
     def usd(self) -> float:
         """USD a month."""
         return self.quantity * self.price.usd
+
+
+def receivers_of(protocols: Iterable[str]) -> Counter[str]:
+    """Count subscribers by protocol, as `estimate` takes them: http costs what https does."""
+    return Counter("https" if protocol == "http" else protocol for protocol in protocols)
+
+
+def total(lines: Iterable[CostLine]) -> float:
+    """USD a month."""
+    return sum(line.usd for line in lines)
 
 
 def estimate(

@@ -15,9 +15,11 @@ from ordernotify.iam.calls import Calls, allow
 from ordernotify.logs.events import LogEvent
 from ordernotify.logs.reader import BackOff, GroupMissingError, GroupReader, function_calls
 from ordernotify.orders.items import OrderCount, count_calls
+from ordernotify.resources.watches import watches
+from ordernotify.settings.model import Settings
 from ordernotify.settings.names import Names
 
-ALARMS = ("errors", "throttles", "duration", "api-5xx", "notifications-pending")
+ALARMS = tuple(watch.what for watch in watches(Settings()))
 """What a stack's alarms watch: other stacks' alarms begin with the same letters."""
 ERROR_AGES = (timedelta(minutes=15), timedelta(hours=2), timedelta(hours=24))
 """How far back errors are looked for: each step only if the ones before found too few."""

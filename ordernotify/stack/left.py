@@ -27,9 +27,9 @@ LEFT_CALLS: Calls = (
 def left_over(
     cloud: Cloud, resources: Sequence[Resource[Any]], planned: Plan, tagged: Iterable[Tagged]
 ) -> tuple[Item, ...]:
-    """List what carries the stack's tag and is none of its resources, as far as AWS still knows it.
+    """List what carries the stack's tag and is none of its resources, if AWS still knows it.
 
-    The tagging API's answer lags. What may just have gone, as setup and verify remove it, is looked for.
+    The tagging API's answer lags. What setup and verify remove may have just gone, so it is looked up.
     """
     known = {resource.arn for resource in resources} | {item.arn for item in planned.items}
     known |= {cloud.arn("sqs", url.rpartition("/")[2]) for item in planned.items for url in _urls(item)}

@@ -65,7 +65,7 @@ def parse_endpoint(text: str) -> Endpoint:
     if "@" in text and "/" not in text and text.isprintable():
         check_email(text)
         return Endpoint("email", text)
-    raise UsageError(f"{text!r} is no endpoint that can be subscribed", f"Give {FORMS}.")
+    raise UsageError(f"{text!r} cannot be subscribed", f"Give {FORMS}.")
 
 
 def parse_wanted(

@@ -64,7 +64,7 @@ def open_topic(cloud: Cloud, names: Names, stack: str, name: str = "") -> StackT
 
 
 def with_dead_letters(cloud: Cloud, names: Names, topic: StackTopic) -> StackTopic:
-    """Let new subscriptions keep what is not taken, where the stack has a queue for that."""
+    """Add the redrive policy to new subscriptions, if the stack has a dead-letter queue."""
     with map_botocore_errors("read", "queue", names.dead_letter_queue):
         queue = names.dead_letter_queue
         if read_or_none(lambda: cloud.sqs.get_queue_url(QueueName=queue), *NO_QUEUE) is None:

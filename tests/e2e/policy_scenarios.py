@@ -9,9 +9,9 @@ from typing import Any
 
 from ordernotify.aws.session import Cloud
 from ordernotify.resources.function import ROLE_ID_TAG
-from ordernotify.settings.model import ApiKind
+from ordernotify.resources.watches import watches
+from ordernotify.settings.model import ApiKind, Settings
 from ordernotify.settings.names import STACK_TAG, Names
-from ordernotify.stack.health import ALARMS
 
 ANY_POLICY = json.dumps(
     {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sns:Publish", "Resource": "*"}]}
@@ -50,7 +50,7 @@ class Disturbance:
         c.lambda_.untag_resource(Resource=self._function_arn, TagKeys=[STACK_TAG])
         for group in self._groups():
             c.logs.untag_resource(resourceArn=arn("logs", f"log-group:{group}"), tagKeys=[STACK_TAG])
-        for alarm in ALARMS:
+        for alarm in (watch.what for watch in watches(Settings()) if watch.wanted):
             c.cloudwatch.untag_resource(
                 ResourceARN=arn("cloudwatch", f"alarm:{names.alarm(alarm)}"), TagKeys=[STACK_TAG]
             )

@@ -52,6 +52,13 @@ CHOICES: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "cors": ((), ("--cors-origin", "https://shop.example.com"), ("--cors-origin", "*")),
     "emails": ((), ("--email", "you@example.com"), ("--email", "b@example.com", "--phone", "+14155550100")),
     "alarms": ((), ("--alarm-email", "ops@example.com")),
+    "careful": (
+        (),
+        ("--dead-letters",),
+        ("--tracing",),
+        ("--concurrency", "20"),
+        ("--dead-letters", "--tracing"),
+    ),
     "memory": ((), ("--memory", "512"), ("--timeout", "20"), ("--runtime", "python3.12")),
 }
 """The options that a setting can have; names that are not told stay as they are."""
@@ -157,7 +164,7 @@ class Walk:
 
 def make_given_roles(cloud: EmbeddedCloud) -> None:
     trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
-    rights = ("dynamodb:PutItem", "sns:Publish", "logs:CreateLogStream", "logs:PutLogEvents")
+    rights = ("dynamodb:PutItem", "sns:Publish", "logs:CreateLogStream", "logs:PutLogEvents", "xray:*")
     iam = local_cloud(cloud.endpoint).iam
     for name, more in GIVEN_ROLES.items():
         iam.create_role(RoleName=name, AssumeRolePolicyDocument=document(trust))

@@ -23,7 +23,6 @@ _INTEGRATION = "arn:${AWS::Partition}:apigateway:${AWS::Region}:lambda:path/2015
 
 
 def api(stack: FoundStack, api: FoundResource) -> Iterator[Declared]:
-    """Write the API of the described kind with its parts."""
     return (_http_api if stack.settings.api is ApiKind.HTTP else _rest_api)(stack, api)
 
 
@@ -193,12 +192,11 @@ def api_key(_stack: FoundStack, key: FoundResource) -> Iterator[Declared]:
         "Enabled": key.state.enabled,
         "Tags": tag_items(key.tags),
     }
-    comment = "Without its value, which is a secret: a key that is made anew has another."
+    comment = "Without its value, which is a secret: a new key has another one."
     yield Declared("ApiKey", "AWS::ApiGateway::ApiKey", properties, {"APIKeyId": key.state.id}, (), comment)
 
 
 def usage_plan(stack: FoundStack, plan: FoundResource) -> Iterator[Declared]:
-    """Write the plan and the place of the key in it."""
     throttle = plan.state.throttle
     properties = {
         "UsagePlanName": plan.name,

@@ -25,7 +25,6 @@ _ADDRESSES = {("topic", "email"): "Email", ("topic", "sms"): "Phone", ("alarm to
 
 
 def table(_stack: FoundStack, table: FoundResource) -> Iterator[Declared]:
-    """Write the table of orders."""
     name, _, kind = table.state.key.partition(" ")
     properties = {
         "TableName": table.name,
@@ -98,12 +97,11 @@ def _subscription(name: str, topic: str, one: Subscriber, endpoint: Any, redrive
         SUBSCRIPTION,
         properties,
         None if one.pending else {"Arn": one.arn or ""},
-        comment="Not confirmed yet, and so not to be imported: asked anew to confirm." if one.pending else "",
+        comment="Not confirmed yet, so not imported: asked to confirm again." if one.pending else "",
     )
 
 
 def inbox(stack: FoundStack, _inbox: FoundResource) -> Iterator[Declared]:
-    """Write the mailboxes of a stack on the embedded cloud."""
     for number, box in enumerate(stack.mailboxes, 1):
         name = f"Mailbox{number}"
         properties = {
@@ -160,7 +158,6 @@ def role(_stack: FoundStack, role: FoundResource) -> Iterator[Declared]:
 
 
 def log_group(_stack: FoundStack, group: FoundResource) -> Iterator[Declared]:
-    """Write the log group of the function or of the API."""
     properties = {
         "LogGroupName": group.name,
         "RetentionInDays": ref("LogRetentionDays"),

@@ -27,7 +27,6 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-r
 
 
 def api(stack: FoundStack, api: FoundResource) -> Iterator[Block]:
-    """Write the API of the described kind with its parts."""
     return (_http_api if stack.settings.api is ApiKind.HTTP else _rest_api)(stack, api)
 
 
@@ -239,7 +238,6 @@ def api_key(_stack: FoundStack, key: FoundResource) -> Iterator[Block]:
 
 
 def usage_plan(stack: FoundStack, plan: FoundResource) -> Iterator[Block]:
-    """Write the plan and the place of the key in it."""
     throttle = plan.state.throttle
     limits = [{"rate_limit": throttle.rate, "burst_limit": throttle.burst}] if throttle else []
     stage = {
@@ -267,7 +265,6 @@ def usage_plan(stack: FoundStack, plan: FoundResource) -> Iterator[Block]:
 
 
 def permission(stack: FoundStack, permission: FoundResource) -> Iterator[Block]:
-    """Write the permission to invoke the function."""
     rest = stack.settings.api is ApiKind.REST
     api = "aws_api_gateway_rest_api" if rest else "aws_apigatewayv2_api"
     method = METHOD if permission.key == "permission" else PREFLIGHT

@@ -31,7 +31,6 @@ class Block:
 
     @property
     def address(self) -> str:
-        """How expressions name the resource."""
         return f"{self.type}.{self.label}"
 
 
@@ -41,5 +40,4 @@ def importable(type_: str, label: str, import_id: str, comment: str = "", **argu
 
 
 def label_of(key: str) -> str:
-    """Make a label from the key of a resource."""
     return key.replace(" ", "_").replace("-", "_")

@@ -24,7 +24,6 @@ LISTS = {("topic", "email"): "emails", ("topic", "sms"): "phones", ("alarm topic
 
 
 def table(_stack: FoundStack, table: FoundResource) -> Iterator[Block]:
-    """Write the table of orders."""
     name, _, kind = table.state.key.partition(" ")
     key = table.state.encrypted_with
     yield importable(
@@ -43,7 +42,6 @@ def table(_stack: FoundStack, table: FoundResource) -> Iterator[Block]:
 
 
 def topic(stack: FoundStack, topic: FoundResource) -> Iterator[Block]:
-    """Write a topic and everybody whom it tells."""
     label = label_of(topic.key)
     yield importable(
         "aws_sns_topic",
@@ -122,7 +120,6 @@ def _delivery(one: Subscriber) -> dict[str, Any]:
 
 
 def inbox(stack: FoundStack, _inbox: FoundResource) -> Iterator[Block]:
-    """Write the mailboxes of a stack on the embedded cloud."""
     for number, box in enumerate(stack.mailboxes, 1):
         label = f"mailbox_{number}"
         yield importable(
@@ -160,7 +157,6 @@ def dead_letters(_stack: FoundStack, queue: FoundResource) -> Iterator[Block]:
 
 
 def role(_stack: FoundStack, role: FoundResource) -> Iterator[Block]:
-    """Write the role and its inline policy."""
     yield importable(
         "aws_iam_role",
         "function",
@@ -183,7 +179,6 @@ def role(_stack: FoundStack, role: FoundResource) -> Iterator[Block]:
 
 
 def log_group(_stack: FoundStack, group: FoundResource) -> Iterator[Block]:
-    """Write the log group of the function or of the API."""
     yield importable(
         "aws_cloudwatch_log_group",
         "function" if group.key == "log-group" else "api",

@@ -1,0 +1,113 @@
+"""What is examined, and what a check finds."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from ordernotify.aws.session import Cloud
+from ordernotify.errors import OrderNotifyError, UsageError
+from ordernotify.iam.calls import Calls
+from ordernotify.local.process import Host
+from ordernotify.settings.model import Settings
+from ordernotify.settings.names import Names, Target
+
+
+class CheckState(StrEnum):
+    """What a check came to."""
+
+    OK = "ok"
+    WARNING = "warning"
+    BROKEN = "broken"
+    UNCHECKED = "unchecked"
+    """The check could not run, and says why: neither good nor bad."""
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What a check found, and what to do about it."""
+
+    state: CheckState
+    detail: str
+    remedy: str = ""
+
+    @classmethod
+    def ok(cls, detail: str) -> Diagnosis:
+        """Nothing to do."""
+        return cls(CheckState.OK, detail)
+
+    @classmethod
+    def of(cls, state: CheckState, error: OrderNotifyError) -> Diagnosis:
+        """Take the words of an error."""
+        return cls(state, error.message, error.hint)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What is examined: the machine, the settings, the place, and the stack there."""
+
+    target: Target
+    stack: str
+    open_place: Callable[[], Cloud]
+    """Opens the place without a call; raises OrderNotifyError."""
+    describe: Callable[[], Settings]
+    """Describes the stack as told; raises UsageError."""
+    describe_there: Callable[[Cloud], Settings]
+    """Describes it as told, and for the rest as `setup` recorded it; asks the place."""
+    find_names: Callable[[Cloud], Names]
+    needed: Callable[[Cloud], Mapping[str, Calls]]
+    """What the commands call, for each kind of policy."""
+    faults: tuple[UsageError, ...] = ()
+    """What is wrong with the settings file and the environment."""
+    origins: tuple[str, ...] = ()
+    """Where settings were told."""
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    version_of: Callable[[str], str] = importlib.metadata.version
+    local_host: Host = field(default_factory=Host)
+    _opened: Future[Cloud] = field(default_factory=Future)
+    _identified: Future[Cloud] = field(default_factory=Future)
+
+    def place(self) -> Cloud:
+        """Return the place, without knowing whether it answers; raises OrderNotifyError."""
+        return self._opened.result()
+
+    def cloud(self) -> Cloud:
+        """Return the place, which has told who calls; raises OrderNotifyError, the same for every check."""
+        return self._identified.result()
+
+    def has_failed_by(self, error: OrderNotifyError) -> bool:
+        """Whether the error is that of the place, and not of what a check looked at."""
+        return error in (self._opened.exception(), self._identified.exception())
+
+    def begin(self) -> None:
+        """Open the place and ask it who calls, once for all checks."""
+        _keep(self._opened, self.open_place)
+        _keep(self._identified, self._identify)
+
+    def _identify(self) -> Cloud:
+        cloud = self.place()
+        cloud.account  # noqa: B018 - asks
+        return cloud
+
+
+def _keep(future: Future[Cloud], call: Callable[[], Cloud]) -> None:
+    try:
+        future.set_result(call())
+    except BaseException as error:  # noqa: BLE001 - the checks that wait for it get it
+        future.set_exception(error)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckUp:
+    """A check: its name, what looks, and the only place where it applies (None: both).
+
+    `look` may raise what botocore and this package raise: then the check could not run.
+    """
+
+    name: str
+    look: Callable[[Case], Diagnosis]
+    target: Target | None = None
