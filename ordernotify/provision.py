@@ -32,6 +32,7 @@ from ordernotify.resources.dead_letters import DeadLetterQueue, RedrivePolicies
 from ordernotify.resources.former import Former
 from ordernotify.resources.function import Function
 from ordernotify.resources.given_role import ExistingRole
+from ordernotify.resources.kms_key import GivenKey
 from ordernotify.resources.log_group import ApiLogGroup, ExecutionLogGroup, LogGroup
 from ordernotify.resources.mailbox import Mailboxes
 from ordernotify.resources.ownership import check_ownership, is_ours, taken_back
@@ -71,6 +72,7 @@ def _former(described: Sequence[Resource[Any]], names: Names) -> Iterator[Resour
 
 def _described(settings: Settings, cloud: Cloud) -> tuple[Resource[Any], ...]:
     return (
+        GivenKey(settings, cloud),
         Table(settings, cloud),
         Topic(settings, cloud),
         DeadLetterQueue(settings, cloud),

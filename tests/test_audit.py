@@ -14,7 +14,8 @@ from ordernotify.audit.facts import gather
 from ordernotify.aws.session import Cloud
 from ordernotify.cli import audit as _commands  # noqa: F401 - it registers its command
 from ordernotify.errors import UsageError
-from ordernotify.settings.model import SETTING_ROWS, ApiKind, Auth, Settings, describe
+from ordernotify.settings.described import describe
+from ordernotify.settings.model import SETTING_ROWS, ApiKind, Auth, Settings
 from ordernotify.settings.names import Names, Target
 from ordernotify.settings.told import Told
 from tests.cli_support import Typed, typed

@@ -147,6 +147,8 @@ UNKNOWN_TO_MOTO = {
     ("apigateway", "TagResource"),
     ("apigatewayv2", "UpdateStage"),
     ("apigatewayv2", "DeleteAccessLogSettings"),
+    ("logs", "AssociateKmsKey"),
+    ("logs", "DisassociateKmsKey"),
 }
 
 

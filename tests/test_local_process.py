@@ -35,7 +35,8 @@ def test_the_process_gets_its_settings_and_nothing_of_the_persons_but_where_prog
         "LOG_LEVEL": "WARNING",
         "MINISTACK_EDITION": "token",
         "PERSIST_STATE": "1",
-        "SERVICES": "apigateway,cloudformation,dynamodb,iam,lambda,logs,monitoring,s3,sns,sqs,sts,tagging",
+        "SERVICES": "apigateway,cloudformation,dynamodb,iam,kms,lambda,"
+        "logs,monitoring,s3,sns,sqs,sts,tagging",
         "STATE_DIR": "/s/state",
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",

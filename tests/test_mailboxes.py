@@ -9,7 +9,8 @@ import pytest
 from ordernotify import provision
 from ordernotify.resources.api.base import Throttle
 from ordernotify.resources.mailboxes import notes_on_mailboxes
-from ordernotify.settings.model import ApiKind, Settings, describe
+from ordernotify.settings.described import describe
+from ordernotify.settings.model import ApiKind, Settings
 from ordernotify.settings.names import Names, Target
 from ordernotify.settings.told import Told
 from ordernotify.stack.report import mailboxes_after

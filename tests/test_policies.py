@@ -26,12 +26,14 @@ from ordernotify.iam.calls import (
     Allow,
     allow,
 )
+from ordernotify.iam.kms import needed_statements
 from ordernotify.orders import restore, signing
 from ordernotify.resources.base import Resource, Verb
 from ordernotify.settings.model import ApiKind, Auth, Settings
 from ordernotify.settings.names import Names
 from ordernotify.subscribers.topic import list_subscribers
 from tests.aws_answers import Call, refuse
+from tests.keys import make_key
 from tests.moto_account import ACCOUNT_ID, REGION, Account
 from tests.provision_support import ManualClock, set_up, tear_down
 
@@ -62,6 +64,8 @@ NO_CALLS = {
     "apigateway:PATCH",
     "execute-api:Invoke",
     "iam:PassRole",
+    "kms:ReEncryptFrom",
+    "kms:ReEncryptTo",
     "logs:CreateLogDelivery",
     "logs:DeleteLogDelivery",
     "logs:GetLogDelivery",
@@ -99,6 +103,7 @@ VARIANTS = [
             "dead_letters": True,
             "execution_logs": api is ApiKind.REST,
         },
+        {"alarm_emails": ("ops@example.com",), "dead_letters": True, "kms_key": "alias/orders"},
     )
 ]
 
@@ -284,6 +289,7 @@ def test_no_document_has_a_wildcard_that_aws_does_not_force(
             "log-group:API-Gateway-Execution-Logs_*/prod",  # AWS names it after the API's id
             "role/team/ordernotify-apigateway-logs",
             "alarm:*",
+            "key/*",  # under the condition that it has the alias
         )
         assert (
             service in ids_of_aws or action in WITHOUT_RESOURCE or any(name in resource for name in names)
@@ -430,6 +436,7 @@ def test_operating_can_change_no_resource_but_subscriptions_queues_of_verify_and
     assert changing == {
         "dynamodb:UpdateItem",
         "execute-api:Invoke",
+        "kms:Decrypt",
         "sns:ConfirmSubscription",
         "sns:Publish",
         "sns:SetSubscriptionAttributes",
@@ -480,6 +487,8 @@ MADE_IN_MEMORY = [
 def test_every_call_of_setup_and_teardown_is_granted(
     account: Account, cloud: Cloud, manual_clock: ManualClock, settings: Settings
 ) -> None:
+    if settings.kms_key:
+        make_key(account, *needed_statements(settings, cloud))
     for policy, run in ((setup_policy, set_up), (teardown_policy, tear_down)):
         granted = rights(policy(settings, cloud).document)
         account.forget_calls()

@@ -20,6 +20,8 @@ NO_FAULTS = {
     "Type mismatch: StringEquals requires a value of type String but given Arn": "AWS's own form for a "
     "boundary: https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html",
 }
+NOT_YET_KNOWN = "Unknown condition kms:ResourceAliases"
+"""https://docs.aws.amazon.com/kms/latest/developerguide/alias-authorization.html"""
 
 
 def findings(document: object) -> set[tuple[str, str]]:
@@ -35,7 +37,7 @@ def test_no_policy_has_an_unknown_action_or_a_resource_that_the_action_does_not_
     cloud: Cloud, kind: Callable[[Settings, Cloud], policies.Policy]
 ) -> None:
     found = {finding for settings in VARIANTS for finding in findings(kind(settings, cloud).document)}
-    assert {finding for finding in found if finding[1] not in NO_FAULTS} == set()
+    assert {one for one in found if one[1] not in NO_FAULTS and not one[1].startswith(NOT_YET_KNOWN)} == set()
 
 
 @pytest.mark.parametrize(

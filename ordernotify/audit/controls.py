@@ -59,6 +59,7 @@ class Finding:
     reason: str = ""
 
 
+_KEY = "--kms-key alias/NAME"
 _OWN_KEY = "AWS encrypts it at rest with a key of its own; a key of yours is your choice to make."
 _LIMITED = "Clients must authenticate and the stage limits their rate, which bounds what comes in."
 _EMBEDDED = "The embedded cloud is for trying out; in an AWS account setup turns it on."
@@ -87,7 +88,11 @@ CONTROLS: tuple[Control, ...] = (
         accepted_if=checks.is_embedded,
     ),
     Control(
-        ("CKV_AWS_119",), "The table is encrypted with a key of yours", checks.table_key, accepted=_OWN_KEY
+        ("CKV_AWS_119",),
+        "The table is encrypted with a key of yours",
+        checks.table_key,
+        _KEY,
+        _OWN_KEY,
     ),
     Control(("Lambda.2", "CKV_AWS_363"), "The function's runtime is supported", checks.runtime),
     Control(
@@ -159,13 +164,18 @@ CONTROLS: tuple[Control, ...] = (
         ("SNS.1", "CKV_AWS_26"),
         "The topics are encrypted with a key of yours",
         checks.topic_keys,
-        accepted=_OWN_KEY,
+        _KEY,
+        _OWN_KEY,
     ),
     Control(("SNS.3",), "The topics are tagged", checks.tagged("topic", "alarm topic")),
     Control(("SNS.4",), "The topics' policies do not allow the public", checks.topics_private),
     Control(("SQS.1",), "The queue is encrypted", checks.queue_encrypted),
     Control(
-        ("CKV_AWS_27",), "The queue is encrypted with a key of yours", checks.queue_key, accepted=_OWN_KEY
+        ("CKV_AWS_27",),
+        "The queue is encrypted with a key of yours",
+        checks.queue_key,
+        _KEY,
+        _OWN_KEY,
     ),
     Control(("SQS.2",), "The queue is tagged", checks.tagged("dead-letters")),
     Control(
@@ -182,7 +192,8 @@ CONTROLS: tuple[Control, ...] = (
         ("CKV_AWS_158",),
         "The log groups are encrypted with a key of yours",
         checks.log_keys,
-        accepted=_OWN_KEY,
+        _KEY,
+        _OWN_KEY,
     ),
     Control(("CloudWatch.17",), "The alarms' actions are on", checks.alarms_on),
     Control(("IAM.24",), "The role is tagged", checks.tagged("role")),

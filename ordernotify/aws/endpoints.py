@@ -27,7 +27,7 @@ def function_endpoint(cloud: Cloud, service: str) -> str:
     Lambda tells which of the two it is.
     """
     if is_aws(cloud.endpoint_for("lambda")):
-        return f"https://{service}.{cloud.region}.{_dns_suffix(cloud)}"
+        return f"https://{service}.{cloud.region}.{dns_suffix(cloud)}"
     return cloud.endpoint_for(service)
 
 
@@ -39,11 +39,11 @@ def api_endpoint(cloud: Cloud, api_id: str) -> str:
     """
     management = cloud.endpoint_for("apigateway")
     if is_aws(management):
-        return f"https://{api_id}.execute-api.{cloud.region}.{_dns_suffix(cloud)}"
+        return f"https://{api_id}.execute-api.{cloud.region}.{dns_suffix(cloud)}"
     return f"{management.rstrip('/')}/_aws/execute-api/{api_id}"
 
 
-def _dns_suffix(cloud: Cloud) -> str:
+def dns_suffix(cloud: Cloud) -> str:
     return _suffixes()[cloud.partition][0]
 
 

@@ -11,7 +11,8 @@ from ordernotify.cli.questions import ask
 from ordernotify.cli.run import Run, command
 from ordernotify.errors import AwsError, UsageError
 from ordernotify.settings.checks import check_email, check_phone
-from ordernotify.settings.model import Auth, Settings, describe
+from ordernotify.settings.described import describe
+from ordernotify.settings.model import Auth, Settings
 from ordernotify.settings.names import Target
 from ordernotify.settings.told import Told
 

@@ -26,9 +26,10 @@ from ordernotify.errors import (
     StackNotFoundError,
     UsageError,
 )
+from ordernotify.settings.described import describe
 from ordernotify.settings.environment import told_by_environment
 from ordernotify.settings.file import DEFAULT_FILE, told_by_file
-from ordernotify.settings.model import NAME_ROWS, PLACE_ROWS, ROWS, Place, Settings, describe
+from ordernotify.settings.model import NAME_ROWS, PLACE_ROWS, ROWS, Place, Settings
 from ordernotify.settings.names import Names, Target
 from ordernotify.settings.row import SettingsError
 from ordernotify.settings.told import Told

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
+from ordernotify.aws.endpoints import dns_suffix
 from ordernotify.aws.session import Cloud
+from ordernotify.iam.kms import key_condition, key_resource
 from ordernotify.settings.model import Settings
 
 MARK_STATEMENT = "MarkOrders"
 """A given role may lack this one: the function then marks an order by PutItem."""
+KEY_STATEMENT = "UseKey"
+"""Its conditions are of calls that services make; nothing simulates them."""
 
 
 def function_policy(settings: Settings, cloud: Cloud) -> dict[str, Any]:
     """Build the function's policy document: storing and marking orders, Publish, and its own log group.
+
+    With a KMS key also its use by DynamoDB and SNS in the function's name.
+    https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
 
     With tracing also what Lambda sends traces with; X-Ray has no resources for that.
     https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html
@@ -52,5 +59,17 @@ def function_policy(settings: Settings, cloud: Cloud) -> dict[str, Any]:
                 for sid, actions, resource in statements
             ),
             mark,
+            *([_use_of_key(settings, cloud)] if settings.kms_key else ()),
         ],
+    }
+
+
+def _use_of_key(settings: Settings, cloud: Cloud) -> dict[str, Any]:
+    via = [f"{service}.{cloud.region}.{dns_suffix(cloud)}" for service in ("dynamodb", "sns")]
+    return {
+        "Sid": KEY_STATEMENT,
+        "Effect": "Allow",
+        "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
+        "Resource": key_resource(settings, cloud),
+        "Condition": {"StringEquals": {"kms:ViaService": via}, **key_condition(settings)},
     }

@@ -29,6 +29,7 @@ SERVICES = (
     "cloudformation",
     "dynamodb",
     "iam",
+    "kms",
     "lambda",
     "logs",
     "monitoring",

@@ -10,6 +10,7 @@ from ordernotify.aws.errors import ignore_codes, read_or_none
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.base import Live, Needed, Resource, Step, Verb, same_policy_text, shown_as
 from ordernotify.resources.delivery import queue_policy
+from ordernotify.resources.kms_key import GivenKeyState
 from ordernotify.resources.listing import (
     NO_QUEUE,
     NO_TOPIC,
@@ -31,11 +32,15 @@ RETENTION_SECONDS = 14 * 24 * 3600
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterQueueState:
-    """The queue's policy, how long it keeps a message in seconds, and whether SQS encrypts it."""
+    """The queue's policy, how long it keeps a message in seconds, and what encrypts it.
+
+    `encrypted_with` is the ARN of a KMS key; without one, SQS encrypts with a key of its own.
+    """
 
     policy: str
     retention: int
     encrypted: bool
+    encrypted_with: str = ""
     url: str = field(default="", compare=False)
     messages: int = field(default=0, compare=False)
 
@@ -44,7 +49,7 @@ class DeadLetterQueue(Resource[DeadLetterQueueState]):
     """The queue that keeps the notifications which SNS gave up to deliver."""
 
     kind = "dead-letters"
-    needs: tuple[str, ...] = ("topic",)
+    needs: tuple[str, ...] = ("topic", "key")
     deleted_after: tuple[str, ...] = ("function", "subscriptions")
     removed_when_unwanted = True
 
@@ -73,17 +78,19 @@ class DeadLetterQueue(Resource[DeadLetterQueueState]):
 
     def described(self, needed: Needed) -> DeadLetterQueueState:
         policy = queue_policy(self.arn, self.cloud.arn("sns", self.settings.names.topic))
-        return DeadLetterQueueState(policy, RETENTION_SECONDS, encrypted=True)
+        key = GivenKeyState.arn_in(self.settings, needed)
+        return DeadLetterQueueState(policy, RETENTION_SECONDS, encrypted=True, encrypted_with=key)
 
     def find(self) -> Live[DeadLetterQueueState] | None:
         attributes = read_or_none(self._read, *NO_QUEUE)
         if attributes is None:
             return None
-        url = attributes["QueueUrl"]
+        url, key = attributes["QueueUrl"], attributes.get("KmsMasterKeyId", "")
         state = DeadLetterQueueState(
             policy=same_policy_text(attributes.get("Policy")),
             retention=int(attributes["MessageRetentionPeriod"]),
-            encrypted=attributes.get("SqsManagedSseEnabled") == "true",
+            encrypted=bool(key) or attributes.get("SqsManagedSseEnabled") == "true",
+            encrypted_with=key,
             url=url,
             # Those that wait, and those that a running `redrive --undelivered` has taken.
             messages=int(attributes.get("ApproximateNumberOfMessages", 0))
@@ -129,7 +136,9 @@ def _attributes(state: DeadLetterQueueState) -> dict[QueueAttributeNameType, str
     return {
         "Policy": state.policy,
         "MessageRetentionPeriod": str(state.retention),
-        "SqsManagedSseEnabled": str(state.encrypted).lower(),
+        # A queue has one of the two; SQS refuses both.
+        "SqsManagedSseEnabled": str(not state.encrypted_with).lower(),
+        "KmsMasterKeyId": state.encrypted_with,
     }
 
 

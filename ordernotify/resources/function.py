@@ -12,6 +12,7 @@ from ordernotify.aws.endpoints import function_endpoint
 from ordernotify.aws.errors import error_text, has_code, ignore_codes, read_or_none
 from ordernotify.errors import OrderNotifyError
 from ordernotify.iam.calls import Calls, allow
+from ordernotify.iam.kms import USE_OF_KEY, allow_key
 from ordernotify.resources.api.base import proxied_on_preflight
 from ordernotify.resources.base import (
     UNKNOWN,
@@ -26,6 +27,7 @@ from ordernotify.resources.base import (
 )
 from ordernotify.resources.function_code import HANDLER, code_sha256, function_zip
 from ordernotify.resources.given_role import GivenRoleState
+from ordernotify.resources.kms_key import GivenKeyState
 from ordernotify.resources.own_role import own_role_arn
 from ordernotify.resources.role import AnyRoleState, RoleState
 from ordernotify.settings.model import SETTING_TAG_PREFIX
@@ -73,6 +75,8 @@ class FunctionState:
     timeout: int
     environment: Mapping[str, str]
     tracing: bool
+    encrypted_with: str
+    """The ARN of the KMS key of the environment; empty: Lambda's own."""
     role: str
     role_id: str
     """The id of the role when the function was made, from its tag; empty: unknown."""
@@ -92,6 +96,7 @@ class FunctionState:
             self.timeout,
             self.environment,
             self.tracing,
+            self.encrypted_with,
             self.role,
         )
 
@@ -100,7 +105,7 @@ class Function(Resource[FunctionState]):
     """The function, its configuration and its code."""
 
     kind = "function"
-    needs: tuple[str, ...] = ("role", "given role", "log-group")
+    needs: tuple[str, ...] = ("role", "given role", "log-group", "key")
     deleted_after: tuple[str, ...] = ("api", "permission")
 
     @property
@@ -119,12 +124,13 @@ class Function(Resource[FunctionState]):
         """
         to_lambda = {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}
         pass_role = allow("iam", "PassRole", on=self._role_arn, when=to_lambda)
+        grant = allow_key(self.settings, self.cloud, *USE_OF_KEY)
         put = ("TagResource", "GetFunctionConfiguration")
         change = ("UpdateFunctionConfiguration", "UpdateFunctionCode", "UntagResource", "DeleteFunction")
         return {
             Verb.FIND: (allow("lambda", "GetFunction", "ListTags", on=self.arn),),
-            Verb.CREATE: (allow("lambda", "CreateFunction", *put, on=self.arn), pass_role),
-            Verb.UPDATE: (allow("lambda", *change, *put, on=self.arn), pass_role),
+            Verb.CREATE: (allow("lambda", "CreateFunction", *put, on=self.arn), pass_role, *grant),
+            Verb.UPDATE: (allow("lambda", *change, *put, on=self.arn), pass_role, *grant),
             Verb.DELETE: (allow("lambda", "DeleteFunction", on=self.arn),),
         }
 
@@ -139,6 +145,7 @@ class Function(Resource[FunctionState]):
             timeout=self.settings.timeout,
             environment=self._environment(),
             tracing=self.settings.tracing,
+            encrypted_with=GivenKeyState.arn_in(self.settings, needed),
             role=self._role_arn,
             role_id=role.id if role else UNKNOWN,
             code=code_sha256(),
@@ -158,6 +165,7 @@ class Function(Resource[FunctionState]):
             timeout=configuration.get("Timeout", 0),
             environment=configuration.get("Environment", {}).get("Variables", {}),
             tracing=configuration.get("TracingConfig", {}).get("Mode") == _TRACED,
+            encrypted_with=configuration.get("KMSKeyArn") or "",
             role=configuration.get("Role", ""),
             role_id=tags.get(ROLE_ID_TAG, ""),
             code=configuration.get("CodeSha256", ""),
@@ -275,6 +283,7 @@ class Function(Resource[FunctionState]):
                 Timeout=wanted.timeout,
                 Environment={"Variables": wanted.environment},
                 TracingConfig=_tracing(wanted),
+                KMSKeyArn=wanted.encrypted_with,
                 Tags={**self.settings.all_tags, **self.settings.recorded, ROLE_ID_TAG: wanted.role_id},
             )
         except ClientError as error:
@@ -292,6 +301,7 @@ class Function(Resource[FunctionState]):
             Timeout=wanted.timeout,
             Environment={"Variables": wanted.environment},
             TracingConfig=_tracing(wanted),
+            KMSKeyArn=wanted.encrypted_with,
         )
 
     def _wait_until_ready(self, step: Step, *, new: bool = False) -> None:

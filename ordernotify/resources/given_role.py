@@ -9,7 +9,7 @@ from functools import partial
 from ordernotify.aws.errors import read_or_none
 from ordernotify.errors import OrderNotifyError
 from ordernotify.iam.calls import Calls, allow
-from ordernotify.iam.function_policy import MARK_STATEMENT, function_policy
+from ordernotify.iam.function_policy import KEY_STATEMENT, MARK_STATEMENT, function_policy
 from ordernotify.resources.base import Live, Needed, Resource, Step, Verb, same_policy_text
 from ordernotify.resources.own_role import NO_ROLE
 from ordernotify.resources.role import AnyRoleState
@@ -99,7 +99,7 @@ class ExistingRole(Resource[GivenRoleState]):
     def _lacking(self) -> list[str]:
         lacking = []
         for statement in function_policy(self.settings, self.cloud)["Statement"]:
-            if statement["Sid"] == MARK_STATEMENT:
+            if statement["Sid"] in (MARK_STATEMENT, KEY_STATEMENT):
                 continue
             answer = read_or_none(
                 partial(

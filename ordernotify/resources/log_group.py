@@ -12,6 +12,7 @@ from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.api.base import ApiState
 from ordernotify.resources.api.listing import find_apis, lists_apis
 from ordernotify.resources.base import UNKNOWN, Live, Needed, Resource, Step, Verb, needed_state
+from ordernotify.resources.kms_key import GivenKeyState
 from ordernotify.settings.model import ApiKind
 
 EXECUTION_LOGS_PREFIX = "API-Gateway-Execution-Logs_"
@@ -21,15 +22,17 @@ LATE_LINES_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class LogGroupState:
-    """How long a group keeps its lines, in days; 0: forever."""
+    """How long a group keeps its lines, in days (0: forever), and its KMS key's ARN; empty: AWS's own."""
 
     retention: int = 0
+    encrypted_with: str = ""
 
 
 class LogGroup(Resource[LogGroupState]):
     """A log group with a retention in days."""
 
     kind = "log-group"
+    needs: tuple[str, ...] = ("key",)
     stays_when_renamed = True
     deleted_after: tuple[str, ...] = ("function",)
 
@@ -51,7 +54,7 @@ class LogGroup(Resource[LogGroupState]):
         return self._calls_on(self.arn)
 
     def _calls_on(self, arn: str) -> dict[Verb, Calls]:
-        tag, retain = allow("logs", "TagResource", on=arn), ("PutRetentionPolicy",)
+        tag, retain = allow("logs", "TagResource", on=arn), self._retaining
         return {
             Verb.FIND: (
                 allow("logs", "DescribeLogGroups", on="*"),
@@ -63,7 +66,7 @@ class LogGroup(Resource[LogGroupState]):
         }
 
     def described(self, needed: Needed) -> LogGroupState:
-        return LogGroupState(self.settings.log_retention)
+        return LogGroupState(self.settings.log_retention, GivenKeyState.arn_in(self.settings, needed))
 
     def find(self) -> Live[LogGroupState] | None:
         """Find the group by its exact name: listings match by prefix (AWS-FACTS 20)."""
@@ -74,24 +77,41 @@ class LogGroup(Resource[LogGroupState]):
 
     def create(self, step: Step) -> Live[LogGroupState]:
         arn = self.arn_with(step.needed)
+        made = LogGroupState(encrypted_with=self.described(step.needed).encrypted_with)
         try:
-            self._retry(step, lambda: self._create(log_group_name(arn)))
+            self._retry(step, lambda: self._create(log_group_name(arn), made.encrypted_with))
         except ClientError as error:
             # AWS-FACTS 21: a call that was cut off has made it already, or somebody else has.
             found = self.find() if has_code(error, "ResourceAlreadyExistsException") else None
             if found is None or not found.owned:
                 raise
-        return self.update(Live(arn, LogGroupState()), step)
+            made = found.state
+        return self.update(Live(arn, made), step)
 
     def update(self, live: Live[LogGroupState], step: Step) -> Live[LogGroupState]:
-        wanted = self.described(step.needed)
-        self._retry(
-            step,
-            lambda: self.cloud.logs.put_retention_policy(
-                logGroupName=log_group_name(live.arn), retentionInDays=wanted.retention
-            ),
-        )
+        found, wanted = live.state, self.described(step.needed)
+        name = log_group_name(live.arn)
+        if found.retention != wanted.retention:
+            self._retry(
+                step,
+                lambda: self.cloud.logs.put_retention_policy(
+                    logGroupName=name, retentionInDays=wanted.retention
+                ),
+            )
+        if found.encrypted_with != wanted.encrypted_with:
+            self._retry(step, lambda: self._encrypt(name, wanted.encrypted_with))
         return Live(live.arn, wanted)
+
+    def _encrypt(self, name: str, key: str) -> None:
+        if key:
+            self.cloud.logs.associate_kms_key(logGroupName=name, kmsKeyId=key)
+        else:
+            self.cloud.logs.disassociate_kms_key(logGroupName=name)
+
+    @property
+    def _retaining(self) -> tuple[str, ...]:
+        keys = ("AssociateKmsKey",) if self.settings.kms_key else ()
+        return ("PutRetentionPolicy", "DisassociateKmsKey", *keys)
 
     def put_tags(self, live: Live[LogGroupState]) -> None:
         self.cloud.logs.tag_resource(resourceArn=live.arn, tags=self.settings.all_tags)
@@ -112,13 +132,20 @@ class LogGroup(Resource[LogGroupState]):
         pages = self.cloud.logs.get_paginator("describe_log_groups")
         for page in pages.paginate(logGroupNamePrefix=prefix):
             for group in page["logGroups"]:
-                yield group["logGroupName"], LogGroupState(group.get("retentionInDays", 0))
+                yield (
+                    group["logGroupName"],
+                    LogGroupState(group.get("retentionInDays", 0), group.get("kmsKeyId") or ""),
+                )
 
     def _tags(self, arn: str) -> Mapping[str, str]:
         return self.cloud.logs.list_tags_for_resource(resourceArn=arn)["tags"]
 
-    def _create(self, name: str) -> None:
-        self.cloud.logs.create_log_group(logGroupName=name, tags=dict(self.settings.all_tags))
+    def _create(self, name: str, key: str) -> None:
+        tags = dict(self.settings.all_tags)
+        if key:
+            self.cloud.logs.create_log_group(logGroupName=name, tags=tags, kmsKeyId=key)
+        else:
+            self.cloud.logs.create_log_group(logGroupName=name, tags=tags)
 
     def _delete(self, name: str, step: Step) -> None:
         with ignore_codes("ResourceNotFoundException"):
@@ -156,7 +183,7 @@ class ExecutionLogGroup(LogGroup):
     """
 
     kind = "execution-logs"
-    needs: tuple[str, ...] = ("api",)
+    needs: tuple[str, ...] = ("api", "key")
     deleted_after: tuple[str, ...] = ("api", "old-api")
     removed_when_unwanted = True
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from botocore.exceptions import ClientError
 
@@ -13,11 +13,13 @@ from ordernotify.aws.tags import tag_list
 from ordernotify.aws.waiting import Patience
 from ordernotify.errors import OrderNotifyError
 from ordernotify.iam.calls import Calls, allow
+from ordernotify.iam.kms import USE_OF_KEY, allow_key
 from ordernotify.resources.base import Live, Needed, Resource, Step, Verb, shown_as, tags_of
+from ordernotify.resources.kms_key import GivenKeyState
 from ordernotify.settings.names import TABLE_KEY, Target
 
 if TYPE_CHECKING:
-    from mypy_boto3_dynamodb.type_defs import TableDescriptionTypeDef
+    from mypy_boto3_dynamodb.type_defs import SSESpecificationTypeDef, TableDescriptionTypeDef
 
 ACTIVE_TIMEOUT_SECONDS = 300.0
 DELETED_TIMEOUT_SECONDS = 600.0
@@ -33,12 +35,15 @@ class TableState:
     deletion_protection: bool
     recovery: bool = field(metadata=shown_as("point-in-time recovery"))
     status: str = field(metadata=shown_as("state"))
+    encrypted_with: str = ""
+    """The ARN of a KMS key; empty: DynamoDB's own."""
 
 
 class Table(Resource[TableState]):
     """An on-demand table with the key `FileName`; protected and backed up on AWS."""
 
     kind = "table"
+    needs: tuple[str, ...] = ("key",)
     keeps_orders = True
     stays_when_renamed = True
     deleted_after: tuple[str, ...] = ("function",)
@@ -62,7 +67,12 @@ class Table(Resource[TableState]):
             Verb.UPDATE: ("UpdateTable", "TagResource", "UpdateContinuousBackups"),
             Verb.DELETE: ("UpdateTable", "DeleteTable"),
         }
-        return {verb: (allow("dynamodb", *names, on=self.arn),) for verb, names in calls.items()}
+        grant = allow_key(self.settings, self.cloud, *USE_OF_KEY)
+        more = {Verb.CREATE: grant, Verb.UPDATE: grant}
+        return {
+            verb: (allow("dynamodb", *names, on=self.arn), *more.get(verb, ()))
+            for verb, names in calls.items()
+        }
 
     def described(self, needed: Needed) -> TableState:
         careful = self.cloud.target is Target.AWS
@@ -72,6 +82,7 @@ class Table(Resource[TableState]):
             deletion_protection=careful,
             recovery=careful,
             status="ACTIVE",
+            encrypted_with=GivenKeyState.arn_in(self.settings, needed),
         )
 
     def refuse(self, found: TableState, wanted: TableState) -> None:
@@ -97,20 +108,21 @@ class Table(Resource[TableState]):
             deletion_protection=table.get("DeletionProtectionEnabled", False),
             recovery=self._recovery_enabled(),
             status="ACTIVE" if table["TableStatus"] == "UPDATING" else table["TableStatus"],
+            encrypted_with=_key_of(table),
         )
         return self.live(state, tags)
 
     def create(self, step: Step) -> Live[TableState]:
         """Create the table, wait until it is active, then turn recovery on."""
         # AWS-FACTS 15: AWS may still be deleting a table of this name.
+        wanted = self.described(step.needed)
         step.patience.retry(
-            self._create,
+            lambda: self._create(wanted),
             when=lambda error: has_code(error, "ResourceInUseException") and self._is_going(),
             waiting_for=f"the old table {self.name} to be gone",
             timeout=DELETED_TIMEOUT_SECONDS,
         )
         self._wait_until_active(step)
-        wanted = self.described(step.needed)
         if wanted.recovery:
             self._set_recovery(True, step)
         return Live(self.arn, wanted)
@@ -124,6 +136,9 @@ class Table(Resource[TableState]):
             self._wait_until_active(step)
         if found.deletion_protection != wanted.deletion_protection:
             self._set_protection(wanted.deletion_protection, step)
+        if found.encrypted_with != wanted.encrypted_with:
+            self.cloud.dynamodb.update_table(TableName=self.name, SSESpecification=_encryption(wanted))
+            self._wait_until_active(step)
         if found.recovery != wanted.recovery:
             self._set_recovery(wanted.recovery, step)
         return Live(self.arn, wanted)
@@ -177,7 +192,10 @@ class Table(Resource[TableState]):
         table = self._describe()
         return table is None or table["TableStatus"] == "DELETING"
 
-    def _create(self) -> None:
+    def _create(self, wanted: TableState) -> None:
+        encryption: dict[str, Any] = (
+            {"SSESpecification": _encryption(wanted)} if wanted.encrypted_with else {}
+        )
         try:
             self.cloud.dynamodb.create_table(
                 TableName=self.name,
@@ -186,6 +204,7 @@ class Table(Resource[TableState]):
                 BillingMode="PAY_PER_REQUEST",
                 DeletionProtectionEnabled=self.cloud.target is Target.AWS,
                 Tags=tag_list(self.settings.all_tags),
+                **encryption,
             )
         except ClientError as error:
             # AWS-FACTS 21: a create that was cut off after it was applied is repeated by botocore.
@@ -237,3 +256,15 @@ class Table(Resource[TableState]):
             when=lambda error: has_code(error, "ContinuousBackupsUnavailableException"),
             waiting_for=f"the backups of the table {self.name} to be available",
         )
+
+
+def _key_of(table: TableDescriptionTypeDef) -> str:
+    encryption = table.get("SSEDescription", {})
+    off = encryption.get("Status") in {"DISABLED", "DISABLING"}
+    return "" if off else encryption.get("KMSMasterKeyArn", "")
+
+
+def _encryption(wanted: TableState) -> SSESpecificationTypeDef:
+    if not wanted.encrypted_with:
+        return {"Enabled": False}
+    return {"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": wanted.encrypted_with}

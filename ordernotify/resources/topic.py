@@ -22,21 +22,24 @@ from ordernotify.resources.base import (
     same_policy_text,
     tags_of,
 )
+from ordernotify.resources.kms_key import GivenKeyState
 from ordernotify.resources.listing import NEW_TOPIC_SECONDS, NO_TOPIC
 from ordernotify.settings.names import Target
 
 
 @dataclass(frozen=True, slots=True)
 class TopicState:
-    """A topic's access policy, as `policy_text` writes it; empty if it has none."""
+    """A topic's access policy, as `policy_text` writes it, and its KMS key's ARN; empty: none of its own."""
 
     policy: str = ""
+    encrypted_with: str = ""
 
 
 class Topic(Resource[TopicState]):
     """A Standard topic to which only the account publishes."""
 
     kind = "topic"
+    needs: tuple[str, ...] = ("key",)
     stays_when_renamed = True
     deleted_after: tuple[str, ...] = ("function",)
 
@@ -60,7 +63,7 @@ class Topic(Resource[TopicState]):
         return {verb: (allow("sns", *names, on=self.arn),) for verb, names in calls.items()}
 
     def described(self, needed: Needed) -> TopicState:
-        return TopicState(policy_text(self._policy()))
+        return TopicState(policy_text(self._policy()), GivenKeyState.arn_in(self.settings, needed))
 
     def find(self) -> Live[TopicState] | None:
         sns = self.cloud.sns
@@ -68,9 +71,9 @@ class Topic(Resource[TopicState]):
         tags = topic and read_or_none(lambda: sns.list_tags_for_resource(ResourceArn=self.arn), *NO_TOPIC)
         if not topic or not tags:
             return None
-        return self.live(
-            TopicState(same_policy_text(topic["Attributes"].get("Policy"))), tags_of(tags["Tags"])
-        )
+        attributes = topic["Attributes"]
+        state = TopicState(same_policy_text(attributes.get("Policy")), attributes.get("KmsMasterKeyId", ""))
+        return self.live(state, tags_of(tags["Tags"]))
 
     def create(self, step: Step) -> Live[TopicState]:
         try:
@@ -95,11 +98,15 @@ class Topic(Resource[TopicState]):
         )
 
     def update(self, live: Live[TopicState], step: Step) -> Live[TopicState]:
-        wanted = self.described(step.needed)
-        self.cloud.sns.set_topic_attributes(
-            TopicArn=self.arn, AttributeName="Policy", AttributeValue=wanted.policy
-        )
+        found, wanted = live.state, self.described(step.needed)
+        if found.policy != wanted.policy:
+            self._set("Policy", wanted.policy)
+        if found.encrypted_with != wanted.encrypted_with:
+            self._set("KmsMasterKeyId", wanted.encrypted_with)
         return Live(self.arn, wanted)
+
+    def _set(self, name: str, value: str) -> None:
+        self.cloud.sns.set_topic_attributes(TopicArn=self.arn, AttributeName=name, AttributeValue=value)
 
     def put_tags(self, live: Live[TopicState]) -> None:
         self.cloud.sns.tag_resource(ResourceArn=self.arn, Tags=tag_list(self.settings.all_tags))

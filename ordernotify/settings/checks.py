@@ -20,6 +20,10 @@ _E164_PATTERN = re.compile(r"\+[1-9][0-9]{6,14}")
 _ORIGIN_PATTERN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
 _ROLE_ARN_PATTERN = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+", re.ASCII)
 _BOUNDARY_PATTERN = re.compile(r"arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/[\w+=,.@/-]+", re.ASCII)
+_KMS_KEY_PATTERN = re.compile(
+    r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+|alias/(?!aws/)[A-Za-z0-9/_-]{1,250}"
+)
+"""No alias of AWS's own keys: their policies admit neither alarms nor logs, and cannot be changed."""
 _PATH_PATTERN = re.compile(r"/([\w+=,.@-]+/)*", re.ASCII)
 """Lambda takes no other characters in a role's ARN; IAM itself takes more."""
 _TAG_PATTERN = re.compile(r"[\w .:/=+@-]+")
@@ -78,6 +82,16 @@ def check_boundary(arn: str) -> None:
         raise UsageError(
             f"{arn!r} is not the ARN of a managed policy",
             "It looks like arn:aws:iam::123456789012:policy/name.",
+        )
+
+
+def check_kms_key(key: str) -> None:
+    """Raise UsageError unless this is the ARN of a KMS key, or the name of an alias of one."""
+    if not _KMS_KEY_PATTERN.fullmatch(key):
+        raise UsageError(
+            f"{key!r} is not a KMS key",
+            "Give its ARN, arn:aws:kms:REGION:ACCOUNT:key/ID, or the alias of one in the stack's region: "
+            "alias/orders.",
         )
 
 

@@ -13,6 +13,7 @@ from ordernotify.settings.checks import (
     browser_origin,
     check_boundary,
     check_email,
+    check_kms_key,
     check_origin,
     check_phone,
     check_retention,
@@ -24,9 +25,7 @@ from ordernotify.settings.checks import (
     tag_pair,
 )
 from ordernotify.settings.names import DEFAULT_STACK, STACK_TAG, Names, check_stack_name
-from ordernotify.settings.production import additions
 from ordernotify.settings.row import Setting, SettingsError, rows_of, setting
-from ordernotify.settings.told import Told
 
 SETTING_TAG_PREFIX = "ordernotify:setting:"
 RUNTIMES = ("python3.11", "python3.12", "python3.13", "python3.14")
@@ -228,6 +227,14 @@ class Settings:
         negative=True,
         recorded=True,
     )
+    kms_key: str | None = setting(
+        None,
+        "Encrypt table, topics, logs, dead letters and the function's environment with this key: its ARN, or "
+        "alias/NAME.",
+        panel=_PRODUCTION,
+        check=check_kms_key,
+        recorded=True,
+    )
     tags: Mapping[str, str] = setting(
         dict,
         "Tag everything with key=value; repeatable. One that is not given any more stays; the plan names it.",
@@ -305,37 +312,6 @@ def settings_in_tags(tags: Mapping[str, str]) -> dict[str, Any]:
 def settings_default(name: str) -> Any:
     """Return the default of the setting in the field `name`."""
     return next(row.default for row in SETTING_ROWS if row.field == name)
-
-
-def describe(stack: str, names: Names, told: Told, recorded: Mapping[str, Any] | None = None) -> Settings:
-    """Build the settings from what was told; `recorded` has fields that this wins over.
-
-    Raises UsageError, naming where it was told, for an impossible value or combination.
-    """
-    given = told.read(SETTING_ROWS)
-    described = {**(recorded or {}), **given}
-    try:
-        if given.get("production"):
-            described |= _production(given, described)
-        return Settings(stack=stack, names=names, **described)
-    except SettingsError as error:
-        raise told.located(error) from None
-
-
-def _production(given: Mapping[str, Any], described: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what production adds; raises SettingsError where it asks for more than was told."""
-    if "auth" not in given and "auth" not in described:
-        raise SettingsError(
-            "production asks who may send orders",
-            "Give --auth api-key (REST) or --auth iam; --auth none for an API that is meant to be public.",
-            "production",
-        )
-    if not described.get("alarm_emails"):
-        raise SettingsError(
-            "production asks who is told of alarms", "Give --alarm-email you@example.com.", "production"
-        )
-    rest = described.get("api", ApiKind.REST) is ApiKind.REST
-    return {one.field: one.value for one in additions(given, rest=rest)}
 
 
 def _check_api(settings: Settings) -> None:

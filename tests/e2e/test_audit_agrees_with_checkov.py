@@ -19,7 +19,8 @@ from ordernotify import provision
 from ordernotify.audit.controls import CONTROLS, Verdict, audit
 from ordernotify.audit.facts import gather
 from ordernotify.aws.session import Cloud
-from ordernotify.settings.model import ApiKind, Settings, describe
+from ordernotify.settings.described import describe
+from ordernotify.settings.model import ApiKind, Settings
 from ordernotify.settings.names import Names
 from ordernotify.settings.told import Told
 from tests.e2e.checkov_template import template

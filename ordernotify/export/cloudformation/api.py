@@ -123,6 +123,7 @@ def execution_logs(stack: FoundStack, group: FoundResource) -> Iterator[Declared
     properties = {
         "LogGroupName": sub(f"{EXECUTION_LOGS_PREFIX}${{Api}}/{stack.settings.stage}"),
         "RetentionInDays": ref("LogRetentionDays"),
+        "KmsKeyId": group.state.encrypted_with,
         "Tags": tag_items(group.tags),
     }
     yield Declared(

@@ -35,13 +35,19 @@ def table(_stack: FoundStack, table: FoundResource) -> Iterator[Declared]:
         "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": table.state.recovery},
         "Tags": tag_items(table.tags),
     }
+    if key := table.state.encrypted_with:
+        properties["SSESpecification"] = {"SSEEnabled": True, "SSEType": "KMS", "KMSMasterKeyId": key}
     yield Declared("Orders", TABLE, properties, {"TableName": table.name})
 
 
 def topic(stack: FoundStack, topic: FoundResource) -> Iterator[Declared]:
     """Write a topic, its policy and everybody whom it tells."""
     logical_id = _topic_id(topic.key)
-    properties = {"TopicName": topic.name, "Tags": tag_items(topic.tags)}
+    properties = {
+        "TopicName": topic.name,
+        "KmsMasterKeyId": topic.state.encrypted_with,
+        "Tags": tag_items(topic.tags),
+    }
     yield Declared(logical_id, "AWS::SNS::Topic", properties, {"TopicArn": topic.arn})
     yield Declared(
         f"{logical_id}Policy",
@@ -113,11 +119,18 @@ def dead_letters(_stack: FoundStack, queue: FoundResource) -> Iterator[Declared]
     properties = {
         "QueueName": queue.name,
         "MessageRetentionPeriod": queue.state.retention,
-        "SqsManagedSseEnabled": queue.state.encrypted,
+        **_queue_encryption(queue),
         "Tags": tag_items(queue.tags),
     }
     yield Declared(DEAD_LETTERS, "AWS::SQS::Queue", properties, {"QueueUrl": queue.state.url})
     yield _queue_policy(DEAD_LETTERS, queue.state.policy)
+
+
+def _queue_encryption(queue: FoundResource) -> dict[str, Any]:
+    """Name one of the two ways; SQS refuses both."""
+    if key := queue.state.encrypted_with:
+        return {"KmsMasterKeyId": key}
+    return {"SqsManagedSseEnabled": queue.state.encrypted}
 
 
 def _queue_policy(queue: str, policy: str) -> Declared:
@@ -148,6 +161,7 @@ def log_group(_stack: FoundStack, group: FoundResource) -> Iterator[Declared]:
     properties = {
         "LogGroupName": group.name,
         "RetentionInDays": ref("LogRetentionDays"),
+        "KmsKeyId": group.state.encrypted_with,
         "Tags": tag_items(group.tags),
     }
     logical_id = "FunctionLogs" if group.key == "log-group" else "ApiLogs"
@@ -170,6 +184,7 @@ def function(stack: FoundStack, function: FoundResource) -> Iterator[Declared]:
         "MemorySize": state.memory,
         "Timeout": state.timeout,
         "Environment": {"Variables": dict(state.environment)},
+        "KmsKeyArn": state.encrypted_with,
         "Code": {"S3Bucket": ref("CodeBucket"), "S3Key": ref("CodeKey")},
         "Tags": tag_items(tags),
     }

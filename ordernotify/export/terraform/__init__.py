@@ -43,6 +43,7 @@ WRITERS: Mapping[str, Callable[[FoundStack, FoundResource], Iterator[Block]]] = 
     "inbox": parts.inbox,
     "role": parts.role,
     "given role": _nothing,  # the person's
+    "key": _nothing,  # the person's
     "log-group": parts.log_group,
     "api-log-group": parts.log_group,
     "api-log-role": _nothing,  # the account's, for every API

@@ -156,6 +156,7 @@ def execution_logs(stack: FoundStack, group: FoundResource) -> Iterator[Block]:
         log_group_name(group.arn),
         name=Template(f"{EXECUTION_LOGS_PREFIX}{api_id}/{stack.settings.stage}"),
         retention_in_days=value("var.log_retention_days"),
+        kms_key_id=group.state.encrypted_with,
         tags=group.tags,
     )
 

@@ -25,6 +25,7 @@ LISTS = {("topic", "email"): "emails", ("topic", "sms"): "phones", ("alarm topic
 
 def table(_stack: FoundStack, table: FoundResource) -> Iterator[Block]:
     name, _, kind = table.state.key.partition(" ")
+    key = table.state.encrypted_with
     yield importable(
         "aws_dynamodb_table",
         "orders",
@@ -35,6 +36,7 @@ def table(_stack: FoundStack, table: FoundResource) -> Iterator[Block]:
         attribute=[{"name": name, "type": kind.strip("()")}],
         deletion_protection_enabled=table.state.deletion_protection,
         point_in_time_recovery=[{"enabled": table.state.recovery}],
+        server_side_encryption=[{"enabled": True, "kms_key_arn": key}] if key else [],
         tags=table.tags,
     )
 
@@ -42,7 +44,13 @@ def table(_stack: FoundStack, table: FoundResource) -> Iterator[Block]:
 def topic(stack: FoundStack, topic: FoundResource) -> Iterator[Block]:
     label = label_of(topic.key)
     yield importable(
-        "aws_sns_topic", label, topic.arn, name=topic.name, policy=topic.state.policy, tags=topic.tags
+        "aws_sns_topic",
+        label,
+        topic.arn,
+        name=topic.name,
+        policy=topic.state.policy,
+        tags=topic.tags,
+        kms_master_key_id=topic.state.encrypted_with,
     )
     yield from _subscriptions(stack, topic.key)
 
@@ -141,7 +149,9 @@ def dead_letters(_stack: FoundStack, queue: FoundResource) -> Iterator[Block]:
         name=queue.name,
         policy=queue.state.policy,
         message_retention_seconds=queue.state.retention,
-        sqs_managed_sse_enabled=queue.state.encrypted,
+        # The provider takes one of the two.
+        sqs_managed_sse_enabled="" if queue.state.encrypted_with else queue.state.encrypted,
+        kms_master_key_id=queue.state.encrypted_with,
         tags=queue.tags,
     )
 
@@ -176,6 +186,7 @@ def log_group(_stack: FoundStack, group: FoundResource) -> Iterator[Block]:
         name=group.name,
         retention_in_days=value("var.log_retention_days"),
         tags=group.tags,
+        kms_key_id=group.state.encrypted_with,
     )
 
 
@@ -204,6 +215,7 @@ def function(stack: FoundStack, function: FoundResource) -> Iterator[Block]:
         environment=[{"variables": dict(state.environment)}],
         filename=Template(f"${{path.module}}/{CODE}"),
         source_code_hash=value(f'filebase64sha256("${{path.module}}/{CODE}")'),
+        kms_key_arn=state.encrypted_with,
         tags=tags,
         depends_on=["aws_cloudwatch_log_group.function"],
         **more,
