@@ -10,7 +10,7 @@ import pytest
 from ordernotify import provision
 from ordernotify.aws.session import Cloud
 from ordernotify.executor import Action
-from ordernotify.resources.role import POLICY_NAME
+from ordernotify.resources.role_names import POLICY_NAME
 from ordernotify.settings.model import Settings
 from ordernotify.settings.names import STACK_TAG
 from tests.cli_support import Answered, Typed, answered, typed

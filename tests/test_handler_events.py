@@ -86,6 +86,32 @@ def test_two_keys_are_refused(shop: Shop) -> None:
     assert (reply.status, reply.fields) == (400, {"Idempotency-Key"})
 
 
+@pytest.mark.parametrize(
+    ("name", "headers", "lists", "status"),
+    [
+        ("rest", {"Idempotency-Key": "k"}, {"Idempotency-Key": ["k", "k"]}, 201),
+        ("rest", {"Idempotency-Key": "l"}, {"Idempotency-Key": ["k", "l"]}, 400),
+        ("rest", {"Idempotency-Key": "k, k"}, {"Idempotency-Key": ["k, k"]}, 201),
+        ("http", {"idempotency-key": "k,k"}, None, 201),
+        ("http", {"idempotency-key": "k, k"}, None, 201),
+        ("http", {"idempotency-key": "k,l"}, None, 400),
+        ("http", {"idempotency-key": "k,"}, None, 400),
+        ("http", {"idempotency-key": ","}, None, 400),
+    ],
+)
+def test_a_key_header_sent_twice_is_one_key_if_the_values_are_equal(
+    shop: Shop, name: str, headers: dict[str, str], lists: dict[str, list[str]] | None, status: int
+) -> None:
+    event = load(name)
+    event["headers"] = {"content-type": "application/json", **headers}
+    event["multiValueHeaders"] = lists
+    assert Reply(shop.function(event, Context())).status == status
+    if status == 201:
+        event["headers"]["Idempotency-Key"] = event["headers"]["idempotency-key"] = "k"
+        event["multiValueHeaders"] = None
+        assert Reply(shop.function(event, Context())).status == 200, "it is the key k"
+
+
 @pytest.mark.parametrize("body", ["%%%", "aGVsbG8", "é", "aGVs bG8=", "/w=="])
 def test_a_body_that_is_no_base64_or_no_text_is_refused(shop: Shop, body: str) -> None:
     event = load("http_base64")

@@ -52,7 +52,7 @@ NAMED = sorted(
         found.replace("policy word", "policy setup")  # a kind of policy is filled in
         for text in texts()
         for found in COMMAND.findall(text)
-        if re.match(r"ordernotify (?!word$)[a-z]", found)
+        if re.match(r"ordernotify (?!(?:policy )?word$)[a-z]", found)
     }
 )
 OWN = {*get_command(app).commands} | {"policy setup", "policy operate"}  # type: ignore[attr-defined]

@@ -54,7 +54,9 @@ def test_what_setup_does_not_make_is_left_and_told_with_what_to_do(account: Acco
     account.interfere = with_tagged()
     gone = typed(*REMOVED)
     assert gone.exit_code == 0, gone.output
-    assert "Nothing to do: the stack does not exist." in gone.stdout
+    assert gone.stdout == "Nothing to do: there is no stack default here (there are none).\n"
+    done(typed("setup", "--stack", "dev"))
+    assert "no stack default here (stacks: dev)" in done(typed(*REMOVED)).stdout
 
 
 def test_a_listing_that_lags_brings_nothing_back(account: Account, typed: Typed) -> None:

@@ -14,7 +14,7 @@ from ordernotify.aws.session import Cloud, local_cloud
 from ordernotify.cli import questions
 from ordernotify.errors import UsageError
 from ordernotify.executor import Action, Item, Plan
-from ordernotify.resources.role import POLICY_NAME
+from ordernotify.resources.role_names import POLICY_NAME
 from ordernotify.settings.model import Settings
 from tests.cli_support import Answered, answered, typed
 from tests.moto_account import ACCOUNT_ID

@@ -10,7 +10,7 @@ import pytest
 
 from ordernotify import provision
 from ordernotify.aws.session import Cloud
-from ordernotify.resources.role import POLICY_NAME, role_name_in_region
+from ordernotify.resources.role_names import POLICY_NAME, role_name_in_region
 from ordernotify.settings.model import Settings
 from ordernotify.settings.names import REGION_TAG, Names
 from ordernotify.stack.discovery import with_own_role

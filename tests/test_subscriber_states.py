@@ -164,7 +164,7 @@ def test_the_table_tells_pending_from_confirmed(
     add(cloud, "+14155550100", filter_policy=RECEIVED)
     show_list(listed(cloud))
     assert capsys.readouterr() == (
-        'sms     +14155550100  confirmed  attributes: {"eventType":["order.received"]}\n',
+        'sms     confirmed  +14155550100  attributes: {"eventType":["order.received"]}\n',
         "",
     )
     account.client("sns").unsubscribe(
@@ -174,7 +174,7 @@ def test_the_table_tells_pending_from_confirmed(
     add(cloud, EMAIL)
     show_list(listed(cloud))
     printed = capsys.readouterr()
-    assert printed.out == "email   you@example.com  pending\n"
+    assert printed.out == "email   pending    you@example.com\n"
     assert "more than 10 messages a second" in printed.err
     assert "is removed after 48 hours. `ordernotify subscribe you@example.com` asks again" in printed.err
     show_list([])

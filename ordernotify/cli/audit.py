@@ -24,7 +24,7 @@ def audit(
     A control passes, fails, does not apply, or is accepted: it fails for a reason that holds for this system,
     which is told. It reads the account and changes nothing.
 
-    Example: ordernotify audit --stack dev --exit-code
+    Example: ordernotify audit
     """
     cloud, names = run.open()
     from ordernotify.audit import controls

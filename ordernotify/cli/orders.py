@@ -14,11 +14,22 @@ from ordernotify.cli import (
     redrive,  # noqa: F401
     sending,  # noqa: F401
 )
+from ordernotify.cli.options import option
 from ordernotify.cli.run import JsonOption, Run, command
 from ordernotify.errors import EXIT_FAILED, OrderNotifyError, UsageError
 
 if TYPE_CHECKING:
     from ordernotify.orders.files import Format
+
+FileFormatOption = Annotated[
+    str,
+    option(
+        "--format",
+        help="The file's format: jsonl or csv.",
+        metavar="FORM",
+        show_default="its suffix; jsonl for -",
+    ),
+]
 
 
 @command(app, "get-order")
@@ -60,15 +71,7 @@ def export_orders(
         str,
         typer.Argument(metavar="FILE", help="A name with .jsonl or .csv; - for stdout.", show_default=False),
     ],
-    form: Annotated[
-        str,
-        typer.Option(
-            "--format",
-            help="The file's format: jsonl or csv.",
-            metavar="FORM",
-            show_default="its suffix; jsonl for -",
-        ),
-    ] = "",
+    form: FileFormatOption = "",
     json: JsonOption = False,
 ) -> None:
     """Write all orders to a file, complete or not at all; an existing file is replaced.
@@ -107,15 +110,7 @@ def import_orders(
         str,
         typer.Argument(metavar="FILE", help="A file of export-orders; - for stdin.", show_default=False),
     ],
-    form: Annotated[
-        str,
-        typer.Option(
-            "--format",
-            help="The file's format: jsonl or csv.",
-            metavar="FORM",
-            show_default="its suffix; jsonl for -",
-        ),
-    ] = "",
+    form: FileFormatOption = "",
     json: JsonOption = False,
 ) -> None:
     """Bring orders back from a file of export-orders; ends with status 1 if a line could not be read.

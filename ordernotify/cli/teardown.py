@@ -43,7 +43,7 @@ def teardown(
     cloud, names = run.open()
     from ordernotify import provision
     from ordernotify.render import json_document, note, plans
-    from ordernotify.stack.discovery import recorded_settings, with_own_role
+    from ordernotify.stack.discovery import no_stack, recorded_settings, stacks_present, with_own_role
     from ordernotify.stack.former import find_former
     from ordernotify.stack.left import left_over
 
@@ -67,7 +67,9 @@ def teardown(
     if json:
         json_document(plans.teardown_document(planned, left))
     else:
-        plans.show_teardown_result(planned, left)
+        exists = planned.items or left
+        nothing = "" if exists else no_stack(run.stack, stacks_present(cloud)).message
+        plans.show_teardown_result(planned, left, nothing)
     _stop_unused_cloud(cloud)
     if left:
         raise _left_behind(run.stack)

@@ -39,13 +39,19 @@ def header_values(event: Any, name: str) -> list[Any]:
 
 
 def idempotency_key(event: Any, faults: list[dict[str, str]]) -> str | None:
-    """Return the request's Idempotency-Key, or None; notes a fault if it is not one key that can be used."""
-    values = header_values(event, "idempotency-key") if is_request(event) else []
-    if not values:
+    """Return the request's Idempotency-Key, or None; notes a fault if it is not one key that can be used.
+
+    A header sent twice is one key if the values are equal. HTTP APIs join the values of such a header with
+    commas, so that no key has one.
+    """
+    given = header_values(event, "idempotency-key") if is_request(event) else []
+    if not given:
         return None
-    key = values[0].strip() if isinstance(values[0], str) else ""
-    if len(values) > 1 or not 1 <= len(key) <= 255 or not all("!" <= character <= "~" for character in key):
-        faults.append(fault("Idempotency-Key", "must be one value of 1 to 255 visible ASCII characters"))
+    keys = {part.strip() for value in given if isinstance(value, str) for part in value.split(",")}
+    key = min(keys, default="")
+    if len(keys) != 1 or not 1 <= len(key) <= 255 or not all("!" <= character <= "~" for character in key):
+        what = "must be one value of 1 to 255 visible ASCII characters without a comma"
+        faults.append(fault("Idempotency-Key", what))
     return key
 
 

@@ -11,7 +11,7 @@ from ordernotify.errors import UsageError
 from ordernotify.orders.lines import any_number
 from ordernotify.orders.post import Draft
 
-_KEY = re.compile(r"[!-~]{1,255}")
+_KEY = re.compile(r"[!-+.-~-]{1,255}")
 _OWN_FIELDS = ("customerName", "productName", "quantity")
 
 
@@ -58,7 +58,7 @@ def check_key(key: str) -> None:
     if not _KEY.fullmatch(key):
         raise UsageError(
             f"{key!r} cannot be an idempotency key",
-            "Give 1 to 255 letters, digits and signs, without spaces.",
+            "Give 1 to 255 letters, digits and signs, without spaces and commas.",
         )
 
 

@@ -335,13 +335,13 @@ def teardown_document(plan: Plan, left: Sequence[Item] = ()) -> dict[str, Any]:
     return {"deleted": listed(plan.changes), "kept": listed(kept), "left": found}
 
 
-def show_teardown_result(plan: Plan, left: Sequence[Item] = ()) -> None:
-    """Print what was removed, and what is there still: kept with its reason, or left with what to do."""
+def show_teardown_result(plan: Plan, left: Sequence[Item] = (), nothing: str = "") -> None:
+    """Print what was removed, and what is there still; `nothing` says why there was nothing at all."""
     kept = [item for item in plan.items if item.action is Action.KEEP]
     number = len(plan.changes)
     of_the_stack = sum(item.keeps_orders for item in kept) + len(left)
     if not number:
-        out.print("Nothing to do." if kept or left else "Nothing to do: the stack does not exist.")
+        out.print(f"Nothing to do: {nothing}." if nothing else "Nothing to do.")
     elif of_the_stack:
         out.print(f"Deleted {number} of {number + of_the_stack} resources.")
     else:

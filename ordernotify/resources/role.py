@@ -11,12 +11,10 @@ from ordernotify.aws.errors import (
     has_code,
     ignore_codes,
     is_changed_at_once,
-    map_botocore_errors,
     read_or_none,
 )
-from ordernotify.aws.session import Cloud
 from ordernotify.aws.tags import tag_list
-from ordernotify.errors import AccessDeniedError, NotOursError, OrderNotifyError
+from ordernotify.errors import NotOursError, OrderNotifyError
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.iam.function_policy import function_policy
 from ordernotify.resources.base import (
@@ -25,7 +23,6 @@ from ordernotify.resources.base import (
     Resource,
     Step,
     Verb,
-    json_statements,
     policy_text,
     same_policy_text,
     shown_as,
@@ -40,11 +37,8 @@ from ordernotify.resources.own_role import (
     place_of_role,
     trust_policy,
 )
-from ordernotify.settings.names import REGION_TAG, STACK_TAG
-
-POLICY_NAME = "ordernotify"
-_DESCRIPTION = "The role of ordernotify's function"
-_MAX_NAME = 64
+from ordernotify.resources.role_names import DESCRIPTION, POLICY_NAME, inline_policy
+from ordernotify.settings.names import REGION_TAG
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,80 +58,6 @@ class RoleState(AnyRoleState):
     path: str = "/"
     owned: bool = field(default=True, compare=False)
     description: str = field(default="", compare=False)
-
-
-def role_name_in_region(cloud: Cloud, stack: str, name: str) -> str:
-    """Choose the name of the stack's own role in this region: `name`, or `name-REGION`.
-
-    IAM is global, and the same stack may live in several regions. The first has the role of the plain name; a
-    region that found it taken keeps the longer name until its teardown. Only the account is read, so that the
-    choice is right whatever was set up, removed or cut off before.
-    """
-    in_region = _name_in_region(cloud, name)
-    if _belongs_to(cloud, in_region) == (stack, cloud.region):
-        return in_region
-    owner, region = _belongs_to(cloud, name)
-    return in_region if owner == stack and region != cloud.region else name
-
-
-def role_name_calls(cloud: Cloud, name: str, path: str) -> Calls:
-    """What `role_name_in_region` calls; of a role that does not exist, IAM knows no path."""
-    arns = [
-        cloud.arn("iam", f"role{before}{one}", region=False)
-        for one in (name, _name_in_region(cloud, name))
-        for before in dict.fromkeys(("/", path))
-    ]
-    return (allow("iam", "GetRole", "GetRolePolicy", on=arns),)
-
-
-OWN_ROLE_CALLS: Calls = (allow("iam", "ListRoles", "GetRole", "GetRolePolicy", on="*", optional=True),)
-"""What `own_role_names` calls; IAM knows no resource for listing roles."""
-
-
-def own_role_names(cloud: Cloud, stack: str) -> list[str]:
-    """List the stack's roles in this region, by the description that `create` wrote; none if it is denied.
-
-    The Resource Groups Tagging API does not list roles.
-    """
-    try:
-        with map_botocore_errors("list", "roles"):
-            pages = cloud.iam.get_paginator("list_roles").paginate()
-            named = [
-                role["RoleName"]
-                for page in pages
-                for role in page["Roles"]
-                if role.get("Description") == _DESCRIPTION
-            ]
-        return [name for name in named if _belongs_to(cloud, name) == (stack, cloud.region)]
-    except AccessDeniedError:
-        return []
-
-
-def _name_in_region(cloud: Cloud, name: str) -> str:
-    return f"{name[: _MAX_NAME - 1 - len(cloud.region)]}-{cloud.region}"
-
-
-def _belongs_to(cloud: Cloud, name: str) -> tuple[str, str]:
-    """Read which stack and region a role belongs to; empty texts for none."""
-    with map_botocore_errors("read", Role.kind, name):
-        found = read_or_none(lambda: cloud.iam.get_role(RoleName=name), NO_ROLE)
-        if found is None:
-            return "", ""
-        tags = tags_of(found["Role"].get("Tags"))
-        region = tags.get(REGION_TAG) or _region_served(_inline_policy(cloud, name)) or cloud.region
-        return tags.get(STACK_TAG, ""), region
-
-
-def _inline_policy(cloud: Cloud, name: str) -> str:
-    answer = read_or_none(lambda: cloud.iam.get_role_policy(RoleName=name, PolicyName=POLICY_NAME), NO_ROLE)
-    return same_policy_text(answer["PolicyDocument"]) if answer else ""
-
-
-def _region_served(policy: str) -> str:
-    """Tell a role's region from its policy: version 0.1.0 gave it no tag. Empty without a policy."""
-    resources = (statement.get("Resource") for statement in json_statements(policy or "{}"))
-    arns = (one.split(":") for one in resources if isinstance(one, str))
-    return next((parts[3] for parts in arns if len(parts) > 5 and parts[2] == "dynamodb"), "")
 
 
 class Role(Resource[RoleState]):
@@ -219,7 +139,7 @@ class Role(Resource[RoleState]):
         boundary = role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", "")
         state = RoleState(
             trust=same_policy_text(role.get("AssumeRolePolicyDocument")),
-            policy=_inline_policy(self.cloud, self.name),
+            policy=inline_policy(self.cloud, self.name),
             boundary=boundary if self.settings.permissions_boundary else "",
             path=role["Path"],
             owned=self.owns(tags),
@@ -247,7 +167,7 @@ class Role(Resource[RoleState]):
                 RoleName=self.name,
                 **place_of_role(self.settings),
                 AssumeRolePolicyDocument=wanted.trust,
-                Description=_DESCRIPTION,
+                Description=DESCRIPTION,
                 Tags=tag_list(self.own_tags),
             )["Role"]
         except ClientError as error:

@@ -14,7 +14,7 @@ from ordernotify.iam.calls import Calls
 from ordernotify.orders.items import count_orders
 from ordernotify.resources.api.listing import list_apis, lists_apis
 from ordernotify.resources.api.usage_plan import apis_admitted_to, lists_admissions
-from ordernotify.resources.role import OWN_ROLE_CALLS, own_role_names
+from ordernotify.resources.role_names import OWN_ROLE_CALLS, own_role_names
 from ordernotify.resources.table import Table
 from ordernotify.resources.tagged import TAGGED_CALLS, Tagged, find_tagged
 from ordernotify.settings.model import ApiKind

@@ -62,7 +62,7 @@ def _send_order(endpoint: InvokeEndpoint) -> dict[str, Any]:
                 "in": "header",
                 "required": False,
                 "description": "The same key and the same order again make no second order.",
-                "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+                "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-+.-~-]+$"},
             }
         ],
         "requestBody": {

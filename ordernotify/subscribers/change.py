@@ -21,17 +21,11 @@ from ordernotify.resources.subscriber import Subscriber
 from ordernotify.settings.names import Names
 from ordernotify.subscribers import notes
 from ordernotify.subscribers.endpoints import Endpoint, Wanted, parse_endpoint
-from ordernotify.subscribers.topic import (
-    StackTopic,
-    list_calls,
-    open_topic,
-    with_dead_letters,
-)
+from ordernotify.subscribers.topic import StackTopic, list_calls, open_topic, with_dead_letters
 
 NEW_SECONDS = 30.0
 """How long a new topic or subscription may answer NotFound."""
 _INVALID = ("InvalidParameter", "InvalidParameterException")
-_RECEIVERS = ("sqs", "lambda")
 
 
 class SubscriberAction(StrEnum):
@@ -93,7 +87,7 @@ def subscribe(
     """
     for endpoint in endpoints:
         _refuse_own(cloud, names, endpoint)
-        if endpoint.protocol in _RECEIVERS:
+        if endpoint.protocol in delivery.SERVICES:
             delivery.check_regions(cloud.region, delivery.parse_receiver(endpoint.address))
     patience = Patience(clock or SystemClock())
     topic = with_dead_letters(cloud, names, open_topic(cloud, names, stack))
@@ -140,12 +134,14 @@ def _refuse_own(cloud: Cloud, names: Names, endpoint: Endpoint) -> None:
 def _subscribe_one(
     cloud: Cloud, topic: StackTopic, endpoint: Endpoint, wanted: Wanted, patience: Patience
 ) -> SubscriberOutcome:
-    receiver = delivery.parse_receiver(endpoint.address) if endpoint.protocol in _RECEIVERS else None
+    receiver = delivery.parse_receiver(endpoint.address) if endpoint.protocol in delivery.SERVICES else None
     grant = delivery.allow(cloud, receiver, topic.arn) if receiver else None
     existing = _existing(topic, endpoint)
     try:
         if existing is None:
-            action, found = SubscriberAction.SUBSCRIBED, _create(cloud, topic, endpoint, wanted, patience)
+            attributes = subscriber.subscription_attributes(wanted.filter_policy, wanted.scope, wanted.raw)
+            action = SubscriberAction.SUBSCRIBED
+            found = _subscribed(cloud, topic, endpoint, {**attributes, **topic.attributes}, patience)
         else:
             action, found = _change(cloud, topic, existing, wanted, patience)
     except (ClientError, OrderNotifyError):
@@ -156,24 +152,13 @@ def _subscribe_one(
         action = SubscriberAction.UPDATED
     if mailbox.has_mailbox(cloud, endpoint.protocol):
         mailbox.open_mailbox(cloud, topic.names, topic.stack, found)
-    return SubscriberOutcome(
-        endpoint,
-        action,
-        found,
-        tuple(notes.after_subscribe(cloud, topic.arn, receiver, grant, found, wanted)),
-    )
+    told = tuple(notes.after_subscribe(cloud, topic.arn, receiver, grant, found, wanted))
+    return SubscriberOutcome(endpoint, action, found, told)
 
 
 def _existing(topic: StackTopic, endpoint: Endpoint) -> Subscription | None:
     key = (endpoint.protocol, endpoint.address)
     return next((one for one in topic.subscriptions if (one.protocol, one.endpoint) == key), None)
-
-
-def _create(
-    cloud: Cloud, topic: StackTopic, endpoint: Endpoint, wanted: Wanted, patience: Patience
-) -> Subscriber:
-    attributes = subscriber.subscription_attributes(wanted.filter_policy, wanted.scope, wanted.raw)
-    return _subscribed(cloud, topic, endpoint, {**attributes, **topic.attributes}, patience)
 
 
 def _subscribed(
@@ -284,7 +269,7 @@ def _unsubscribe_one(cloud: Cloud, topic: StackTopic, endpoint: Endpoint) -> Sub
             if one.endpoint == own:
                 _remove(cloud, one)
     grant = None
-    if endpoint.protocol in _RECEIVERS:
+    if endpoint.protocol in delivery.SERVICES:
         grant = delivery.forbid(cloud, delivery.parse_receiver(endpoint.address), topic.arn)
     if found:
         remaining = (notes.statement_remains(endpoint.address, topic.arn),) if grant is Grant.NOT_OURS else ()

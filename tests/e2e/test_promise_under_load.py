@@ -19,7 +19,7 @@ from ordernotify.orders.post import Answer, Draft, OrderClient
 from ordernotify.orders.query import OrderQuery, list_orders
 from ordernotify.orders.redrive import Fate, redrive
 from ordernotify.resources.mailbox import list_mailboxes
-from ordernotify.resources.role import POLICY_NAME
+from ordernotify.resources.role_names import POLICY_NAME
 from ordernotify.settings.model import Settings
 from ordernotify.settings.names import Names
 from ordernotify.stack.discovery import find_endpoint

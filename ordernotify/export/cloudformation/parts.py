@@ -11,7 +11,7 @@ from ordernotify.export.found import FoundResource, FoundStack
 from ordernotify.resources.delivery import queue_policy
 from ordernotify.resources.function import ROLE_ID_TAG
 from ordernotify.resources.mailbox import READER_TAG, RETENTION_SECONDS
-from ordernotify.resources.role import POLICY_NAME
+from ordernotify.resources.role_names import POLICY_NAME
 from ordernotify.resources.subscriber import Subscriber
 from ordernotify.settings.names import MANAGED_TAG, STACK_TAG
 
