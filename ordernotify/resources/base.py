@@ -56,7 +56,7 @@ class Live(Generic[State]):
 
 AnyLive: TypeAlias = Live[Any]
 Needed: TypeAlias = Mapping[str, AnyLive]
-"""The resources that another one needs, by key, as far as they exist."""
+"""The existing resources that another one needs, by key."""
 
 
 def needed_state(needed: Needed, state: type[State]) -> State | None:
