@@ -56,6 +56,7 @@ def test_a_thousand_orders_a_day_by_hand() -> None:
         ({"memory": 512}, "Lambda time", 2),
         ({"log_bodies": False}, "logs written", 1_800 / 2_200),
         ({"access_logs": True}, "logs written", 2_800 / 2_200),
+        ({"execution_logs": True}, "logs written", 4_200 / 2_200),
         ({"log_retention": 60}, "logs kept", 2),
     ],
 )
@@ -64,6 +65,19 @@ def test_a_setting_changes_its_line_and_no_other(changed: dict[str, Any], line: 
     assert after[line] == pytest.approx(before[line] * factor, rel=1e-4)
     different = {name for name in before if after[name] != before[name]}
     assert different <= {line, "logs kept"}
+
+
+@pytest.mark.parametrize(
+    ("added", "lines"),
+    [
+        ({"tracing": True}, {"X-Ray traces": 30_000 * 5 / 1e6}),
+        ({"dead_letters": True}, {"dead letters": 0, "alarms": 6 * 0.10}),
+        ({"kms_key": "alias/orders"}, {"KMS key": 1, "uses of the key": 60_000 * 0.03 / 1e4}),
+    ],
+)
+def test_what_production_adds_is_a_line_each(added: dict[str, Any], lines: dict[str, float]) -> None:
+    before, after = usd(Settings()), usd(Settings(**added))
+    assert {name: cost for name, cost in after.items() if cost != before.get(name)} == pytest.approx(lines)
 
 
 def test_an_http_api_is_cheaper() -> None:
@@ -77,7 +91,7 @@ def test_without_orders_only_what_is_fixed_costs() -> None:
 
 def test_every_price_has_a_date_and_a_source_of_aws() -> None:
     table = [value for value in vars(prices).values() if isinstance(value, prices.Price)]
-    assert len(table) == 17
+    assert len(table) == 21
     for price in table:
         assert price.source.startswith("https://aws.amazon.com/")
         assert len(price.as_of) == len("2026-01")

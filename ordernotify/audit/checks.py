@@ -144,6 +144,9 @@ function_dead_letters = _one(
     "function",
     lambda _, told: _named((told.get("DeadLetterConfig") or {}).get("TargetArn"), "none"),
 )
+code_signing = _one(
+    FunctionState, "function", lambda _, told: _named(told.get("SigningProfileVersionArn"), "not signed")
+)
 environment_key = _one(
     FunctionState, "function", lambda _, told: _named(told.get("KMSKeyArn"), "AWS's own key")
 )

@@ -119,9 +119,16 @@ CONTROLS: tuple[Control, ...] = (
         accepted="It is invoked synchronously alone, and then Lambda uses no dead-letter queue.",
     ),
     Control(
+        ("CKV_AWS_272",),
+        "The function's code is signed",
+        checks.code_signing,
+        accepted="setup makes the code from its own source and compares its hash with each run.",
+    ),
+    Control(
         ("CKV_AWS_173",),
         "The function's environment is encrypted with a key of yours",
         checks.environment_key,
+        _KEY,
         accepted="It holds names and addresses and no secret. " + _OWN_KEY,
     ),
     Control(("CKV_AWS_364",), "The API's right to invoke is bound to it", checks.bound_permission),

@@ -19,6 +19,8 @@ STORED_MONTHS = 12
 LOG_BYTES = 1_800
 BODY_BYTES = 400
 ACCESS_LOG_BYTES = 600
+EXECUTION_LOG_BYTES = 2_000
+KEY_USES = 2
 GB = 1e9
 _PROTOCOLS: Mapping[str, tuple[str, Price]] = {
     "email": ("emails", prices.EMAIL),
@@ -63,6 +65,7 @@ def estimate(
         *_fixed(settings),
         *_per_order(settings, orders),
         *_kept(settings, orders),
+        *_production(settings, orders),
         *_deliveries(receivers, orders, sms),
     )
 
@@ -108,11 +111,35 @@ def _kept(settings: Settings, orders: int) -> Iterator[CostLine]:
     yield CostLine("backup", table, prices.BACKUP, f"point-in-time recovery of {after}")
     size = LOG_BYTES + (BODY_BYTES if settings.log_bodies else 0)
     size += ACCESS_LOG_BYTES if settings.access_logs else 0
+    size += EXECUTION_LOG_BYTES if settings.execution_logs else 0
     yield CostLine("logs written", orders * size / GB, prices.LOGS_WRITTEN, f"{size:,} bytes for each order")
     kept = orders / DAYS * settings.log_retention * size / GB
     yield CostLine(
         "logs kept", kept, prices.LOGS_STORED, f"{settings.log_retention} days of them, not compressed"
     )
+
+
+def _production(settings: Settings, orders: int) -> Iterator[CostLine]:
+    """What only some stacks have."""
+    if settings.tracing:
+        yield CostLine(
+            "X-Ray traces", orders, prices.TRACE, "one for each order at most; 100,000 a month are free"
+        )
+    if settings.dead_letters:
+        yield CostLine(
+            "dead letters",
+            0,
+            prices.QUEUE_REQUEST,
+            "paid by what a subscriber did not take; a million is free",
+        )
+    if settings.kms_key:
+        yield CostLine("KMS key", 1, prices.KEY, "if nothing else pays for the key")
+        yield CostLine(
+            "uses of the key",
+            orders * KEY_USES,
+            prices.KEY_USE,
+            "by DynamoDB and by SNS, for each order at most",
+        )
 
 
 def _deliveries(receivers: Mapping[str, int], orders: int, sms: Price) -> Iterator[CostLine]:
