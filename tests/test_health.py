@@ -14,8 +14,8 @@ import pytest
 
 from ordernotify.aws.session import Cloud
 from ordernotify.orders.items import OrderCount, count_orders
-from ordernotify.render import plans
-from ordernotify.render.plans import _error_text
+from ordernotify.render import status
+from ordernotify.render.status import _error_text
 from ordernotify.stack.health import (
     ALARMS,
     MOST_ERROR_PAGES,
@@ -151,10 +151,10 @@ def test_older_logs_are_not_read_once_there_are_enough_errors() -> None:
 def test_status_says_that_it_did_not_read_all(
     found: tuple[ErrorLine, ...], number: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    plans._show_errors(LastErrors(found, complete=False))
+    status._show_errors(LastErrors(found, complete=False))
     shown = capsys.readouterr().out
     assert f"Errors: {number} so far; `ordernotify logs --errors --since 24h" in shown
-    plans._show_errors(LastErrors(found))
+    status._show_errors(LastErrors(found))
     assert "so far" not in capsys.readouterr().out
 
 

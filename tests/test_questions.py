@@ -56,8 +56,9 @@ def test_a_new_stack_in_an_account_is_asked_for_once(
 ) -> None:
     number = len(provision.plan(provision.declare(Settings(), cloud)).changes)
     account.forget_calls()
-    assert answered("setup", answers=answers) == status
+    assert answered("setup", "--memory", "512", answers=answers) == status
     shown = capsys.readouterr()
+    assert "`ordernotify cost --memory 512 --aws --region us-east-1` what it costs." in shown.err
     question = f"Create {number} resources in account {ACCOUNT_ID}, us-east-1? [y/N]: "
     assert shown.err.count(question) == max(len(answers), 1)
     assert ("'maybe' is neither yes nor no" in shown.err) is ("maybe" in answers)
@@ -66,7 +67,7 @@ def test_a_new_stack_in_an_account_is_asked_for_once(
         assert shown.err.endswith("Error: stopped at the question\nHint: Nothing was changed.\n")
     else:
         assert f"is ready ({number} resources" in shown.out
-        assert answered("setup", answers=()) == 0, "a stack that exists is not asked for"
+        assert answered("setup", "--memory", "512", answers=()) == 0, "a stack that exists is not asked for"
 
 
 def test_yes_and_the_rest_of_a_stack_need_no_question(

@@ -17,12 +17,15 @@ from ordernotify.orders.query import OrderQuery, get_orders, list_orders
 from ordernotify.orders.redrive import find_pending
 from ordernotify.resources.table import Table
 from ordernotify.settings.model import Settings
-from ordernotify.settings.names import Names
+from ordernotify.settings.names import STACK_TAG, Names
+from ordernotify.stack import late
 from tests.account_snapshot import snapshot
 from tests.aws_answers import Call, Send, changed_answer, refusal
+from tests.cli_support import Typed, typed
 from tests.moto_account import Account
 from tests.provision_support import ManualClock, planned_actions, set_up, tear_down
 
+__all__ = ["typed"]
 MADE_AFTER = 4
 """How often the table is described before it is active."""
 SETTINGS = Settings(emails=("you@example.com",), alarm_emails=("ops@example.com",))
@@ -155,3 +158,76 @@ def test_row_24_setup_again_makes_a_topic_that_reads_as_missing_its_own(account:
     set_up(SETTINGS, account.cloud())
     account.interfere = lambda _call, send: send()
     assert provision.plan(provision.declare(SETTINGS, account.cloud())).changes == ()
+
+
+class NotKnownYet:
+    """Reads of topics, or of roles, answer that there is none, until the clock shows `seconds`."""
+
+    def __init__(self, clock: ManualClock, seconds: float, what: str) -> None:
+        self.clock, self.seconds, self.what = clock, seconds, what
+        self.reads = 0
+
+    def __call__(self, call: Call, send: Send) -> AWSResponse:
+        if call.operation in {"topic": {"GetTopicAttributes"}, "role": {"GetRole"}}[self.what]:
+            self.reads += 1
+            if self.clock.now() < self.seconds:
+                code = "NotFound" if self.what == "topic" else "NoSuchEntity"
+                return refusal(call, code, "there is none", 404)
+        return send()
+
+
+@pytest.mark.parametrize("what", ["topic", "role"])
+def test_row_24_34_what_was_made_a_moment_ago_is_removed_although_it_is_not_known_at_first(
+    account: Account, typed: Typed, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """Setup was cut off right after CreateTopic, or CreateRole."""
+    clock = ManualClock()
+    monkeypatch.setattr(late, "SystemClock", lambda: clock)
+    resources = provision.declare(Settings(), account.cloud())
+    first = [one for one in resources if one.key in {"table", "topic", "role"}]
+    list(provision.apply(first, provision.plan(first), ManualClock()))
+    account.interfere = NotKnownYet(clock, 20, what)
+    done = typed("teardown", "--yes", "--delete-orders")
+    assert (done.exit_code, "Removed 3 resources." in done.stdout) == (0, True), done.output
+    assert snapshot(account.client) == {}
+    assert 20 <= clock.now() < 30
+
+
+def test_row_24_a_whole_stack_is_looked_at_once_more_and_not_waited_for(
+    account: Account, typed: Typed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the alarms' topic, which is new, is not known at first."""
+    clock = ManualClock()
+    monkeypatch.setattr(late, "SystemClock", lambda: clock)
+    set_up(Settings(), account.cloud())
+    tags = [{"Key": STACK_TAG, "Value": "default"}]
+    account.client("sns").create_topic(Name=Names().alarm_topic, Tags=tags)
+    first: list[str] = []
+
+    def once_unknown(call: Call, send: Send) -> AWSResponse:
+        if call.operation == "GetTopicAttributes" and call.name.endswith(Names().alarm_topic):
+            first.append(call.name)
+            if len(first) == 1:
+                return refusal(call, "NotFound", "there is none", 404)
+        return send()
+
+    account.interfere = once_unknown
+    done = typed("teardown", "--yes", "--delete-orders")
+    assert done.exit_code == 0, done.output
+    assert snapshot(account.client) == {}
+    assert len(first) == 2
+    assert clock.sleeps == []
+
+
+def test_row_24_what_never_comes_is_not_waited_for_longer_than_it_may_take(
+    account: Account, typed: Typed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = ManualClock()
+    monkeypatch.setattr(late, "SystemClock", lambda: clock)
+    table = [one for one in provision.declare(Settings(), account.cloud()) if one.key == "table"]
+    list(provision.apply(table, provision.plan(table), ManualClock()))
+    done = typed("teardown", "--yes", "--delete-orders")
+    assert (done.exit_code, "Removed 1 resource" in done.stdout) == (0, True), done.output
+    assert 30 <= clock.now() < 31
+    assert typed("teardown", "--yes").exit_code == 0
+    assert clock.now() < 31, "where nothing is, nothing is waited for"

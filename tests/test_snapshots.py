@@ -26,6 +26,7 @@ from ordernotify.orders.newest import Newest
 from ordernotify.render import listing, orders, plans, subscribers, top
 from ordernotify.render.hints import begin_command
 from ordernotify.render.logs import LinePrinter
+from ordernotify.render.status import show_status
 from ordernotify.resources.filter_policy import Scope
 from ordernotify.resources.subscriber import Subscriber
 from ordernotify.settings.model import Settings
@@ -278,7 +279,7 @@ def of_stack(stack: Stack, name: str) -> None:
     if name == "plan":
         plans.show_plan(stack.planned, to_stdout=True)
     elif name == "status":
-        plans.show_status(stack.differing, HEALTH)
+        show_status(stack.differing, HEALTH)
     else:
         render.note("Stack default (AWS), account 123456789012, us-east-1")
         plans.show_progress(stack.events, stack.made, lambda _event: None)

@@ -31,7 +31,7 @@ _AUTHORIZED = ("AWS_IAM", "CUSTOM", "COGNITO_USER_POOLS", "JWT")
 
 
 Told = Mapping[str, Any]
-"""What else AWS tells of a resource, in AWS's words."""
+"""AWS's further facts about a resource, in its own words."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ class Control:
     title: str
     check: Callable[[Facts], checks.Observation]
     option: str = ""
-    """What mends it."""
+    """What fixes it."""
     accepted: str = ""
     accepted_if: Callable[[Facts], bool] = lambda _facts: True
 

@@ -1,4 +1,4 @@
-"""What a live stack is, as far as the controls ask: the states that `find` reads, and few more reads."""
+"""What the controls ask about a live stack: the states that `find` reads, and a few more facts."""
 
 from __future__ import annotations
 

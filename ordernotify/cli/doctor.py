@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @command(app, "doctor", SETTING_OPTIONS, bears_faults=True)
 def doctor(run: Run, json: JsonOption = False) -> None:
-    """Look for what would go wrong, before it does, and say what mends it; nothing is started or changed.
+    """Look for what would go wrong, before it does, and say what fixes it; nothing is started or changed.
 
     Checked are this machine, the settings, the embedded cloud or the AWS account (credentials, region, clock,
     rights, quotas, text messages), and the subscribers. The exit status is 1 if something is broken;

@@ -80,7 +80,7 @@ def _place(run: Run) -> tuple[Mapping[str, Any], Cloud]:
 
 
 def _account(profile: str | None, region: str | None) -> tuple[Mapping[str, Any], Cloud]:
-    """Ask for what is not told of profile and region, and show the account; raises AwsError without one."""
+    """Ask for profile and region if they are missing, and show the account; raises AwsError without one."""
     from ordernotify.aws.session import aws_cloud, check_region, default_region, known_profiles
     from ordernotify.render import note
 

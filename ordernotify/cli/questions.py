@@ -86,7 +86,7 @@ def confirm_changes(planned: Plan, cloud: Cloud) -> None:
     elif cloud.target is Target.AWS and at_terminal() and _is_new(planned):
         from ordernotify.render import note
 
-        note("`ordernotify setup --dry-run` lists them, `ordernotify cost` what they cost.")
+        note("`ordernotify setup --dry-run` lists what is made, `ordernotify cost` what it costs.")
         number = len(planned.changes)
         confirm(f"Create {number} resources in account {cloud.account}, {cloud.region}?")
 

@@ -105,7 +105,7 @@ def redrive(
 
 
 def _pace(cloud: Cloud, names: Names) -> Pace:
-    """Choose a pace that every subscriber bears, and say which."""
+    """Choose a pace that every subscriber can take, and say which."""
     from ordernotify.aws.waiting import SystemClock
     from ordernotify.orders.pace import PUBLISHED_A_SECOND, careful_pace
     from ordernotify.render import note

@@ -132,7 +132,7 @@ class Run:
     config: Path
     """The settings file, whether it exists or not."""
     faults: tuple[UsageError, ...] = ()
-    """Why the environment or the settings file was not read, for a command that bears it."""
+    """Why the environment or the settings file was not read, for a command that works without it."""
 
     def settings(self, names: Names | None = None, recorded: Mapping[str, Any] | None = None) -> Settings:
         """Describe the stack as told, and for the rest as `setup` recorded it."""
@@ -300,7 +300,7 @@ def _explained(error: StackNotFoundError, run: Run) -> OrderNotifyError:
         cloud = run.reopened()
         present = stacks_present(cloud)
     except OrderNotifyError:
-        return error  # who may not look gets what the command saw
+        return error  # without the permission to look, what the command saw
     return error if run.stack in present else no_stack(run.stack, present)
 
 

@@ -184,6 +184,7 @@ def status(
     cloud, names = run.open()
     from ordernotify.orders.signing import read_api_key
     from ordernotify.render import note, plans
+    from ordernotify.render.status import show_status
     from ordernotify.stack.overview import read_overview
 
     found = read_overview(cloud, names, run.stack, run.settings)
@@ -193,7 +194,7 @@ def status(
     if json:
         plans.show_report_json(found.report, found.health, api_key)
     else:
-        plans.show_status(found.report, found.health, api_key)
+        show_status(found.report, found.health, api_key)
     if exit_code and found.differs:
         raise typer.Exit(EXIT_DIFFERENCES)
 

@@ -149,7 +149,7 @@ def list_subscriptions(
 
 
 def _wait_seconds(wait: bool, within: str | None) -> float | None:
-    """Return how many seconds to wait at most; None: not at all."""
+    """Return how many seconds to wait at most; None for not waiting."""
     from ordernotify.times import parse_duration
 
     if not wait:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,7 +17,7 @@ from ordernotify.settings.names import STACK_TAG, Names, Target
 
 if TYPE_CHECKING:
     from ordernotify.aws.session import Cloud
-    from ordernotify.executor import Plan
+    from ordernotify.executor import Item, Plan
     from ordernotify.resources.base import Resource
 
 
@@ -92,6 +92,7 @@ def _carry_out(
     if fate is OrdersFate.DELETE:
         planned = provision.plan_teardown(resources, delete_orders=True)
     apply_plan(resources, planned)
+    planned = replace(planned, items=(*planned.items, *_remove_late(resources, planned)))
     if fate is not OrdersFate.EXPORT:
         return planned
     # Only now: nobody can store an order any more that the files would not hold.
@@ -99,6 +100,18 @@ def _carry_out(
     rest = provision.plan_teardown(resources, delete_orders=True)
     apply_plan(resources, rest)
     return replace(rest, items=(*planned.changes, *rest.items))
+
+
+def _remove_late(resources: tuple[Resource[Any], ...], planned: Plan) -> Sequence[Item]:
+    """Remove what AWS did not know yet when the plan was made; returns what that was."""
+    from ordernotify.render.progress import waiting
+    from ordernotify.stack.late import look_again
+
+    with waiting() as tell:
+        late = look_again(resources, planned, tell)
+    if late.changes:
+        apply_plan(resources, late)
+    return late.items
 
 
 def _tables(settings: Settings, planned: Plan) -> list[Names]:

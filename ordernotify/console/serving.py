@@ -62,7 +62,7 @@ async def _serve(app: Guard, listening: int, ready: Callable[[], None]) -> None:
 
     async def stopped() -> None:
         await stop.wait()
-        # Connections without a request are cut; asyncio would tell of each of them.
+        # Connections without a request are cut; asyncio would report each of them.
         loop.set_exception_handler(lambda _loop, _context: None)
 
     await serve(app, config, shutdown_trigger=stopped)  # type: ignore[arg-type]

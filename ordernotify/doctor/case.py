@@ -103,7 +103,7 @@ def _keep(future: Future[Cloud], call: Callable[[], Cloud]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class CheckUp:
-    """A check: its name, what looks, and the only place where it applies (None: both).
+    """A check: its name, what looks, and the only place where it applies; None for both.
 
     `look` may raise what botocore and this package raise: then the check could not run.
     """

@@ -28,7 +28,7 @@ def check_versions(case: Case) -> Diagnosis:
         return Diagnosis(
             CheckState.BROKEN,
             f"not what ordernotify needs: {', '.join(faults)}",
-            "Install it anew, into an environment of its own: pip install --upgrade ordernotify.",
+            "Install it again, into its own environment: pip install --upgrade ordernotify.",
         )
     packages = ", ".join(f"{name} {case.version_of(name)}" for name in _SHOWN)
     return Diagnosis.ok(f"Python {platform.python_version()}, {packages}")
@@ -58,7 +58,7 @@ def check_embedded_cloud(case: Case) -> Diagnosis:
         return Diagnosis.of(CheckState.BROKEN, error)
     if found.running:
         if found.warning:
-            return Diagnosis(CheckState.WARNING, found.warning, "`ordernotify local start` starts it anew.")
+            return Diagnosis(CheckState.WARNING, found.warning, "`ordernotify local start` restarts it.")
         return Diagnosis.ok(f"runs at {found.endpoint} (process {found.pid}, MiniStack {found.version})")
     above = next(folder for folder in (found.state_dir, *found.state_dir.parents) if folder.exists())
     if not os.access(above, os.W_OK | os.X_OK):

@@ -78,7 +78,7 @@ class FoundStack:
         return queue.arn if queue else ""
 
     def redrive(self, topic: str, one: Subscriber) -> str:
-        """Return the ARN of a subscriber's dead-letter queue; one that is asked anew gets the stack's."""
+        """Return the ARN of a subscriber's dead-letter queue; one that is asked again gets the stack's."""
         return self.dead_letters if one.pending and topic == "topic" else one.redrive
 
     def pending(self) -> Iterator[Subscriber]:

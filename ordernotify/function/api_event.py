@@ -114,7 +114,7 @@ def request_method(event: Any) -> str | None:
 
 
 def request_fields(event: Any, method: str | None) -> dict[str, Any]:
-    """Return what the log tells of an HTTP request beside its body; nothing for another event."""
+    """Return what the log says about an HTTP request beside its body; nothing for another event."""
     if not is_request(event):
         return {}
     context = _object(event.get("requestContext"))

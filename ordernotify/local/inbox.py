@@ -70,7 +70,7 @@ def read_inbox(
 ) -> list[Delivery]:
     """Return every delivery, oldest first; reading removes nothing.
 
-    With `newest`, only so many of each mailbox, the last that came.
+    With `newest`, only this many of each mailbox, the last that came.
     Raises StackNotFoundError if there is no topic, LocalCloudError if the embedded cloud does not answer.
     """
     with map_botocore_errors("read", "inbox of", names.topic):

@@ -104,7 +104,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """What the port says: whether anything listens, and what a MiniStack tells of itself."""
+    """What the port says: whether anything listens, and what a MiniStack says about itself."""
 
     listening: bool
     token: str = ""

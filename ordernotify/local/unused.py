@@ -1,4 +1,4 @@
-"""Stop the embedded cloud when nothing is left in it and nobody is at work in it."""
+"""Stop the embedded cloud when nothing is left in it and nobody uses it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def stop_if_unused(*, host: Host | None = None) -> bool:
     deadline = host.now() + QUIET_WITHIN_SECONDS
     while unsaved_since(folder) is not None:
         if host.now() >= deadline:
-            return False  # somebody else is at work
+            return False  # somebody else is using it
         host.sleep(process.POLL_SECONDS)
     if any(left_in(folder)) or unsaved_since(folder) is not None:
         return False

@@ -111,7 +111,7 @@ def _texts(values: Iterable[object]) -> frozenset[str]:
 
 
 class _Requests:
-    """The requests that touched an order, as far as they are known.
+    """The known requests that touched an order.
 
     A line of the function belongs to one by Lambda's request id only: the API's id, which the function logs
     as well, is the same in all console tests. It leads to the lines of the API, and not back.

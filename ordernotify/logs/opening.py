@@ -17,7 +17,7 @@ from ordernotify.settings.names import Names
 from ordernotify.times import milliseconds
 
 STORY_AGE = timedelta(days=30)
-"""For an order that is not in the table: as far as the logs are kept by default."""
+"""For an order that is not in the table: the time for which logs are kept by default."""
 
 
 def open_reader(cloud: Cloud, names: Names, stack: str, source: str | None = None) -> LogReader:

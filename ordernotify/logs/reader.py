@@ -189,7 +189,7 @@ class _Ids:
         return f"{timestamp}-{digest}-{position}"
 
     def read_again_from(self, timestamp: int) -> None:
-        """Count the lines of this time and later anew: they are about to be read once more."""
+        """Forget the counts of this time and later: these lines are about to be read again."""
         self._keep(lambda at: at < timestamp)
 
     def _keep(self, wanted: Callable[[int], bool]) -> None:

@@ -21,7 +21,7 @@ READ_TIMEOUT_SECONDS = 32.0
 
 
 class _TimedStream(io.RawIOBase):
-    """What comes from a socket, until a deadline: the socket's own timeout begins anew with each byte."""
+    """What comes from a socket, until a deadline: the socket's own timeout starts again with each byte."""
 
     def __init__(self, sock: socket.socket, raw: io.RawIOBase) -> None:
         super().__init__()

@@ -102,7 +102,7 @@ def _table(cloud: Cloud, names: Names, action: str = "read") -> Iterator[None]:
 
 
 def _is_being_made(cloud: Cloud, names: Names) -> bool:
-    with suppress(ClientError):  # who may not look is told that there is none
+    with suppress(ClientError):  # without the permission, it counts as absent
         return cloud.dynamodb.describe_table(TableName=names.table)["Table"]["TableStatus"] == "CREATING"
     return False
 

@@ -15,7 +15,7 @@ from ordernotify.orders.query import OrderQuery, condition_of, name_filter, sort
 from ordernotify.settings.names import TABLE_KEY, Names
 
 MOST_ORDERS = 100_000
-"""After so many orders nothing more is read; they are some 40 MB."""
+"""Reading ends after this many orders, which are some 40 MB."""
 MOST_SECONDS = 10.0
 _NEWEST_FIRST = "-createdAt"
 
@@ -83,10 +83,10 @@ class NewestOrders:
             return self._merge(seen)
 
     def get(self, seen: Iterable[Order], pending: int | None, *, again: bool) -> list[Order]:
-        """Return them newest first, with those that the log told of.
+        """Return them newest first, with those that the log reported.
 
-        The table is read anew when asked `again`, and when the number of pending notifications changed: then
-        orders changed that the log does not tell of. Raises StackNotFoundError, AwsError.
+        The table is read again when asked, and when the number of pending notifications changed: then
+        orders changed that the log does not report. Raises StackNotFoundError, AwsError.
         """
         with self._lock:
             if again or pending != self._pending:

@@ -85,7 +85,7 @@ class Answer:
 
     @property
     def failed(self) -> bool:
-        """Whether the order is neither stored, as far as is known, nor at fault."""
+        """Whether the order is neither known to be stored nor at fault."""
         return not (self.accepted or self.rejected)
 
 

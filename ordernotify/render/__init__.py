@@ -68,7 +68,7 @@ def clean(text: object) -> str:
 
 
 def one_line(text: object) -> str:
-    """Make text that others wrote safe, and keep it on its line: it cannot pass for a line of ours."""
+    """Make text that others wrote safe and keep it on its line: it cannot pass for this program's."""
     return clean(text).replace("\n", "\\x0a").replace("\t", " ")
 
 

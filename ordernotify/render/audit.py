@@ -32,7 +32,7 @@ def show_findings(findings: Sequence[Finding]) -> None:
 
 
 def remark(finding: Finding) -> str:
-    """Say what was seen, and what mends it or why it is accepted."""
+    """Say what was seen, and what fixes it or why it is accepted."""
     mended = str(finding.verdict) == "failed" and finding.control.option
     remedy = f"`setup {finding.control.option}`" if mended else finding.reason
     return ". ".join(text for text in (clean(finding.seen), remedy) if text)

@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from typing import Any
 
 _COMMAND = re.compile(r"`ordernotify (?P<words>[^`]+)`")
-_DESCRIBING = ("setup", "policy")
+_DESCRIBING = ("setup", "policy", "cost")
 """The commands that describe a stack: they take its settings beside the place."""
 _told: ContextVar[tuple[Mapping[str, Any], Mapping[str, Any]]] = ContextVar("_told", default=({}, {}))
 

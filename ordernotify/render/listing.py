@@ -30,7 +30,7 @@ _HEADINGS = {
 _ROWS_AT_ONCE = 200
 _WIDE = 100
 _NARROW = 60
-"""Below so many columns a table of orders would show next to nothing of the names."""
+"""With fewer columns, a table of orders would show hardly anything of the names."""
 _LONGEST_CELL = 60
 _NEVER_CUT = ("createdAt", "quantity", "notification")
 

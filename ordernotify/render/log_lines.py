@@ -41,7 +41,7 @@ _LEFT_OUT = {
 _NOTHING = (None, "-")
 _LONGEST_VALUE = 100
 _COLUMNS = 100
-"""In so many columns the line of an order that went well fits."""
+"""The line of an order that went well fits into this many columns."""
 
 Segment = tuple[str, str]
 
@@ -128,7 +128,7 @@ def _other_fields(fields: Mapping[str, Any], *, short: bool) -> Iterator[Segment
 
 
 def _meaning(fields: Mapping[str, Any], columns: int) -> Iterator[Segment]:
-    """Say what a request asks for, cut to so many columns, or all of what went wrong with it."""
+    """Say what a request asks for, cut to this many columns, or all of what went wrong with it."""
     body = fields.get("body")
     if isinstance(body, Mapping) and "productName" in body:
         order = f"{body.get('quantity', 1)} x {body['productName']} for {body.get('customerName', '?')}"

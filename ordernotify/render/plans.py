@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
 from typing import Any
 
 from rich.live import Live as LiveDisplay
@@ -14,18 +13,17 @@ from rich.table import Table
 from rich.text import Text
 
 from ordernotify.executor import Action, Event, Item, Plan, Progress
-from ordernotify.render import alert, clean, err, json_document, note, one_line, out, short_id
-from ordernotify.render.changes import change_lines, counted_items, kind_word, tag_lines, together
+from ordernotify.render import alert, clean, err, json_document, note, one_line, out
+from ordernotify.render.changes import counted_items, kind_word, tag_lines, together
 from ordernotify.render.hints import pasteable
 from ordernotify.settings.model import Auth
 from ordernotify.settings.names import Target
 from ordernotify.stack.answers import Answering, what_to_check
-from ordernotify.stack.health import ErrorLine, Health, LastErrors
+from ordernotify.stack.health import Health
 from ordernotify.stack.report import Report
 from ordernotify.stack.verify import TEST_ORDER
-from ordernotify.subscribers.notes import about_pending
 
-_SIGNS = {
+SIGNS = {
     Action.CREATE: ("+", "green"),
     Action.UPDATE: ("~", "yellow"),
     Action.REPLACE: ("±", "yellow"),
@@ -47,19 +45,20 @@ def plan_lines(plan: Plan) -> list[Text]:
     """A line per item that changes or is kept, a line per difference, and a line for what stays."""
     lines = []
     for differences, items in together(item for item in plan.items if item.action is not Action.NONE):
-        sign, style = _SIGNS[items[0].action]
+        sign, style = SIGNS[items[0].action]
         if len(items) > 1:
             whose = f"({counted_items(items)})"
             lines += [Text(f"{sign} {line} {whose}", style) for line in differences]
             continue
         reason = f"  ({items[0].reason})" if items[0].reason else ""
-        lines.append(Text(f"{sign} {_title(items[0])}{reason}", style))
+        lines.append(Text(f"{sign} {item_title(items[0])}{reason}", style))
         lines += [Text(f"    {line}", style) for line in differences]
     lines += [Text(f"~ {line}", "yellow") for line in tag_lines(plan.items)]
     return lines + [Text(f"= {clean(line)}", "dim") for line in plan.stays]
 
 
-def _title(item: Item) -> str:
+def item_title(item: Item) -> str:
+    """Write the kind and the name of a resource, in columns."""
     return f"{kind_word(item.kind):<{_KIND_WIDTH}} {clean(item.name)}"
 
 
@@ -105,7 +104,7 @@ def _show_live(events: Iterable[Event], plan: Plan, on_done: Callable[[Event], N
         for item in plan.changes:
             event = rows.get(item.key)
             if event is None:
-                grid.add_row(" ", Text(_title(item), "dim"))
+                grid.add_row(" ", Text(item_title(item), "dim"))
             elif event.progress in {Progress.STARTED, Progress.WAITING}:
                 grid.add_row(spinners.setdefault(item.key, Spinner("dots")), _event_line(event))
             else:
@@ -127,7 +126,7 @@ def _mark(event: Event) -> Text:
 
 
 def _event_line(event: Event) -> Text:
-    name = _title(event.item)
+    name = item_title(event.item)
     if event.progress is Progress.DONE:
         return Text(f"{name}  {_DONE[event.item.action]}, {event.seconds:.1f} s")
     if event.progress is Progress.FAILED:
@@ -256,74 +255,6 @@ def left_to_do(report: Report) -> list[str]:
     if not report.subscriptions:
         lines.append("nobody is subscribed yet: `ordernotify subscribe you@example.com`")
     return [pasteable(line) for line in lines]
-
-
-def show_status(report: Report, health: Health, api_key: str | None = None) -> None:
-    """Print what exists, how it differs from what is described, and how it is doing; the key where given."""
-    states = {alarm.name: alarm.state for alarm in health.alarms}
-    for item in report.items:
-        sign, style = ("✓", "green") if item.action is Action.NONE else _SIGNS[item.action]
-        state = {
-            Action.NONE: "",
-            Action.KEEP: item.reason,
-            Action.CREATE: "missing",
-            Action.DELETE: "no longer described",
-        }
-        words = [_title(item), state.get(item.action, "differs"), _alarm_word(states.get(item.name, ""))]
-        out.print(Text.assemble((sign, style), " ", "  ".join(filter(None, words))))
-        for line in change_lines(item.changes):
-            out.print(Text(f"    {line}", style))
-    for line in tag_lines(report.items):
-        out.print(Text(f"~ {line}", "yellow"))
-    out.print(Text.assemble(("Invoke URL: ", "bold"), report.url or "(none)"))
-    if api_key:
-        out.print(Text.assemble(("API key: ", "bold"), api_key))
-    for s in report.subscriptions:
-        out.print(f"Subscriber: {s.protocol} {clean(s.endpoint)} ({s.state})")
-    if not report.subscriptions:
-        out.print("Subscriber: (none)")
-    for line in about_pending(report.subscriptions):
-        note(line)
-    _show_orders(health)
-    _show_errors(health.errors)
-    differing = [item for item in report.items if item.action not in {Action.NONE, Action.KEEP}]
-    if differing:
-        one = len(differing) == 1
-        out.print(
-            f"{len(differing)} {'difference' if one else 'differences'}; "
-            f"`ordernotify setup` fixes {'it' if one else 'them'}."
-        )
-
-
-def _error_text(error: ErrorLine) -> str:
-    """Write `01:07:23 c67590bd publish failed: Topic does not exist`, the time in the local zone."""
-    try:
-        when = datetime.fromisoformat(error.timestamp).astimezone().strftime("%H:%M:%S")
-    except ValueError:
-        when = error.timestamp
-    return " ".join(filter(None, (when, short_id(error.order_id), one_line(error.message))))
-
-
-def _alarm_word(state: str) -> str:
-    return {"": "", "OK": "(ok)", "ALARM": "(IN ALARM)"}.get(state, "(no data yet)")
-
-
-def _show_orders(health: Health) -> None:
-    counted = health.orders
-    if counted is None:
-        return
-    least = "" if counted.complete else "at least "
-    out.print(f"Orders: {least}{counted.orders}, notifications pending: {least}{counted.pending}")
-    if counted.pending:
-        out.print(pasteable("  `ordernotify redrive` sends what stays pending."))
-
-
-def _show_errors(errors: LastErrors) -> None:
-    for error in errors.lines:
-        out.print(Text(_error_text(error), "red"))
-    if not errors.complete:
-        found = f"{len(errors.lines) or 'none'} so far"
-        out.print(pasteable(f"Errors: {found}; `ordernotify logs --errors --since 24h` reads all logs."))
 
 
 def teardown_document(plan: Plan, left: Sequence[Item] = ()) -> dict[str, Any]:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def show_production(settings: Settings) -> None:
-    """Print what is described beyond the defaults, as far as nothing else was told."""
+    """Print what is described beyond the defaults, unless something else was given."""
     err.print("Production adds (prices in USD, us-east-1):")
     for one in in_effect(settings):
         err.print(f"  {one.what}: {one.cost}")

@@ -56,7 +56,7 @@ class Live(Generic[State]):
 
 AnyLive: TypeAlias = Live[Any]
 Needed: TypeAlias = Mapping[str, AnyLive]
-"""The resources that another one needs, by key, as far as they exist."""
+"""The existing resources that another one needs, by key."""
 
 
 def needed_state(needed: Needed, state: type[State]) -> State | None:
@@ -122,6 +122,8 @@ class Resource(ABC, Generic[State]):
     """Setup leaves it under its former name: it holds what nobody can make again."""
     keeps_orders: bool = False
     """Deleting it deletes customers' orders."""
+    unknown_when_new: ClassVar[bool] = False
+    """For some seconds after it was made, AWS may say that it does not exist (AWS-FACTS 24, 34)."""
     takes_place_of: ClassVar[str | None] = None
     """Key of an unwanted resource that this one is made in place of; the plan shows a replacement."""
     shared: ClassVar[bool] = False

@@ -41,7 +41,7 @@ def own_role_arn(settings: Settings, cloud: Cloud, name: str) -> str:
 
 
 def place_of_role(settings: Settings) -> PlaceOfRole:
-    """Return CreateRole's arguments for the path and the boundary, as far as they are given."""
+    """Return CreateRole's arguments for the path and the boundary, if they are given."""
     place: PlaceOfRole = {"Path": settings.role_path}
     if settings.permissions_boundary:
         place["PermissionsBoundary"] = settings.permissions_boundary

@@ -65,6 +65,7 @@ class Role(Resource[RoleState]):
 
     kind = "role"
     removed_when_unwanted = True
+    unknown_when_new = True
     deleted_after: tuple[str, ...] = ("function",)
 
     @property

@@ -75,7 +75,7 @@ def read_subscriber(cloud: Cloud, subscription: Subscription) -> Subscriber | No
 
 
 def subscriber_of(arn: str, attributes: Mapping[str, str]) -> Subscriber:
-    """Build a subscriber from what SNS tells of its ARN alone."""
+    """Build a subscriber from what SNS knows of its ARN alone."""
     known = Subscription(attributes.get("Protocol", ""), attributes.get("Endpoint", ""), arn)
     return _subscriber(known, attributes, readable=True)
 

@@ -188,7 +188,7 @@ class AlarmSubscriptions(Subscriptions):
 
     @property
     def _attributes(self) -> dict[str, str]:
-        """None: the dead letters are notifications of orders."""
+        """None here: the dead letters are notifications of orders."""
         return {}
 
     @property

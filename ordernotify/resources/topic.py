@@ -40,6 +40,7 @@ class Topic(Resource[TopicState]):
 
     kind = "topic"
     needs: tuple[str, ...] = ("key",)
+    unknown_when_new = True
     stays_when_renamed = True
     deleted_after: tuple[str, ...] = ("function",)
 

@@ -33,7 +33,7 @@ ADDITIONS = (
 )
 _THROTTLES = {
     True: (
-        Addition("rate", 5, "at most 5 requests a second, which a mailbox bears (--rate)", "nothing"),
+        Addition("rate", 5, "at most 5 requests a second, which a mailbox can take (--rate)", "nothing"),
         Addition("burst", 5, "at most 5 requests at once (--burst)", "nothing"),
     ),
     False: (

@@ -33,7 +33,7 @@ _PROTOCOLS: Mapping[str, tuple[str, Price]] = {
 
 @dataclass(frozen=True, slots=True)
 class CostLine:
-    """One line of the estimate: so many units in a month, and what was assumed for that."""
+    """One line of the estimate: the units in a month, and the assumption behind them."""
 
     name: str
     quantity: float

@@ -116,7 +116,7 @@ def _with_orders(cloud: Cloud, names: Names, item: Item) -> Item:
 
 
 def _named(tagged: Iterable[Tagged], names: Names) -> Iterator[tuple[str, str]]:
-    """Tell names from ARNs; a topic is one of alarms only if something else tells of its function."""
+    """Tell names from ARNs; a topic is one of alarms only if something else names its function."""
     told = {
         (field, next(filter(None, match.groups())))
         for one in tagged

@@ -13,11 +13,10 @@ import boto3
 from typer.testing import CliRunner, Result
 
 from ordernotify.aws.session import Cloud
-from ordernotify.cli import app, logs, orders, policy, stack, subscribers
+from ordernotify.cli import app
+from tests import cli_support as _commands  # noqa: F401 - it registers them
 from tests.e2e.cloud import EmbeddedCloud, run_command
 
-COMMANDS = (logs, orders, policy, stack, subscribers)
-"""Importing these modules registers their commands."""
 Document = Mapping[str, Any]
 REGION = "us-east-1"
 

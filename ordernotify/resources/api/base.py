@@ -84,7 +84,7 @@ class ApiState:
 
 
 class AnyApi(Namesake[State, FoundApi]):
-    """An API of one kind, as far as it is found and removed."""
+    """How an API of either kind is found and removed."""
 
     api_kind: ApiKind
 

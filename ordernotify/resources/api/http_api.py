@@ -193,7 +193,7 @@ class HttpApi(DeployingApi):
             )
         else:
             call_when_free(step, self._create_route, api_id, target)
-        # Read anew: a create that was cut off and repeated has just left a second one (AWS-FACTS 21).
+        # Read again: a create that was cut off and repeated has just left a second one (AWS-FACTS 21).
         for spare in self._integrations(api_id).keys() - {kept}:
             with ignore_codes(NOT_FOUND):
                 call_when_free(step, client.delete_integration, ApiId=api_id, IntegrationId=spare)

@@ -87,7 +87,7 @@ def access_log_in(stage: Mapping[str, Any]) -> AccessLog | None:
 
 
 class DeployingApi(Api[HttpApiState]):
-    """An HTTP API as far as its stage goes."""
+    """The stage of an HTTP API."""
 
     api_kind = ApiKind.HTTP
 

@@ -1,4 +1,4 @@
-"""The APIs of an account, as its listings tell of them: how one is found, tagged and addressed."""
+"""The APIs in the listings of an account: how one is found, tagged and addressed."""
 
 from __future__ import annotations
 

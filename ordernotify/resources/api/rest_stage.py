@@ -119,7 +119,7 @@ def access_log_in(stage: Mapping[str, Any]) -> AccessLog | None:
 
 
 class DeployedApi(Api[RestApiState]):
-    """A REST API as far as its stage and its deployments go."""
+    """The stage and the deployments of a REST API."""
 
     api_kind = ApiKind.REST
 
