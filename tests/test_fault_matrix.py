@@ -17,9 +17,11 @@ import pytest
 from botocore.awsrequest import AWSResponse
 
 from ordernotify.errors import OrderNotifyError
+from ordernotify.iam.kms import needed_statements
 from ordernotify.settings.model import ApiKind, Auth, Settings
 from ordernotify.settings.names import Target
 from tests.account_snapshot import READERS, is_empty, snapshot
+from tests.keys import ALIAS, make_key
 from tests.provision_support import (
     Account,
     Call,
@@ -144,10 +146,14 @@ class Place:
             tracing=True,
             dead_letters=True,
             concurrency=20,
+            kms_key=ALIAS,
         )
 
     def give_setup(self, account: Account) -> None:
-        """Run `setup` with objects of its own, as a new process would."""
+        """Run `setup` with objects of its own, as a new process would; the key is the person's."""
+        aliases = account.client("kms").list_aliases()["Aliases"]
+        if ALIAS not in {one["AliasName"] for one in aliases}:
+            make_key(account, *needed_statements(self.settings, account.cloud(self.target)))
         set_up(self.settings, account.cloud(self.target))
 
     def give_teardown(self, account: Account) -> None:
