@@ -22,8 +22,8 @@ FILES = {
 }
 PLACES = {"setup": 0, "send-order": 1, "import-orders": 2, "teardown": 4, "local stop": 5}
 """Those that make what the others need come first, those that remove it last."""
-ENDS = {"ordernotify init": 2, "ordernotify confirm": 1}
-"""How those end that need a terminal (tests/test_init.py) or a link that is still good."""
+ENDS = {"ordernotify init": 2, "ordernotify confirm": 2}
+"""How those end that need a terminal (tests/test_init.py) or a real link."""
 FOLLOWING = ("ordernotify logs -f", "ordernotify console")
 """They go on until Ctrl-C."""
 SECONDS = 120
