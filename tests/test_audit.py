@@ -14,11 +14,13 @@ from ordernotify.audit.facts import gather
 from ordernotify.aws.session import Cloud
 from ordernotify.cli import audit as _commands  # noqa: F401 - it registers its command
 from ordernotify.errors import UsageError
+from ordernotify.iam.kms import needed_statements
 from ordernotify.settings.described import describe
 from ordernotify.settings.model import SETTING_ROWS, ApiKind, Auth, Settings
 from ordernotify.settings.names import Names, Target
 from ordernotify.settings.told import Told
 from tests.cli_support import Typed, typed
+from tests.keys import ALIAS, make_key
 from tests.provision_support import Account, set_up
 from tests.test_declared_calls import known_to_aws
 
@@ -83,6 +85,16 @@ def test_a_production_stack_fails_nothing(account: Account, target: Target, told
     found = verdicts(cloud, settings)
     assert failing(found) == set()
     assert Verdict.PASSED in found.values()
+
+
+def test_a_key_of_the_persons_passes_what_asks_for_one(account: Account, cloud: Cloud) -> None:
+    settings = production(**{"kms-key": ALIAS})
+    make_key(account, *needed_statements(settings, cloud))
+    set_up(settings, cloud)
+    asking = ("CKV_AWS_119", "CKV_AWS_173", "SNS.1", "CKV_AWS_27", "CKV_AWS_158", "SQS.1")
+    found = verdicts(cloud, settings)
+    assert {control: found[control] for control in asking} == dict.fromkeys(asking, Verdict.PASSED)
+    assert failing(found) == set()
 
 
 def test_what_is_accepted_says_why(cloud: Cloud) -> None:
