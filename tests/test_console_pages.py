@@ -102,6 +102,16 @@ def test_the_search_finds_by_customer_product_state_and_id(console: Console) -> 
         assert other not in page
 
 
+@pytest.mark.parametrize("query", ["", "?customer=an", "?customer=nobody"])
+def test_a_page_of_a_table_that_was_not_read_whole_says_so(
+    console: Console, monkeypatch: pytest.MonkeyPatch, query: str
+) -> None:
+    put_order(console.cloud, "one", customerName="Ana")
+    assert "looked at" not in console.ask(f"/orders{query}").text
+    monkeypatch.setattr("ordernotify.orders.newest.MOST_ORDERS", 1)
+    assert "Only 1 orders of a larger table were looked at." in console.ask(f"/orders{query}").text
+
+
 def test_an_open_page_gets_new_orders_without_reading_the_table_again(
     console: Console, account: Account
 ) -> None:
@@ -305,7 +315,7 @@ def _tags_in_frame(escaped: str) -> int:
 def _pages(desk: Desk, customer: str, product: str) -> list[str]:
     order = {"FileName": "id", "customerName": customer, "productName": product, "notification": "sent"}
     search = {"customer": customer, "product": product, "id": "", "state": ""}
-    values = {"orders": [order], "search": search, "searching": True}
+    values = {"orders": [order], "search": search, "searching": True, "partly": 0}
     mails = [
         Delivery("jane@example.com", protocol, f"{customer} x", f"{product} x\n{customer}", "id", "", "m")
         for protocol in ("email", "sms", "sqs")

@@ -206,7 +206,7 @@ def test_the_largest_documents_are_stored_and_sent_whole(text: str) -> None:
     document = largest(text)
     assert len(document.encode()) > MAX_DOCUMENT_BYTES - 300
     with open_shop(attempt_seconds=60) as shop:
-        assert shop.send(document).status == 201
+        assert shop.send(document, seconds=60).status == 201
         [order] = shop.aws.orders()
         assert order["a"] == json.loads(document, parse_float=Decimal)["a"]
         message = json.loads(shop.aws.published[0]["Message"])  # the fake checked it as SNS does

@@ -21,11 +21,16 @@ from ordernotify.orders.bulk import BulkRun, Summary
 from ordernotify.orders.pace import MOST_A_SECOND, PUBLISHED_A_SECOND, Slots, careful_pace, sent_a_second
 from ordernotify.orders.post import Draft, OrderClient
 from ordernotify.orders.redrive import redrive
+from ordernotify.resources.mailboxes import THROTTLED_BURST, THROTTLED_RATE
+from ordernotify.settings.model import Settings
 from ordernotify.settings.names import Names, Target
 from tests.aws_answers import Call, Send, refusal
+from tests.cli_support import Typed, typed
 from tests.moto_account import Account
 from tests.orders_fakes import NAMES, FakeApi, Reply, TurnedClock, mocked_cloud, put_many, running_api
+from tests.provision_support import set_up
 
+__all__ = ["typed"]
 MAILBOX_BEARS = 10
 ORDERS = 1000
 TICK_SECONDS = 0.05
@@ -174,6 +179,36 @@ def test_row_22_redrive_leaves_half_of_what_a_mailbox_bears_to_the_api(mail_clou
     assert len(done) == len(published) == 40
     assert most_in_a_second(published) == PUBLISHED_A_SECOND
     assert PUBLISHED_A_SECOND + 5 <= MAILBOX_BEARS
+
+
+def admitted(rate: int, burst: int, seconds: float, demand: float) -> list[float]:
+    """List when a token bucket, full at first, admits requests that come `demand` times a second."""
+    tokens, moments = float(burst), list[float]()
+    for request in range(math.ceil(seconds * demand)):
+        tokens = min(burst, tokens + rate / demand) if request else tokens
+        if tokens >= 1 - 1e-9:
+            tokens -= 1
+            moments.append(request / demand)
+    return moments
+
+
+@pytest.mark.parametrize("demand", [5.0, 7.0, 50.0, 1000.0])
+def test_row_22_the_default_throttle_alone_admits_what_a_mailbox_bears(demand: float) -> None:
+    moments = admitted(THROTTLED_RATE, THROTTLED_BURST, 10, demand)
+    assert most_in_a_second(moments) <= MAILBOX_BEARS
+    flood = admitted(THROTTLED_RATE, THROTTLED_BURST + 2, 10, 1000.0)
+    assert most_in_a_second(flood) > MAILBOX_BEARS, "a wider burst would be seen"
+
+
+def test_row_22_redrive_tells_that_a_burst_of_orders_comes_on_top(account: Account, typed: Typed) -> None:
+    """The throttle admits all that the mailbox bears in one second: no pace of redrive leaves room for it."""
+    assert THROTTLED_RATE + THROTTLED_BURST == MAILBOX_BEARS
+    cloud = account.cloud()
+    set_up(Settings(emails=("you@example.com",)), cloud)
+    done = typed("redrive")
+    assert done.exit_code == 0, done.output
+    assert "At most 5 notifications a second" in done.stderr
+    assert "A burst of incoming orders comes on top" in done.stderr
 
 
 def test_the_reason_names_the_mailbox_and_what_happens_to_it(mail_cloud: Cloud) -> None:

@@ -112,7 +112,10 @@ def _pace(cloud: Cloud, names: Names) -> Pace:
 
     careful = careful_pace(cloud, names, PUBLISHED_A_SECOND, SystemClock())
     if careful:
-        note(f"At most {careful.most} notifications a second: {careful.reason}")
+        note(
+            f"At most {careful.most} notifications a second: {careful.reason}. A burst of incoming orders "
+            "comes on top: better redrive when few come"
+        )
     return careful.pace if careful else nullcontext
 
 

@@ -145,22 +145,26 @@ def list_page(at: Desk, request: Request) -> Values:
         snapshot = at.hub.snapshot
         pending = snapshot.counted.pending if snapshot.counted else None
         found: Sequence[Order] = at.newest.get(snapshot.newest, pending, again=not is_refresh(request))
+        partly = at.newest.partly
     else:
-        found = _search(at, search)
-    return {"orders": found[:MOST_SHOWN], "search": search, "searching": any(search.values())}
+        found, partly = _search(at, search)
+    searching = any(search.values())
+    return {"orders": found[:MOST_SHOWN], "search": search, "searching": searching, "partly": partly}
 
 
-def _search(at: Desk, search: Mapping[str, str]) -> Sequence[Order]:
+def _search(at: Desk, search: Mapping[str, str]) -> tuple[Sequence[Order], int]:
+    """Return the orders found, and how many were looked at if not all were."""
     site = at.site
     if search["id"]:
-        return [order for order in get_orders(site.cloud, site.names, [search["id"]]) if order]
+        return [order for order in get_orders(site.cloud, site.names, [search["id"]]) if order], 0
     query = OrderQuery(
         customer=search["customer"],
         product=search["product"],
         notification=search["state"],
         limit=MOST_SHOWN,
     )
-    return read_newest(site.cloud, site.names, query).orders
+    newest = read_newest(site.cloud, site.names, query)
+    return newest.orders, newest.partly
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,11 @@ class Newest:
     complete: bool
     """Whether the whole table was read; if not, there may be newer ones."""
 
+    @property
+    def partly(self) -> int:
+        """How many orders were looked at if not all were, otherwise 0."""
+        return 0 if self.complete else self.looked_at
+
 
 def read_newest(
     cloud: Cloud,
@@ -76,6 +81,8 @@ class NewestOrders:
         self._lock = threading.Lock()
         self._known: list[Order] = []
         self._pending: int | None = -1
+        self.partly = 0
+        """See Newest, of the last reading."""
 
     def add(self, seen: Iterable[Order]) -> list[Order]:
         """Add orders that the log reported; return all, newest first."""
@@ -90,7 +97,8 @@ class NewestOrders:
         """
         with self._lock:
             if again or pending != self._pending:
-                self._known = list(read_newest(self._cloud, self._names, self._query).orders)
+                newest = read_newest(self._cloud, self._names, self._query)
+                self._known, self.partly = list(newest.orders), newest.partly
                 self._pending = pending
             return self._merge(seen)
 

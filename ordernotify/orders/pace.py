@@ -24,7 +24,11 @@ from ordernotify.settings.places import state_home
 MOST_A_SECOND = 8
 """Below the mailbox's 10, with room for an order from another sender."""
 PUBLISHED_A_SECOND = 5
-"""What `redrive` publishes, past the API's throttle: the other half is for incoming orders."""
+"""What `redrive` publishes, past the API's throttle: with orders that come at the throttle's rate, 10.
+
+A burst of orders after a quiet time comes on top: the throttle alone admits 10 in that second, so that no
+pace would be slow enough. `redrive` says so.
+"""
 SECOND = 1.0
 _POLL_SECONDS = 0.05
 

@@ -106,9 +106,10 @@ class HandedOver:
         return len(self.run("list-orders", "--json").stdout.splitlines())
 
     def subscribers(self) -> list[dict[str, Any]]:
-        """Everybody whom the topic tells, without what SNS chose."""
+        """Everybody whom the topic tells, without what SNS chose and how it was confirmed."""
         listed = [json.loads(line) for line in self.run("list-subscriptions", "--json").stdout.splitlines()]
-        return sorted(({**one, "arn": None} for one in listed), key=lambda one: str(one["endpoint"]))
+        chosen = {"arn": None, "confirmationWasAuthenticated": None}
+        return sorted(({**one, **chosen} for one in listed), key=lambda one: str(one["endpoint"]))
 
     def subscribe_queue(self) -> None:
         """Subscribe a queue in a way of its own."""

@@ -41,8 +41,15 @@ from tests.e2e.policy_user import (
 
 FULL = os.environ.get("ORDERNOTIFY_POLICY_MATRIX") == "full"
 GUIDE_ORDER = {"customerName": "John Doe", "productName": "Wireless Mouse"}
-EVERYTHING = ("--email", "you@example.com", "--alarm-email", "ops@example.com", "--access-logs")
-LIMITED = ("--rate", "90", "--burst", "90", "--cors-origin", "https://shop.example.com")
+EVERYTHING = (
+    "--email",
+    "you@example.com",
+    "--alarm-email",
+    "ops@example.com",
+    "--access-logs",
+    "--dead-letters",
+)
+LIMITED = ("--rate", "90", "--burst", "90", "--cors-origin", "https://shop.example.com", "--dead-letters")
 OPTIONS = {
     ApiKind.REST: ("--auth", "api-key", *EVERYTHING, *LIMITED),
     ApiKind.HTTP: ("--api", "http", "--auth", "iam", *EVERYTHING, *LIMITED),
@@ -166,11 +173,13 @@ def operating_commands(root: Person, stack: str, folder: Path) -> Iterator[tuple
     order = put_pending_order(root, stack)
     of_stack = ("--stack", stack)
     yield ("status", *of_stack)
+    yield ("audit", *of_stack)
     yield ("send-order", *of_stack, "--customer", "A", "--product", "B")
     yield ("list-orders", *of_stack)
     yield ("get-order", order, *of_stack)
     yield ("export-orders", str(folder / "orders.jsonl"), *of_stack)
     yield ("redrive", *of_stack)
+    yield ("redrive", "--undelivered", *of_stack)
     yield ("logs", *of_stack)
     yield ("trace", order, *of_stack)
     yield ("verify", *of_stack)
