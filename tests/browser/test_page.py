@@ -208,6 +208,9 @@ def test_the_keyboard_reaches_the_content_and_the_pages(visit: Visit) -> None:
 
 
 def test_the_first_page_is_there_within_half_a_second(visit: Visit) -> None:
-    began = time.monotonic()
-    visit.page.goto(visit.home)
-    assert time.monotonic() - began < 0.5 * 3, "thrice the half second: this machine may be busy"
+    took = []
+    for _ in range(TRIES):
+        began = time.monotonic()
+        visit.page.goto(visit.home)
+        took.append(time.monotonic() - began)
+    assert min(took) < 0.5, took
