@@ -6,6 +6,7 @@ import fcntl
 import os
 import pty
 import select
+import struct
 import subprocess
 import sys
 import termios
@@ -62,12 +63,15 @@ class Terminal:
 
 
 @contextmanager
-def at_a_terminal(*words: str, environ: Mapping[str, str], folder: Path) -> Iterator[Terminal]:
-    """Run `ordernotify` with these words on a terminal of 100 columns."""
+def at_a_terminal(
+    *words: str, environ: Mapping[str, str], folder: Path, columns: int = 100
+) -> Iterator[Terminal]:
+    """Run `ordernotify` with these words on a terminal of so many columns."""
     keyboard, side = pty.openpty()
+    fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
     process = subprocess.Popen(
         [sys.executable, "-m", "ordernotify", *words],
-        env={**environ, "COLUMNS": "100", "TERM": "xterm", "ORDERNOTIFY_COLOR": "never"},
+        env={**environ, "COLUMNS": str(columns), "TERM": "xterm", "ORDERNOTIFY_COLOR": "never"},
         cwd=folder,
         stdin=side,
         stdout=side,

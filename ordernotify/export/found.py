@@ -21,6 +21,16 @@ from ordernotify.settings.names import MANAGED_TAG, ORDERS_PATH, Target
 TOPICS = ("topic", "alarm topic")
 """The keys of the topics that tell subscribers something."""
 
+WITHOUT_WRITER = frozenset(
+    {
+        *("subscriptions", "alarm emails", "redrive"),  # with their topic
+        "concurrency",  # with the function
+        *("given role", "key"),  # the person's
+        "api-log-role",  # the account's, for every API
+    }
+)
+"""The kinds that no format writes by themselves."""
+
 
 @dataclass(frozen=True, slots=True)
 class ChosenIds:
@@ -80,6 +90,10 @@ class FoundStack:
     def redrive(self, topic: str, one: Subscriber) -> str:
         """Return the ARN of a subscriber's dead-letter queue; one that is asked again gets the stack's."""
         return self.dead_letters if one.pending and topic == "topic" else one.redrive
+
+    def to_write(self) -> Iterator[FoundResource]:
+        """Yield the resources that a format writes."""
+        yield from (one for one in self.resources.values() if one.kind not in WITHOUT_WRITER)
 
     def pending(self) -> Iterator[Subscriber]:
         """Yield those who have not confirmed yet: no format can import them (AWS-FACTS 13)."""

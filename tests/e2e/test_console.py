@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import pty
 import re
 import signal
-import struct
-import subprocess
-import sys
-import termios
 import time
 from pathlib import Path
 
@@ -19,11 +12,13 @@ import pytest
 from ordernotify.local import cloud as local
 from tests.e2e.cloud import EmbeddedCloud, run_command, running_cloud
 from tests.e2e.console import open_console
+from tests.terminal import at_a_terminal
 
 pytestmark = pytest.mark.e2e
 
 END_SECONDS = 3.0
 """What "at once" is on a machine that does other things too; a stream would hold it up for 15 s."""
+_CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[()][A-Z0-9]|\x1b[=>]")
 
 
 def test_ctrl_c_ends_it_at_once_with_open_streams_and_the_port_is_its_own(
@@ -77,53 +72,18 @@ def test_top_fits_into_the_terminal_and_ends_with_ctrl_c(tmp_path: Path) -> None
         order = ("--customer", "A customer with a long name " * 5, "--product", "Ein großes Ding " * 9)
         assert run_command("send-order", *order, environ=cloud.environ).returncode == 0
         for columns in (80, 140):
-            screen, status = in_terminal(cloud, columns, "top", until="A customer")
-            assert status == 0
-            assert "Traceback" not in screen
-            lines = [line.rstrip() for line in re.split(r"\r?\n", screen)]
+            with at_a_terminal("top", environ=cloud.environ, folder=tmp_path, columns=columns) as terminal:
+                terminal.expect("A customer")
+                terminal.expect("sent")
+                terminal.press_ctrl_c()
+                assert terminal.end() == 0
+            assert "Traceback" not in terminal.shown
+            # The last look may have been cut off.
+            looks = terminal.shown.partition("\x1b[?1049l")[0].replace("^C", "").split("\x1b[H")
+            lines = [line.rstrip() for line in _CONTROL.sub("", max(looks, key=len)).splitlines()]
             assert max(map(len, lines)) <= columns
             rows = ("Stack default", "Orders in the last minute", "Latency of the function", "Subscribers")
-            assert all(row in screen for row in rows)
+            assert all(any(line.startswith(row) for line in lines) for row in rows)
             (heading,) = [line for line in lines if line.startswith("Order ")]
             assert heading.split() == ["Order", "Created", "Customer", "Product", "Qty", "Notice"]
             assert lines[lines.index(heading) + 1].endswith(" sent")
-
-
-_CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[()][A-Z0-9]|\x1b[=>]")
-
-
-def in_terminal(cloud: EmbeddedCloud, columns: int, *args: str, until: str) -> tuple[str, int]:
-    """Run a command in a terminal until it shows a text, then press Ctrl-C; a screen and the exit status."""
-    keyboard, terminal = pty.openpty()
-    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-    environ = {**cloud.environ, "TERM": "xterm-256color"}
-    environ.pop("COLUMNS", None)
-    with subprocess.Popen(
-        [sys.executable, "-m", "ordernotify", *args],
-        env=environ,
-        stdin=terminal,
-        stdout=terminal,
-        stderr=terminal,
-        start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
-    ) as process:
-        os.close(terminal)
-        shown, end = "", time.monotonic() + 60
-        while until not in shown:
-            assert time.monotonic() < end, shown
-            shown += os.read(keyboard, 65_536).decode()
-        time.sleep(1)
-        os.write(keyboard, b"\x03")
-        while True:
-            try:
-                more = os.read(keyboard, 65_536)
-            except OSError:  # Linux says that the other side is closed
-                break
-            if not more:
-                break
-            shown += more.decode()
-        status = process.wait(30)
-    os.close(keyboard)
-    screens = [screen for screen in shown.split("\x1b[H") if "Stack " in screen]
-    # The last one may have been cut off.
-    return _CONTROL.sub("", max(screens, key=len).partition("\x1b[?1049l")[0]), status

@@ -22,28 +22,17 @@ __all__ = ["NAME", "WRITERS", "code_key", "not_importable", "write"]
 TEMPLATE, IMPORT_TEMPLATE, TO_IMPORT = "template.yaml", "import.yaml", "resources-to-import.json"
 
 
-def _nothing(_stack: FoundStack, _found: FoundResource) -> Iterator[Declared]:
-    return iter(())
-
-
 WRITERS: Mapping[str, Callable[[FoundStack, FoundResource], Iterator[Declared]]] = {
     "table": parts.table,
     "topic": parts.topic,
     "alarm topic": parts.topic,
-    "subscriptions": _nothing,  # with their topic
-    "alarm emails": _nothing,  # with their topic
-    "redrive": _nothing,  # with each subscription
     "dead-letters": parts.dead_letters,
     "inbox": parts.inbox,
     "role": parts.role,
-    "given role": _nothing,  # the person's
-    "key": _nothing,  # the person's
     "log-group": parts.log_group,
     "api-log-group": parts.log_group,
-    "api-log-role": _nothing,  # the account's, for every API
     "execution-logs": api.execution_logs,
     "function": parts.function,
-    "concurrency": _nothing,  # with the function
     "api": api.api,
     "api-key": api.api_key,
     "usage-plan": api.usage_plan,
@@ -85,7 +74,7 @@ def not_importable(stack: FoundStack) -> list[str]:
 
 
 def _declared(stack: FoundStack) -> list[Declared]:
-    return [one for found in stack.resources.values() for one in WRITERS[found.kind](stack, found)]
+    return [one for found in stack.to_write() for one in WRITERS[found.kind](stack, found)]
 
 
 def _unmarked(one: Declared) -> Declared:

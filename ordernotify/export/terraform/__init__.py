@@ -28,28 +28,17 @@ NOT_READ = {
 """What Terraform does not read of a resource, or has another default for than AWS: left out of the import."""
 
 
-def _nothing(_stack: FoundStack, _found: FoundResource) -> Iterator[Block]:
-    return iter(())
-
-
 WRITERS: Mapping[str, Callable[[FoundStack, FoundResource], Iterator[Block]]] = {
     "table": parts.table,
     "topic": parts.topic,
     "alarm topic": parts.topic,
-    "subscriptions": _nothing,  # with their topic
-    "alarm emails": _nothing,  # with their topic
-    "redrive": _nothing,  # with each subscription
     "dead-letters": parts.dead_letters,
     "inbox": parts.inbox,
     "role": parts.role,
-    "given role": _nothing,  # the person's
-    "key": _nothing,  # the person's
     "log-group": parts.log_group,
     "api-log-group": parts.log_group,
-    "api-log-role": _nothing,  # the account's, for every API
     "execution-logs": api.execution_logs,
     "function": parts.function,
-    "concurrency": _nothing,  # with the function
     "api": api.api,
     "api-key": api.api_key,
     "usage-plan": api.usage_plan,
@@ -62,7 +51,7 @@ WRITERS: Mapping[str, Callable[[FoundStack, FoundResource], Iterator[Block]]] = 
 
 def write(stack: FoundStack) -> dict[str, str]:
     """Return the files by name: what is described, what is imported, and what an import must leave alone."""
-    blocks = [block for found in stack.resources.values() for block in WRITERS[found.kind](stack, found)]
+    blocks = [block for found in stack.to_write() for block in WRITERS[found.kind](stack, found)]
     return {
         MAIN: _document(_main(stack, blocks)),
         IMPORT: _document({"import": list(_imports(blocks))}),
