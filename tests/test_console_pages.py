@@ -211,11 +211,21 @@ def test_log_lines_are_filtered_on_the_page_as_by_the_command(console: Console) 
     assert "plain" not in console.ask("/logs?source=api").text
 
 
+def test_a_request_with_long_names_is_whole_on_the_log_page(console: Console) -> None:
+    body = {"customerName": "C" * 200, "productName": "P" * 200}
+    log_lines(console.cloud, {"level": "INFO", "event": "request", "requestId": "a", "body": body})
+    console.look()
+    assert f"{'P' * 200} for {'C' * 200}" in console.ask("/logs").text
+
+
 def test_a_cloud_that_is_gone_is_told_and_found_again(console: Console) -> None:
     console.look()
     console.reached.why = "the embedded cloud is gone"
     console.look()
-    assert "the embedded cloud is gone" in console.ask("/").text
+    for path in ("/", "/logs"):
+        answer = console.ask(path)
+        assert answer.status_code == 200
+        assert "the embedded cloud is gone" in answer.text
     for path in READING:
         answer = console.ask(path)
         assert answer.status_code == 503

@@ -53,7 +53,7 @@ def _routes(site: Site) -> list[Route | Mount]:
         Route("/orders", reading("orders.html", orders_pages.list_page)),
         Route("/orders/{order_id}", reading("order.html", orders_pages.order_page)),
         *inbox,
-        Route("/logs", reading("logs.html", stack_pages.logs_page)),
+        Route("/logs", reading("logs.html", stack_pages.logs_page, from_cloud=False)),
         Route("/plots", reading("plots.html", stack_pages.plots_page)),
         Route("/status", reading("status.html", stack_pages.status_page)),
         Route("/events", _events),

@@ -10,6 +10,8 @@ from ordernotify.logs.filters import is_error
 from ordernotify.render.log_lines import event_line
 
 _YEAR_ONE = date(1, 1, 1)
+_COLUMNS = 1000
+"""A page wraps its lines by itself: customer and product, of 200 characters at most, are whole on it."""
 
 
 def line_words(event: LogEvent) -> dict[str, Any]:
@@ -17,7 +19,7 @@ def line_words(event: LogEvent) -> dict[str, Any]:
     fields = event.fields or {}
     level = "error" if is_error(event) else str(fields.get("level", "")).lower()
     # The first word is the time, which the page writes by itself.
-    words = event_line(event, _YEAR_ONE, short=True)[1:]
+    words = event_line(event, _YEAR_ONE, short=True, columns=_COLUMNS)[1:]
     return {
         "id": event.event_id,
         "at": event.timestamp,

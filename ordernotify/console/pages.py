@@ -67,14 +67,18 @@ def desk(request: Request) -> Desk:
     return found
 
 
-def reading(template: str, read: Callable[[Desk, Request], Values]) -> Handler:
-    """Make a page of what `read` returns; it may block, and its errors become pages."""
+def reading(template: str, read: Callable[[Desk, Request], Values], *, from_cloud: bool = True) -> Handler:
+    """Make a page of what `read` returns; it may block, and its errors become pages.
+
+    A page that is not `from_cloud` shows what is remembered, also while the cloud is gone.
+    """
 
     async def handle(request: Request) -> Response:
         at = desk(request)
 
         def call() -> Values:
-            at.site.check_reachable()
+            if from_cloud:
+                at.site.check_reachable()
             return read(at, request)
 
         try:

@@ -75,8 +75,8 @@ def event_json(event: LogEvent) -> dict[str, Any]:
     } | {name: value for name, value in own.items() if name not in ("timestamp", "source", "eventId")}
 
 
-def event_line(event: LogEvent, today: date, *, short: bool) -> list[Segment]:
-    """One event as text and style; `short` keeps what a person looks for, in one line of a screen."""
+def event_line(event: LogEvent, today: date, *, short: bool, columns: int = _COLUMNS) -> list[Segment]:
+    """One event as text and style; `short` keeps what a person looks for, in one line of so many columns."""
     time: Segment = (local_time(event.timestamp, today) + " ", "dim")
     api: list[Segment] = [("api ", "cyan")] if event.source == "api" else []
     fields = event.fields
@@ -88,7 +88,7 @@ def event_line(event: LogEvent, today: date, *, short: bool) -> list[Segment]:
     if event.source != "api" and fields.get("event") not in ("request", "response"):
         return [*line, *_after(_joined(_other_fields(fields, short=True)))]
     used = sum(cell_len(text) for text, _ in line)
-    return [*line, *_after(_joined(_meaning(fields, _COLUMNS - used - 1)))]
+    return [*line, *_after(_joined(_meaning(fields, columns - used - 1)))]
 
 
 def _after(words: list[Segment]) -> list[Segment]:

@@ -63,15 +63,20 @@ async function later() {
   if (!parts.length) wanted.clear();
   if (!wanted.size || paused || document.hidden) return;
   running = true;
+  const asked = [...wanted];
   wanted.clear();
   const began = performance.now();
+  let done = false;
   try {
     const answer = await fetch(location.href, { headers: { [REFRESH_HEADER]: "1" } });
-    if (answer.ok && !paused) swap(await answer.text(), parts.map((part) => part.id));
+    const text = await answer.text();
+    done = answer.ok && !paused;
+    if (done) swap(text, parts.map((part) => part.id));
   } catch {
     // The stream says that the page is cut off.
   }
-  const slow = parts.some((part) => "slow" in part.dataset) ? SLOW_PAUSE_MS : SHORTEST_PAUSE_MS;
+  if (!done) asked.forEach((one) => wanted.add(one)); // again, after a while
+  const slow = !done || parts.some((part) => "slow" in part.dataset) ? SLOW_PAUSE_MS : SHORTEST_PAUSE_MS;
   setTimeout(() => { running = false; later(); }, Math.max(slow, performance.now() - began));
 }
 function swap(html, ids) {
