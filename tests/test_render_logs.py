@@ -290,7 +290,11 @@ def test_colours_are_for_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
     for terminal in (True, False):
         output = Output(terminal)
         console = Console(
-            file=output, force_terminal=terminal, soft_wrap=True, color_system="standard", _environ={}
+            file=output,
+            force_terminal=terminal,
+            soft_wrap=True,
+            color_system="standard" if terminal else None,
+            _environ={},
         )
         monkeypatch.setattr(rendering, "out", console)
         monkeypatch.setattr(sys, "stdout", output)
