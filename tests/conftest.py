@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+from ordernotify import render
 from ordernotify.aws.session import Cloud
 from ordernotify.render.hints import begin_command
 from ordernotify.settings.names import Target
@@ -36,6 +37,8 @@ def pytest_configure() -> None:
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
     os.environ.update(_NO_ACCOUNT)
+    for console in (render.out, render.err, render.alert):
+        console._width = None  # it keeps the COLUMNS that it was made with, and pytest's workers have them
 
 
 @pytest.fixture

@@ -27,10 +27,6 @@ def shown(show: Callable[[], object], width: int, **environ: str) -> str:
     kept = {name: value for name, value in os.environ.items() if name not in ("FORCE_COLOR", "NO_COLOR")}
     with (
         patch.dict(os.environ, {**kept, "COLUMNS": str(width), "LINES": "24", **environ}, clear=True),
-        # A console keeps the COLUMNS that it was made with, and pytest's workers have them.
-        patch.object(render.out, "_width", width),
-        patch.object(render.err, "_width", width),
-        patch.object(render.alert, "_width", width),
         redirect_stdout(screen),
         redirect_stderr(screen),
     ):
