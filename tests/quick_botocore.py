@@ -1,4 +1,4 @@
-"""botocore as quick as tests need it: it reads its descriptions of services once, and coverage skips it.
+"""botocore and moto as quick as tests need them: read and registered once, and skipped by coverage.
 
 This halves the time of the suite and changes nothing that the package does: botocore calls no line of it, and
 the descriptions are what each session would read from the same files.
@@ -14,13 +14,17 @@ from typing import Any
 import botocore.client
 import botocore.loaders
 import botocore.session
+import moto.core.models
 
 
 def make_quick() -> None:
     """Take effect for the rest of this process; once only."""
     change: Any = botocore  # the stubs know no attributes that are set
+    # What moto answers to the library `requests`, which nothing here uses, takes a second for 40 accounts.
+    moto.core.models.RESPONSES_METHODS.clear()
     change.session.create_loader = functools.cache(botocore.loaders.create_loader)
-    change.session.Session.create_client = untraced(botocore.session.Session.create_client)
+    for name in ("__init__", "create_client"):
+        setattr(botocore.session.Session, name, untraced(getattr(botocore.session.Session, name)))
     change.client.BaseClient._make_api_call = untraced(change.client.BaseClient._make_api_call)
 
 

@@ -108,7 +108,12 @@ def _covers(wide: _Right, narrow: _Right) -> bool:
 
 def _statements(rights: set[_Right]) -> list[dict[str, Any]]:
     """Group the rights of each service, in the shorter of two ways, without what another right covers."""
-    least = {r for r in rights if not any(other != r and _covers(other, r) for other in rights)}
+    same_action: dict[str, list[_Right]] = {}
+    for right in rights:
+        same_action.setdefault(right.action, []).append(right)
+    least = {
+        r for r in rights if not any(other != r and _covers(other, r) for other in same_action[r.action])
+    }
     services: dict[str, list[_Right]] = {}
     for right in sorted(least):
         services.setdefault(right.action.partition(":")[0], []).append(right)
