@@ -13,7 +13,7 @@ from ordernotify.aws.session import Cloud
 from ordernotify.render.hints import begin_command
 from ordernotify.settings.names import Target
 from tests.provision_support import Account, ManualClock, quick_retries
-from tests.quick_botocore import make_quick
+from tests.quick_libraries import make_quick
 
 __all__ = ["quick_retries"]
 

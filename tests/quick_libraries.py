@@ -1,4 +1,4 @@
-"""botocore and moto as quick as tests need them: read and registered once, and skipped by coverage.
+"""botocore, moto and typer as quick as tests need them: what is the same each time is done once, untraced.
 
 This halves the time of the suite and changes nothing that the package does: botocore calls no line of it, and
 the descriptions are what each session would read from the same files.
@@ -15,11 +15,18 @@ import botocore.client
 import botocore.loaders
 import botocore.session
 import moto.core.models
+import typer.testing
 
 
 def make_quick() -> None:
     """Take effect for the rest of this process; once only."""
     change: Any = botocore  # the stubs know no attributes that are set
+    change_typer: Any = typer.testing
+    # CliRunner builds every command with its options anew for each call.
+    build = functools.cache(lambda app, _registered: typer.main.get_command(app))
+    change_typer._get_command = lambda app: build(
+        app, len(app.registered_commands) + len(app.registered_groups)
+    )
     # What moto answers to the library `requests`, which nothing here uses, takes a second for 40 accounts.
     moto.core.models.RESPONSES_METHODS.clear()
     change.session.create_loader = functools.cache(botocore.loaders.create_loader)
