@@ -202,6 +202,7 @@ def largest(text: str) -> str:
         *('{"a":1}', '{"\\"":"\\""}'),
     ],
 )
+@pytest.mark.long
 def test_the_largest_documents_are_stored_and_sent_whole(text: str) -> None:
     document = largest(text)
     assert len(document.encode()) > MAX_DOCUMENT_BYTES - 300

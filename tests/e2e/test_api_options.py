@@ -295,6 +295,7 @@ def test_a_page_may_sign(cloud: EmbeddedCloud, kind: ApiKind) -> None:
     assert lets_post(preflight(url, SHOP, *headers), SHOP, *headers)
 
 
+@pytest.mark.long
 def test_a_flood_is_answered_429_and_then_all_is_well(cloud: EmbeddedCloud) -> None:
     stack = Stack(cloud, "flood")
     url = stack.set_up("--rate", "4", "--burst", "4", "--cors-origin", SHOP)["url"]

@@ -140,6 +140,7 @@ def test_after_it_was_killed_it_starts_with_the_state_that_it_saved_last(host: H
     assert [topic["TopicArn"] for topic in sns.list_topics()["Topics"]] == [kept]
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_function_in_the_middle_of_a_call_neither_stops_the_saving_nor_stays(host: Host) -> None:
     started = local.start(host=host)

@@ -39,6 +39,8 @@ from tests.e2e.policy_user import (
     root_of,
 )
 
+pytestmark = pytest.mark.long
+
 FULL = os.environ.get("ORDERNOTIFY_POLICY_MATRIX") == "full"
 GUIDE_ORDER = {"customerName": "John Doe", "productName": "Wireless Mouse"}
 EVERYTHING = (
@@ -145,7 +147,7 @@ def forget_api_log_role(cloud: Cloud) -> None:
 # Enough: a person with exactly the printed policies, and the installed command.
 
 
-@pytest.mark.parametrize("kind", [ApiKind.REST, pytest.param(ApiKind.HTTP, marks=pytest.mark.long)])
+@pytest.mark.parametrize("kind", [*ApiKind])
 def test_exactly_the_printed_policies_are_enough_for_a_whole_life(
     embedded: EmbeddedCloud, root: Person, user: Person, kind: ApiKind, tmp_path: Path
 ) -> None:

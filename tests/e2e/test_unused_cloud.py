@@ -48,6 +48,7 @@ def test_orders_that_were_kept_keep_it(own: EmbeddedCloud) -> None:
     assert is_running(own)
 
 
+@pytest.mark.long
 def test_somebody_at_work_keeps_it(own: EmbeddedCloud) -> None:
     begun, done = threading.Event(), threading.Event()
 
