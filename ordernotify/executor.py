@@ -156,6 +156,9 @@ def _dependencies(resources: Sequence[Resource[Any]], planned: Plan) -> dict[str
             continue
         if actions[resource.key] is Action.DELETE:
             before[resource.key].update(actions.keys() & resource.deleted_after)
+            for later in actions.keys() & resource.removed_before:
+                if actions[later] not in _UNCHANGED:
+                    before[later].add(resource.key)
         for need in actions.keys() & resource.needs:
             if actions[need] is Action.DELETE:
                 if need not in resource.deleted_after:

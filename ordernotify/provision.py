@@ -26,6 +26,7 @@ from ordernotify.resources.api.old_api import OldApi
 from ordernotify.resources.api.permission import Permission, PreflightPermission
 from ordernotify.resources.api.rest_api import RestApi
 from ordernotify.resources.api.usage_plan import UsagePlan
+from ordernotify.resources.api.web_acl import GivenWebAcl, WebAclAssociation
 from ordernotify.resources.base import AnyLive, Change, Resource, Verb
 from ordernotify.resources.concurrency import Concurrency
 from ordernotify.resources.dead_letters import DeadLetterQueue, RedrivePolicies
@@ -73,6 +74,7 @@ def _former(described: Sequence[Resource[Any]], names: Names) -> Iterator[Resour
 def _described(settings: Settings, cloud: Cloud) -> tuple[Resource[Any], ...]:
     return (
         GivenKey(settings, cloud),
+        GivenWebAcl(settings, cloud),
         Table(settings, cloud),
         Topic(settings, cloud),
         DeadLetterQueue(settings, cloud),
@@ -89,6 +91,7 @@ def _described(settings: Settings, cloud: Cloud) -> tuple[Resource[Any], ...]:
         ApiLogGroup(settings, cloud),
         ApiLogRole(settings, cloud),
         *_apis(settings, cloud),
+        WebAclAssociation(settings, cloud),
         ExecutionLogGroup(settings, cloud),
         ApiKey(settings, cloud),
         UsagePlan(settings, cloud),

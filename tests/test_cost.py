@@ -20,6 +20,7 @@ from ordernotify.stack import prices
 from ordernotify.stack.cost import estimate
 from tests.cli_support import Typed, typed
 from tests.provision_support import Account, set_up
+from tests.web_acls import ANY_WEB_ACL
 
 __all__ = ["registers_the_command", "typed"]
 
@@ -73,6 +74,7 @@ def test_a_setting_changes_its_line_and_no_other(changed: dict[str, Any], line: 
         ({"tracing": True}, {"X-Ray traces": 30_000 * 5 / 1e6}),
         ({"dead_letters": True}, {"dead letters": 0, "alarms": 6 * 0.10}),
         ({"kms_key": "alias/orders"}, {"KMS key": 1, "uses of the key": 60_000 * 0.03 / 1e4}),
+        ({"waf_acl": ANY_WEB_ACL}, {"web ACL": 5, "requests to the web ACL": 30_000 * 0.60 / 1e6}),
     ],
 )
 def test_what_production_adds_is_a_line_each(added: dict[str, Any], lines: dict[str, float]) -> None:
@@ -91,7 +93,7 @@ def test_without_orders_only_what_is_fixed_costs() -> None:
 
 def test_every_price_has_a_date_and_a_source_of_aws() -> None:
     table = [value for value in vars(prices).values() if isinstance(value, prices.Price)]
-    assert len(table) == 21
+    assert len(table) == 23
     for price in table:
         assert price.source.startswith("https://aws.amazon.com/")
         assert len(price.as_of) == len("2026-01")

@@ -10,7 +10,7 @@ import functools
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import pytest
@@ -33,6 +33,7 @@ from tests.provision_support import (
     tear_down,
     throttled,
 )
+from tests.web_acls import the_web_acl
 
 FULL = os.environ.get("ORDERNOTIFY_FAULT_MATRIX") == "full"
 pytestmark = pytest.mark.grows
@@ -150,11 +151,12 @@ class Place:
         )
 
     def give_setup(self, account: Account) -> None:
-        """Run `setup` with objects of its own, as a new process would; the key is the person's."""
+        """Run `setup` with objects of its own, as a new process would; key and web ACL are the person's."""
         aliases = account.client("kms").list_aliases()["Aliases"]
         if ALIAS not in {one["AliasName"] for one in aliases}:
             make_key(account, *needed_statements(self.settings, account.cloud(self.target)))
-        set_up(self.settings, account.cloud(self.target))
+        web_acl = the_web_acl(account) if self.api is ApiKind.REST else None
+        set_up(replace(self.settings, waf_acl=web_acl), account.cloud(self.target))
 
     def give_teardown(self, account: Account) -> None:
         """Run `teardown` with objects of its own, as a new process would; it is not told the settings."""
@@ -262,7 +264,9 @@ def test_the_snapshot_reads_every_service_that_is_changed() -> None:
         for place in PLACES
         for call in (*undisturbed(place).setup_calls, *undisturbed(place).teardown_calls)
     }
-    assert changed <= READERS.keys()
+    # The reader of the APIs reads with a stage which web ACL it has.
+    assert changed - {"wafv2"} <= READERS.keys()
+    assert "webAclArn" in str(undisturbed(PLACES[0]).left["apigateway"])
 
 
 def test_the_changing_calls_are_the_same_in_every_run() -> None:

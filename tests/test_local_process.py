@@ -36,7 +36,7 @@ def test_the_process_gets_its_settings_and_nothing_of_the_persons_but_where_prog
         "MINISTACK_EDITION": "token",
         "PERSIST_STATE": "1",
         "SERVICES": "apigateway,cloudformation,dynamodb,iam,kms,lambda,"
-        "logs,monitoring,s3,sns,sqs,sts,tagging",
+        "logs,monitoring,s3,sns,sqs,sts,tagging,wafv2",
         "STATE_DIR": "/s/state",
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",

@@ -36,6 +36,7 @@ from tests.aws_answers import Call, refuse
 from tests.keys import make_key
 from tests.moto_account import ACCOUNT_ID, REGION, Account
 from tests.provision_support import ManualClock, set_up, tear_down
+from tests.web_acls import ANY_WEB_ACL, make_web_acl
 
 WITHOUT_RESOURCE = {
     "logs:DescribeLogGroups": "lists",
@@ -62,6 +63,7 @@ Source: the Service Authorization Reference, https://docs.aws.amazon.com/service
 """
 NO_CALLS = {
     "apigateway:PATCH",
+    "apigateway:SetWebACL",
     "execute-api:Invoke",
     "iam:PassRole",
     "kms:ReEncryptFrom",
@@ -103,7 +105,12 @@ VARIANTS = [
             "dead_letters": True,
             "execution_logs": api is ApiKind.REST,
         },
-        {"alarm_emails": ("ops@example.com",), "dead_letters": True, "kms_key": "alias/orders"},
+        {
+            "alarm_emails": ("ops@example.com",),
+            "dead_letters": True,
+            "kms_key": "alias/orders",
+            "waf_acl": ANY_WEB_ACL if api is ApiKind.REST else None,
+        },
     )
 ]
 
@@ -290,6 +297,7 @@ def test_no_document_has_a_wildcard_that_aws_does_not_force(
             "role/team/ordernotify-apigateway-logs",
             "alarm:*",
             "key/*",  # under the condition that it has the alias
+            "regional/webacl/",  # the person's, and whichever the stage has
         )
         assert (
             service in ids_of_aws or action in WITHOUT_RESOURCE or any(name in resource for name in names)
@@ -489,6 +497,8 @@ def test_every_call_of_setup_and_teardown_is_granted(
 ) -> None:
     if settings.kms_key:
         make_key(account, *needed_statements(settings, cloud))
+    if settings.waf_acl:
+        settings = replace(settings, waf_acl=make_web_acl(account))
     for policy, run in ((setup_policy, set_up), (teardown_policy, tear_down)):
         granted = rights(policy(settings, cloud).document)
         account.forget_calls()

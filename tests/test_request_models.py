@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import botocore.session
@@ -19,6 +20,7 @@ from ordernotify.settings.model import ApiKind, Auth, Settings
 from ordernotify.settings.names import Names
 from tests.provision_support import ACCOUNT_ID, Account, full_settings, set_up, tear_down
 from tests.test_declared_calls import known_to_aws
+from tests.web_acls import make_web_acl
 
 JAVA_CLASSES = {
     r"\p{L}": "a-zA-Z\u00aa-\U0001ffff",
@@ -111,6 +113,8 @@ def _account(account: Account) -> None:
 def test_every_request_of_setup_and_teardown_is_as_the_models_want(
     account: Account, cloud: Cloud, settings: Settings
 ) -> None:
+    if settings.api is ApiKind.REST:
+        settings = replace(settings, waf_acl=make_web_acl(account))
     set_up(settings, cloud)
     tear_down(settings, cloud)
     assert faults(account) == set()

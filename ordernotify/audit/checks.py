@@ -12,6 +12,7 @@ from ordernotify.resources.alarm import MetricAlarmState
 from ordernotify.resources.api.http_stage import HttpApiState
 from ordernotify.resources.api.permission import PermissionState
 from ordernotify.resources.api.rest_stage import NO_EXECUTION_LOGS, RestApiState
+from ordernotify.resources.api.web_acl import WebAclAssociationState
 from ordernotify.resources.base import json_statements
 from ordernotify.resources.concurrency import ConcurrencyState
 from ordernotify.resources.dead_letters import DeadLetterQueueState
@@ -188,7 +189,6 @@ client_certificate = _one(
     RestApiState, "REST API", lambda _, told: _named(told.get("clientCertificateId"), "none")
 )
 stage_traced = _one(RestApiState, "REST API", lambda api, _: _is(api.tracing))
-web_acl = _one(RestApiState, "REST API", lambda _, told: _named(told.get("webAclArn"), "none"))
 cache_encrypted = _one(RestApiState, "REST API", _cache_encryption)
 cache = _one(RestApiState, "REST API", lambda _, told: _is(bool(told.get("cacheClusterEnabled")), no="none"))
 rest_authorization = _one(RestApiState, "REST API", _rest_asks)
@@ -199,6 +199,12 @@ http_authorization = _one(
     lambda api, _: Observation(api.authorization in _AUTHORIZED, api.authorization or "NONE"),
 )
 http_access_logs = _one(HttpApiState, "HTTP API", _access_logs)
+
+
+def web_acl(facts: Facts) -> Observation:
+    api, ours = facts.the(RestApiState), facts.the(WebAclAssociationState)
+    # An emulator's stage does not tell its web ACL.
+    return _named(ours.acl if ours else api.web_acl, "none") if api else _absent("REST API")
 
 
 def is_limited(facts: Facts) -> bool:

@@ -143,9 +143,10 @@ CONTROLS: tuple[Control, ...] = (
     ),
     Control(("APIGateway.3", "CKV_AWS_73"), "The REST stage is traced", checks.stage_traced, "--tracing"),
     Control(
-        ("APIGateway.4",),
+        ("APIGateway.4", "CKV2_AWS_29"),
         "The REST stage has a web ACL",
         checks.web_acl,
+        "--waf-acl ARN",
         accepted=_LIMITED,
         accepted_if=checks.is_limited,
     ),

@@ -25,7 +25,7 @@ WITHOUT_WRITER = frozenset(
     {
         *("subscriptions", "alarm emails", "redrive"),  # with their topic
         "concurrency",  # with the function
-        *("given role", "key"),  # the person's
+        *("given role", "key", "given web acl"),  # the person's
         "api-log-role",  # the account's, for every API
     }
 )

@@ -38,6 +38,7 @@ SERVICES = (
     "sqs",
     "sts",
     "tagging",
+    "wafv2",
 )
 """What the emulator serves (MiniStack's names): what stacks use, and what an exported one is made with."""
 

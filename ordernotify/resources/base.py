@@ -114,6 +114,8 @@ class Resource(ABC, Generic[State]):
     """Keys of the resources that must exist first."""
     deleted_after: tuple[str, ...] = ()
     """Keys of further resources that must be deleted before this one."""
+    removed_before: tuple[str, ...] = ()
+    """Keys of those that change only after it is deleted: they hold what tells that it is the stack's."""
     part_of: str | None = None
     """Key of the resource that this one lives in: it is owned and replaced with that one."""
     removed_when_unwanted: bool = False

@@ -24,6 +24,9 @@ _KMS_KEY_PATTERN = re.compile(
     r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+|alias/(?!aws/)[A-Za-z0-9/_-]{1,250}"
 )
 """No alias of AWS's own keys: their policies admit neither alarms nor logs, and cannot be changed."""
+_WAF_ACL_PATTERN = re.compile(
+    r"arn:aws[a-z-]*:wafv2:[a-z0-9-]+:[0-9]{12}:regional/webacl/[A-Za-z0-9_-]{1,128}/[0-9a-f-]{36}"
+)
 _PATH_PATTERN = re.compile(r"/([\w+=,.@-]+/)*", re.ASCII)
 """Lambda takes no other characters in a role's ARN; IAM itself takes more."""
 _TAG_PATTERN = re.compile(r"[\w .:/=+@-]+")
@@ -92,6 +95,16 @@ def check_kms_key(key: str) -> None:
             f"{key!r} is not a KMS key",
             "Give its ARN, arn:aws:kms:REGION:ACCOUNT:key/ID, or the alias of one in the stack's region: "
             "alias/orders.",
+        )
+
+
+def check_waf_acl(arn: str) -> None:
+    """Raise UsageError unless this is the ARN of a regional web ACL of AWS WAF (WAFv2)."""
+    if not _WAF_ACL_PATTERN.fullmatch(arn):
+        raise UsageError(
+            f"{arn!r} is not the ARN of a regional web ACL",
+            "It looks like arn:aws:wafv2:REGION:ACCOUNT:regional/webacl/NAME/ID; "
+            "`aws wafv2 list-web-acls --scope REGIONAL` lists them.",
         )
 
 

@@ -21,6 +21,7 @@ from ordernotify.settings.checks import (
     check_role_path,
     check_stage,
     check_tag,
+    check_waf_acl,
     one_of,
     tag_pair,
 )
@@ -235,6 +236,13 @@ class Settings:
         check=check_kms_key,
         recorded=True,
     )
+    waf_acl: str | None = setting(
+        None,
+        "Associate this regional web ACL of AWS WAF, by its ARN, with a REST API's stage.",
+        panel=_PRODUCTION,
+        check=check_waf_acl,
+        recorded=True,
+    )
     tags: Mapping[str, str] = setting(
         dict,
         "Tag everything with key=value; repeatable. One that is not given any more stays; the plan names it.",
@@ -328,6 +336,13 @@ def _check_api(settings: Settings) -> None:
             "Use the API rest, or --access-logs.",
             "api",
             "execution-logs",
+        )
+    if settings.api is ApiKind.HTTP and settings.waf_acl:
+        raise SettingsError(
+            "an HTTP API has no web ACL: AWS WAF protects the stages of REST APIs only",
+            "Use the API rest, or leave --waf-acl away.",
+            "api",
+            "waf-acl",
         )
     if settings.rate == 0 and settings.burst is not None:
         raise SettingsError(

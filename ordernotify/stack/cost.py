@@ -140,6 +140,9 @@ def _production(settings: Settings, orders: int) -> Iterator[CostLine]:
             prices.KEY_USE,
             "by DynamoDB and by SNS, for each order at most",
         )
+    if settings.waf_acl:
+        yield CostLine("web ACL", 1, prices.WEB_ACL, "if nothing else pays for it; each rule is 1 USD more")
+        yield CostLine("requests to the web ACL", orders, prices.WEB_ACL_REQUEST, "one for each order")
 
 
 def _deliveries(receivers: Mapping[str, int], orders: int, sms: Price) -> Iterator[CostLine]:

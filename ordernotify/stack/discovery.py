@@ -7,12 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ordernotify.aws.errors import map_botocore_errors, read_or_none
+from ordernotify.aws.errors import map_botocore_errors
 from ordernotify.aws.session import Cloud
 from ordernotify.errors import AccessDeniedError, StackNotFoundError
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.api.listing import FoundApi, find_apis, invoke_url, list_apis, lists_apis
 from ordernotify.resources.listing import list_subscriptions
+from ordernotify.resources.recorded import stack_tags
 from ordernotify.resources.role_names import role_name_calls, role_name_in_region
 from ordernotify.resources.tagged import FUNCTIONS, TAGGED_CALLS, Tagged, find_tagged
 from ordernotify.settings.model import ApiKind, Auth, names_in_tags, settings_default, settings_in_tags
@@ -69,7 +70,7 @@ def find_names(cloud: Cloud, names: Names, told: Collection[str], stack: str) ->
 
     The stack's function keeps the record. It is found by its name, or by the stack's tag if it has another.
     """
-    tags: Mapping[str, str] = _stack_tags(cloud, names, stack)
+    tags: Mapping[str, str] = stack_tags(cloud, names, stack)
     if not tags and "function" not in told:
         tags = _renamed_function(cloud, stack)
     recorded = names_in_tags(tags)
@@ -103,7 +104,7 @@ def find_endpoint(cloud: Cloud, names: Names, stack: str) -> InvokeEndpoint:
 
     with ThreadPoolExecutor(len(ApiKind)) as pool:
         found = [pool.submit(find, kind) for kind in ApiKind]
-        recorded = settings_in_tags(_stack_tags(cloud, names, stack))
+        recorded = settings_in_tags(stack_tags(cloud, names, stack))
         settings = {name: settings_default(name) for name in ("api", "auth", "stage", "rate")} | recorded
         apis = [api for future in found for api in future.result() if api.tags.get(STACK_TAG) == stack]
     for api in sorted(apis, key=lambda api: api.kind is not settings["api"]):
@@ -122,7 +123,7 @@ def recorded_settings(cloud: Cloud, names: Names, stack: str) -> dict[str, Any]:
     """
     with ThreadPoolExecutor(1) as pool:
         emails = pool.submit(_alarm_emails, cloud, names)
-        tags = _stack_tags(cloud, names, stack)
+        tags = stack_tags(cloud, names, stack)
         told_of_alarms = emails.result()
     recorded = settings_in_tags(tags)
     return {**recorded, "alarm_emails": told_of_alarms} if tags and told_of_alarms else recorded
@@ -132,15 +133,6 @@ def _alarm_emails(cloud: Cloud, names: Names) -> tuple[str, ...]:
     with map_botocore_errors("read", "alarm topic", names.alarm_topic):
         found = list_subscriptions(cloud, cloud.arn("sns", names.alarm_topic))
     return tuple(subscription.endpoint for subscription in found if subscription.protocol == "email")
-
-
-def _stack_tags(cloud: Cloud, names: Names, stack: str) -> dict[str, str]:
-    """Read the tags of the stack's function; empty without one."""
-    with map_botocore_errors("read", "function", names.function):
-        arn = cloud.arn("lambda", f"function:{names.function}")
-        found = read_or_none(lambda: cloud.lambda_.list_tags(Resource=arn), "ResourceNotFoundException")
-    tags = found.get("Tags", {}) if found else {}
-    return tags if tags.get(STACK_TAG) == stack else {}
 
 
 def no_stack(stack: str, present: Collection[str]) -> StackNotFoundError:
@@ -168,7 +160,7 @@ def list_stacks(cloud: Cloud) -> list[StackEntry]:
 def _entry(cloud: Cloud, stack: str, api: FoundApi | None, tags: Mapping[str, str] | None) -> StackEntry:
     if api is None:
         return StackEntry(stack, None, None)
-    recorded = settings_in_tags(tags or _stack_tags(cloud, Names().for_stack(stack), stack))
+    recorded = settings_in_tags(tags or stack_tags(cloud, Names().for_stack(stack), stack))
     stage = recorded.get("stage", settings_default("stage"))
     return StackEntry(stack, api.kind, invoke_url(cloud, api.id, stage))
 

@@ -13,6 +13,7 @@ _SNS = "https://aws.amazon.com/sns/pricing/"
 _KMS = "https://aws.amazon.com/kms/pricing/"
 _XRAY = "https://aws.amazon.com/xray/pricing/"
 _SQS = "https://aws.amazon.com/sqs/pricing/"
+_WAF = "https://aws.amazon.com/waf/pricing/"
 _SMS = "https://aws.amazon.com/end-user-messaging/pricing/"
 
 
@@ -34,6 +35,9 @@ TRACE = Price(5.00 / 1e6, "trace", _XRAY, "2026-02")
 """Beyond 100,000 a month, which are free."""
 QUEUE_REQUEST = Price(0.40 / 1e6, "request", _SQS, "2026-02")
 """Beyond a million a month, which are free."""
+WEB_ACL = Price(5.00, "web ACL and month", _WAF, "2026-02")
+"""Without its rules, at 1 USD each."""
+WEB_ACL_REQUEST = Price(0.60 / 1e6, "request", _WAF, "2026-02")
 LOGS_WRITTEN = Price(0.50, "GB", _CLOUDWATCH, "2026-02")
 LOGS_STORED = Price(0.03, "GB and month", _CLOUDWATCH, "2026-02")
 REST_REQUEST = Price(3.50 / 1e6, "request", _API_GATEWAY, "2026-01")

@@ -131,6 +131,15 @@ def execution_logs(stack: FoundStack, group: FoundResource) -> Iterator[Declared
     )
 
 
+def web_acl_association(_stack: FoundStack, association: FoundResource) -> Iterator[Declared]:
+    """Write the association; the web ACL is the person's."""
+    acl, stage = association.state.acl, association.state.stage
+    written = "arn:${AWS::Partition}:apigateway:${AWS::Region}::/restapis/${Api}/stages/${Stage}"
+    properties = {"WebACLArn": acl, "ResourceArn": sub(written)}
+    identifier = {"ResourceArn": stage, "WebACLArn": acl}
+    yield Declared("WebAclAssociation", "AWS::WAFv2::WebACLAssociation", properties, identifier)
+
+
 def _access_log(line: str) -> dict[str, Any]:
     # Not the attribute Arn: it ends in `:*`.
     group = sub("arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:${ApiLogs}")

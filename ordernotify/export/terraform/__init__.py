@@ -40,6 +40,7 @@ WRITERS: Mapping[str, Callable[[FoundStack, FoundResource], Iterator[Block]]] = 
     "execution-logs": api.execution_logs,
     "function": parts.function,
     "api": api.api,
+    "web-acl": api.web_acl_association,
     "api-key": api.api_key,
     "usage-plan": api.usage_plan,
     "permission": api.permission,

@@ -161,6 +161,18 @@ def execution_logs(stack: FoundStack, group: FoundResource) -> Iterator[Block]:
     )
 
 
+def web_acl_association(_stack: FoundStack, association: FoundResource) -> Iterator[Block]:
+    """Write the association; the web ACL is the person's."""
+    state = association.state
+    yield importable(
+        "aws_wafv2_web_acl_association",
+        "orders",
+        f"{state.acl},{state.stage}",
+        web_acl_arn=state.acl,
+        resource_arn=value("aws_api_gateway_stage.orders.arn"),
+    )
+
+
 def _access_log(log: AccessLog | None) -> dict[str, Any]:
     if log is None:
         return {}

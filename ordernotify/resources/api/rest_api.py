@@ -22,6 +22,7 @@ from ordernotify.resources.api.rest_stage import (
     throttle_in,
 )
 from ordernotify.resources.base import Live, Needed, Step, Verb
+from ordernotify.resources.recorded import recorded_web_acl
 from ordernotify.settings.model import Auth
 from ordernotify.settings.names import ORDERS_PATH
 
@@ -103,6 +104,7 @@ class RestApi(DeployedApi):
             tracing=stage.get("tracingEnabled", False),
             execution_logs=execution_logs_in(stage),
             copies=copies,
+            web_acl=stage.get("webAclArn") or "",
         )
 
     def create(self, step: Step) -> Live[RestApiState]:
@@ -134,6 +136,16 @@ class RestApi(DeployedApi):
         if found.served != wanted.served or found.other_deployments:
             self.delete_other_deployments(found.id, step)
         return Live(live.arn, replace(wanted, id=found.id, url=found.url))
+
+    def staying(self, live: Live[RestApiState]) -> tuple[str, ...]:
+        """Say which web ACL somebody else associated with the stage."""
+        acl = live.state.web_acl
+        if not acl or self.settings.waf_acl or acl == recorded_web_acl(self.cloud, self.settings):
+            return ()
+        return (
+            f"The web ACL {acl} is not described and stays with the stage {self.settings.stage}: "
+            "setup did not associate it.",
+        )
 
     @property
     def _gateway_responses(self) -> dict[str, dict[str, str]]:

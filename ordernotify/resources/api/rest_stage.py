@@ -89,6 +89,8 @@ class RestApiState(RestContents):
     execution_logs: str = NO_EXECUTION_LOGS
     """The level."""
     copies: int = 1
+    web_acl: str = field(default="", compare=False)
+    """The ARN of the web ACL that the stage has, whoever associated it."""
 
     @property
     def served(self) -> tuple[object, ...]:
