@@ -65,7 +65,8 @@ def _former(described: Sequence[Resource[Any]], names: Names) -> Iterator[Resour
         if getattr(names, row.field) != getattr(settings.names, row.field)
     )
     in_use = {(one.key, one.name) for one in described}
-    for one in _described(replace(settings, names=names), cloud):
+    # No subscriber of a former topic leads to dead letters: what still does is to be removed.
+    for one in _described(replace(settings, names=names, dead_letters=False), cloud):
         # What is part of the function goes with it.
         if (one.key, one.name) not in in_use and one.part_of != Function.kind:
             yield Former(one, old)

@@ -147,3 +147,10 @@ def test_another_stacks_things_are_not_taken_for_former_ones(account: Account, t
     assert account.client("dynamodb").list_tags_of_resource(
         ResourceArn="arn:aws:dynamodb:us-east-1:123456789012:table/Orders-dev"
     )["Tags"] == [{"Key": STACK_TAG, "Value": "dev"}]
+
+
+def test_a_former_topic_whose_subscribers_lead_to_no_dead_letters_is_no_difference(typed: Typed) -> None:
+    described = ("setup", "--yes", "--dead-letters", "--email", "you@example.com")
+    done(typed(*described))
+    assert "- redrive" in done(typed(*described, "--topic-name", "news")).output
+    assert "No changes." in done(typed("setup", "--dry-run", *described[2:], "--topic-name", "news")).output
