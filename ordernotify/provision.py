@@ -29,6 +29,7 @@ from ordernotify.resources.api.usage_plan import UsagePlan
 from ordernotify.resources.api.web_acl import GivenWebAcl, WebAclAssociation
 from ordernotify.resources.base import AnyLive, Change, Resource, Verb
 from ordernotify.resources.concurrency import Concurrency
+from ordernotify.resources.dashboard import Dashboard
 from ordernotify.resources.dead_letters import DeadLetterQueue, RedrivePolicies
 from ordernotify.resources.former import Former
 from ordernotify.resources.function import Function
@@ -101,6 +102,7 @@ def _described(settings: Settings, cloud: Cloud) -> tuple[Resource[Any], ...]:
         AlarmTopic(settings, cloud),
         AlarmSubscriptions(settings, cloud),
         *(Alarm(settings, cloud, watch) for watch in watches(settings)),
+        Dashboard(settings, cloud),
     )
 
 

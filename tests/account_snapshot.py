@@ -206,10 +206,13 @@ def _http_apis(apigatewayv2: Any) -> Iterator[tuple[str, Found]]:
         yield f"{api['Name']} {number}", {**api, **parts}
 
 
-def _alarms(cloudwatch: Any) -> Iterator[tuple[str, Found]]:
+def _watching(cloudwatch: Any) -> Iterator[tuple[str, Found]]:
     for alarm in _all(cloudwatch, "describe_alarms", "MetricAlarms"):
         tags = cloudwatch.list_tags_for_resource(ResourceARN=alarm["AlarmArn"])["Tags"]
         yield alarm["AlarmName"], {**alarm, "tags": tags}
+    for listed in cloudwatch.list_dashboards()["DashboardEntries"]:
+        name = listed["DashboardName"]
+        yield f"dashboard {name}", json.loads(cloudwatch.get_dashboard(DashboardName=name)["DashboardBody"])
 
 
 READERS: Mapping[str, Callable[[Any], Iterator[tuple[str, Found]]]] = {
@@ -221,5 +224,5 @@ READERS: Mapping[str, Callable[[Any], Iterator[tuple[str, Found]]]] = {
     "lambda": _functions,
     "apigateway": _rest_apis,
     "apigatewayv2": _http_apis,
-    "cloudwatch": _alarms,
+    "cloudwatch": _watching,
 }

@@ -26,7 +26,7 @@ TRUST = {
         {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
     ],
 }
-TRACED: dict[str, Any] = {"tracing": True, "concurrency": 20, "dead_letters": True}
+TRACED: dict[str, Any] = {"tracing": True, "concurrency": 20, "dead_letters": True, "dashboard": True}
 FULL_REST: dict[str, Any] = {
     **TRACED,
     "execution_logs": True,

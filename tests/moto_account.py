@@ -42,6 +42,8 @@ _NAMES = (
     "FunctionName",
     "AlarmName",
     "AlarmNames",
+    "DashboardName",
+    "DashboardNames",
     "name",
     "pathPart",
     "httpMethod",

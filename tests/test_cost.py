@@ -72,6 +72,7 @@ def test_a_setting_changes_its_line_and_no_other(changed: dict[str, Any], line: 
     ("added", "lines"),
     [
         ({"tracing": True}, {"X-Ray traces": 30_000 * 5 / 1e6}),
+        ({"dashboard": True}, {"dashboard": 3.0}),
         ({"dead_letters": True}, {"dead letters": 0, "alarms": 6 * 0.10}),
         ({"kms_key": "alias/orders"}, {"KMS key": 1, "uses of the key": 60_000 * 0.03 / 1e4}),
         ({"waf_acl": ANY_WEB_ACL}, {"web ACL": 5, "requests to the web ACL": 30_000 * 0.60 / 1e6}),
@@ -93,7 +94,7 @@ def test_without_orders_only_what_is_fixed_costs() -> None:
 
 def test_every_price_has_a_date_and_a_source_of_aws() -> None:
     table = [value for value in vars(prices).values() if isinstance(value, prices.Price)]
-    assert len(table) == 23
+    assert len(table) == 24
     for price in table:
         assert price.source.startswith("https://aws.amazon.com/")
         assert len(price.as_of) == len("2026-01")

@@ -48,6 +48,7 @@ FULL = full_settings(
     tracing=True,
     concurrency=20,
     dead_letters=True,
+    dashboard=True,
 )
 CASES = [
     (replace(FULL, auth=Auth.API_KEY, execution_logs=True), Target.AWS),

@@ -1,4 +1,4 @@
-"""What `--tracing`, `--execution-logs`, `--concurrency` and `--dead-letters` write into an export."""
+"""What the options of production and `--dashboard` write into an export."""
 
 from __future__ import annotations
 
@@ -150,3 +150,28 @@ def test_an_http_api_has_them_without_execution_logs(account: Account) -> None:
     assert properties(stack, "Function")["ReservedConcurrentExecutions"] == 20
     assert "DeadLetters" in template_of(stack)["Resources"]
     assert "ExecutionLogs" not in template_of(stack)["Resources"]
+
+
+def test_the_dashboard_is_written_as_it_was_found(account: Account) -> None:
+    stack = found_in(account, full_settings(**FULL_REST))
+    live, name = stack.resources["dashboard"].state.body, "ordernotify-default-us-east-1"
+    template, block = (
+        template_of(stack),
+        terraform_of(stack)["resource"]["aws_cloudwatch_dashboard"]["orders"],
+    )
+    written = template["Resources"]["Dashboard"]["Properties"]
+    assert (written["DashboardName"], block["dashboard_name"]) == (name, name)
+    assert json.loads(written["DashboardBody"]) == json.loads(block["dashboard_body"]) == live
+
+
+def test_the_dashboard_names_an_http_api_by_reference(account: Account) -> None:
+    stack = found_in(account, full_settings(**TRACED, api=ApiKind.HTTP))
+    live, api_id = stack.resources["dashboard"].state.body, stack.resources["api"].state.id
+    block = terraform_of(stack)["resource"]["aws_cloudwatch_dashboard"]["orders"]
+    written = template_of(stack)["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    for body, reference in (
+        (written, "${Api}"),
+        (block["dashboard_body"], "${aws_apigatewayv2_api.orders.id}"),
+    ):
+        assert api_id not in body
+        assert json.loads(body.replace(reference, api_id)) == live

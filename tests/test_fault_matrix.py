@@ -146,6 +146,7 @@ class Place:
             alarm_emails=("ops@example.com",),
             tracing=True,
             dead_letters=True,
+            dashboard=True,
             concurrency=20,
             kms_key=ALIAS,
         )

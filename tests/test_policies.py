@@ -94,7 +94,13 @@ VARIANTS = [
             "cors_origins": ("https://shop.example.com",),
         },
         {"role_arn": f"arn:aws:iam::{ACCOUNT_ID}:role/theirs"},
-        {"tracing": True, "concurrency": 20, "dead_letters": True, "execution_logs": api is ApiKind.REST},
+        {
+            "tracing": True,
+            "concurrency": 20,
+            "dead_letters": True,
+            "dashboard": True,
+            "execution_logs": api is ApiKind.REST,
+        },
         {"permissions_boundary": f"arn:aws:iam::{ACCOUNT_ID}:policy/limits", "role_path": "/team/"},
         {
             "alarm_emails": ("ops@example.com",),
@@ -103,6 +109,7 @@ VARIANTS = [
             "tracing": True,
             "concurrency": 20,
             "dead_letters": True,
+            "dashboard": True,
             "execution_logs": api is ApiKind.REST,
         },
         {

@@ -8,8 +8,16 @@ from urllib.parse import urlsplit
 
 import botocore.session
 
+from ordernotify.settings.names import Target
+
 if TYPE_CHECKING:
     from ordernotify.aws.session import Cloud
+
+_CONSOLES = {
+    "aws": "console.aws.amazon.com",
+    "aws-cn": "console.amazonaws.cn",
+    "aws-us-gov": "console.amazonaws-us-gov.com",
+}
 
 
 def is_aws(endpoint: str) -> bool:
@@ -41,6 +49,12 @@ def api_endpoint(cloud: Cloud, api_id: str) -> str:
     if is_aws(management):
         return f"https://{api_id}.execute-api.{cloud.region}.{dns_suffix(cloud)}"
     return f"{management.rstrip('/')}/_aws/execute-api/{api_id}"
+
+
+def console_home(cloud: Cloud) -> str:
+    """Return the URL of the AWS console; empty for the embedded cloud and partitions without a known one."""
+    host = _CONSOLES.get(cloud.partition)
+    return f"https://{cloud.region}.{host}" if host and cloud.target is Target.AWS else ""
 
 
 def dns_suffix(cloud: Cloud) -> str:

@@ -5,22 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import quote
 
+from ordernotify.aws.endpoints import console_home
 from ordernotify.aws.session import Cloud
-from ordernotify.settings.names import Names, Target
-
-_HOSTS = {
-    "aws": "console.aws.amazon.com",
-    "aws-cn": "console.amazonaws.cn",
-    "aws-us-gov": "console.amazonaws-us-gov.com",
-}
+from ordernotify.settings.names import Names
 
 
 def links(cloud: Cloud, names: Names) -> Mapping[str, str]:
     """Return the addresses by part of the path; none for the embedded cloud and unknown partitions."""
-    host = _HOSTS.get(cloud.partition)
-    if cloud.target is not Target.AWS or host is None:
+    home, region = console_home(cloud), f"region={cloud.region}"
+    if not home:
         return {}
-    home, region = f"https://{cloud.region}.{host}", f"region={cloud.region}"
     return {
         "api": f"{home}/apigateway/main/apis?{region}",
         "function": f"{home}/lambda/home?{region}#/functions/{quote(names.function)}",

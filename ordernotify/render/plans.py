@@ -144,6 +144,7 @@ def report_document(report: Report) -> dict[str, Any]:
         "account": report.account,
         "region": report.region,
         "url": report.url,
+        "dashboard": report.dashboard or None,
         "resources": [
             {"kind": item.kind, "name": item.name, "arn": item.arn, "action": str(item.action)}
             for item in report.items

@@ -34,6 +34,8 @@ def show_status(report: Report, health: Health, api_key: str | None = None) -> N
     for line in tag_lines(report.items):
         out.print(Text(f"~ {line}", "yellow"))
     out.print(Text.assemble(("Invoke URL: ", "bold"), report.url or "(none)"))
+    if report.dashboard:
+        out.print(Text.assemble(("Dashboard: ", "bold"), report.dashboard))
     if api_key:
         out.print(Text.assemble(("API key: ", "bold"), api_key))
     for s in report.subscriptions:

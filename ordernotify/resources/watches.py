@@ -44,7 +44,7 @@ def watches(settings: Settings) -> tuple[Watch, ...]:
         Watch(
             "duration", "AWS/Lambda", "Duration", function, "Maximum", settings.timeout * 1000 * SLOW_SHARE
         ),
-        _api_watch(settings),
+        api_watch(settings),
         Watch(
             "notifications-pending",
             METRIC_NAMESPACE,
@@ -63,7 +63,7 @@ def watches(settings: Settings) -> tuple[Watch, ...]:
     )
 
 
-def _api_watch(settings: Settings) -> Watch:
+def api_watch(settings: Settings) -> Watch:
     """Watch the API's failures; the two kinds of API name the metric and its dimensions differently."""
     if settings.api is ApiKind.HTTP:
         dimensions = {"ApiId": API_ID, "Stage": settings.stage}

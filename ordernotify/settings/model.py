@@ -228,6 +228,13 @@ class Settings:
         negative=True,
         recorded=True,
     )
+    dashboard: bool = setting(
+        False,
+        "Make a CloudWatch dashboard of the stack; `status` prints its address.",
+        panel=_PRODUCTION,
+        negative=True,
+        recorded=True,
+    )
     kms_key: str | None = setting(
         None,
         "Encrypt table, topics, logs, dead letters and the function's environment with this key: its ARN, or "

@@ -132,6 +132,8 @@ def _production(settings: Settings, orders: int) -> Iterator[CostLine]:
             prices.QUEUE_REQUEST,
             "paid by what a subscriber did not take; a million is free",
         )
+    if settings.dashboard:
+        yield CostLine("dashboard", 1, prices.DASHBOARD, "one; the first three of an account are free")
     if settings.kms_key:
         yield CostLine("KMS key", 1, prices.KEY, "if nothing else pays for the key")
         yield CostLine(

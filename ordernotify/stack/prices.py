@@ -28,6 +28,8 @@ class Price:
 
 
 ALARM = Price(0.10, "alarm and month", _CLOUDWATCH, "2026-02")
+DASHBOARD = Price(3.00, "dashboard and month", _CLOUDWATCH, "2026-02")
+"""Beyond three in an account, which are free."""
 METRIC = Price(0.30, "metric and month", _CLOUDWATCH, "2026-02")
 KEY = Price(1.00, "key and month", _KMS, "2026-02")
 KEY_USE = Price(0.03 / 1e4, "request", _KMS, "2026-02")

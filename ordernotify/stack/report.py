@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from ordernotify.aws.endpoints import console_home
 from ordernotify.aws.errors import map_botocore_errors
 from ordernotify.aws.session import Cloud
 from ordernotify.executor import Action, Item, Plan
 from ordernotify.resources.api.base import ApiState
 from ordernotify.resources.base import AnyLive, needed_state
+from ordernotify.resources.dashboard import Dashboard
 from ordernotify.resources.listing import Subscription, is_internal, list_subscriptions
 from ordernotify.resources.subscriptions import Subscriptions
 from ordernotify.settings.model import Settings
@@ -26,6 +28,8 @@ class Report:
     url: str | None
     items: tuple[Item, ...]
     subscriptions: tuple[Subscription, ...]
+    dashboard: str = ""
+    """Its address in the AWS console; empty: there is none."""
 
 
 def mailboxes_after(planned: Plan, applied: Mapping[str, AnyLive]) -> frozenset[str]:
@@ -56,4 +60,13 @@ def report(
         api.url if api else None,
         items,
         tuple(s for s in everybody if not is_internal(cloud, settings.names, s.endpoint)),
+        _dashboard_url(cloud, live.get(Dashboard.kind)),
     )
+
+
+def _dashboard_url(cloud: Cloud, live: AnyLive | None) -> str:
+    home = console_home(cloud)
+    if not home or live is None or not live.owned:
+        return ""
+    name = live.arn.rpartition("/")[2]
+    return f"{home}/cloudwatch/home?region={cloud.region}#dashboards/dashboard/{name}"

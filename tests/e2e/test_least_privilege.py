@@ -50,6 +50,7 @@ EVERYTHING = (
     "ops@example.com",
     "--access-logs",
     "--dead-letters",
+    "--dashboard",
 )
 LIMITED = ("--rate", "90", "--burst", "90", "--cors-origin", "https://shop.example.com", "--dead-letters")
 OPTIONS = {

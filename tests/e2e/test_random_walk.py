@@ -56,6 +56,7 @@ CHOICES: Mapping[str, tuple[tuple[str, ...], ...]] = {
         (),
         ("--dead-letters",),
         ("--tracing",),
+        ("--dashboard",),
         ("--concurrency", "20"),
         ("--dead-letters", "--tracing"),
     ),

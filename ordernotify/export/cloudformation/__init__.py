@@ -40,6 +40,7 @@ WRITERS: Mapping[str, Callable[[FoundStack, FoundResource], Iterator[Declared]]]
     "permission": api.permission,
     "preflight-permission": api.permission,
     "alarm": parts.alarm,
+    "dashboard": parts.dashboard,
 }
 """How each kind is written."""
 

@@ -6,13 +6,14 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from ordernotify.export.cloudformation.declared import Declared, attribute, ref, tag_items
+from ordernotify.export.cloudformation.declared import Declared, attribute, ref, sub, tag_items
 from ordernotify.export.found import FoundResource, FoundStack
 from ordernotify.resources.delivery import queue_policy
 from ordernotify.resources.function import ROLE_ID_TAG
 from ordernotify.resources.mailbox import READER_TAG, RETENTION_SECONDS
 from ordernotify.resources.role_names import POLICY_NAME
 from ordernotify.resources.subscriber import Subscriber
+from ordernotify.settings.model import ApiKind
 from ordernotify.settings.names import MANAGED_TAG, STACK_TAG
 
 NAME = "cloudformation"
@@ -227,3 +228,12 @@ def alarm(_stack: FoundStack, alarm: FoundResource) -> Iterator[Declared]:
     }
     what = alarm.key.removeprefix("alarm ").title().replace("-", "")
     yield Declared(f"{what}Alarm", "AWS::CloudWatch::Alarm", properties, {"AlarmName": alarm.name})
+
+
+def dashboard(stack: FoundStack, dashboard: FoundResource) -> Iterator[Declared]:
+    """Write the dashboard; it names an HTTP API, whose metrics have its id, by reference."""
+    text = json.dumps(dashboard.state.body)
+    if stack.settings.api is ApiKind.HTTP:
+        text = text.replace(stack.resources["api"].state.id, "${Api}")
+    properties = {"DashboardName": dashboard.name, "DashboardBody": sub(text) if "${" in text else text}
+    yield Declared("Dashboard", "AWS::CloudWatch::Dashboard", properties, {"DashboardName": dashboard.name})

@@ -46,6 +46,7 @@ WRITERS: Mapping[str, Callable[[FoundStack, FoundResource], Iterator[Block]]] = 
     "permission": api.permission,
     "preflight-permission": api.permission,
     "alarm": parts.alarm,
+    "dashboard": parts.dashboard,
 }
 """How each kind is written."""
 

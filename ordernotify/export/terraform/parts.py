@@ -13,6 +13,7 @@ from ordernotify.resources.function import ROLE_ID_TAG
 from ordernotify.resources.mailbox import READER_TAG, RETENTION_SECONDS
 from ordernotify.resources.role_names import POLICY_NAME
 from ordernotify.resources.subscriber import Subscriber, policy_json
+from ordernotify.settings.model import ApiKind
 from ordernotify.settings.names import MANAGED_TAG, STACK_TAG
 
 NAME = "terraform"
@@ -247,4 +248,18 @@ def alarm(_stack: FoundStack, alarm: FoundResource) -> Iterator[Block]:
         alarm_actions=list(state.actions),
         ok_actions=list(state.ok_actions),
         tags=alarm.tags,
+    )
+
+
+def dashboard(stack: FoundStack, dashboard: FoundResource) -> Iterator[Block]:
+    """Write the dashboard; it names an HTTP API, whose metrics have its id, by reference."""
+    text = json.dumps(dashboard.state.body)
+    if stack.settings.api is ApiKind.HTTP:
+        text = Template(text.replace(stack.resources["api"].state.id, "${aws_apigatewayv2_api.orders.id}"))
+    yield importable(
+        "aws_cloudwatch_dashboard",
+        "orders",
+        dashboard.name,
+        dashboard_name=dashboard.name,
+        dashboard_body=text,
     )
