@@ -3,8 +3,8 @@ VENV := .venv
 STAMP := $(VENV)/.installed
 # The tests of `make test` that take more cases in `make test-all`.
 PROOFS := HYPOTHESIS_PROFILE=thorough ORDERNOTIFY_FAULT_MATRIX=full
-# One for each core of a small machine; who has no more to do takes over tests of the other.
-WORKERS := -n 2 --dist worksteal
+# Three on two cores: the end-to-end tests spend a good part of their time waiting.
+WORKERS := -n 3 --dist worksteal
 
 .PHONY: demo test test-all test-browser checkov-env screenshots lint docs audit constraints clean
 

@@ -100,8 +100,8 @@ def test_texts_name_commands_in_full() -> None:
     assert [found for found in short if not found.startswith("ordernotify ")] == KNOWN_IN_HELP
 
 
-KNOWN_IN_HELP = ["setup"]
-"""The help of an option, which speaks of the command and of no stack."""
+KNOWN_IN_HELP = ["setup", "status"]
+"""The help of options, which speaks of the command and of no stack."""
 
 
 def test_a_hint_that_is_pasted_mends_what_it_is_about(account: Account, typed: Typed) -> None:
