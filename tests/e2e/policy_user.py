@@ -24,7 +24,10 @@ REGION = "us-east-1"
 SEEN_WITHOUT_RESOURCE = {
     "cloudwatch:DeleteAlarms": "looks for AlarmName, and the call has AlarmNames",
     "cloudwatch:DescribeAlarms": "looks for AlarmName, and the call has AlarmNames",
+    "cloudwatch:DeleteDashboards": "knows no resource of dashboards",
+    "cloudwatch:GetDashboard": "knows no resource of dashboards",
     "cloudwatch:ListTagsForResource": "does not look for ResourceARN",
+    "cloudwatch:PutDashboard": "knows no resource of dashboards",
     "cloudwatch:TagResource": "does not look for ResourceARN",
     "dynamodb:ListTagsOfResource": "does not look for ResourceArn",
     "dynamodb:TagResource": "does not look for ResourceArn",

@@ -29,6 +29,7 @@ from ordernotify.stack import verify
 from tests.e2e.cloud import EmbeddedCloud, running_cloud
 from tests.e2e.policy_scenarios import Disturbance
 from tests.e2e.policy_user import (
+    REGION,
     SEEN_WITHOUT_RESOURCE,
     Document,
     Person,
@@ -73,6 +74,13 @@ UNCHECKED = {
 UNCHECKED_IN_OPERATION = {"sqs:TagQueue": "making a queue checks none of the tags given with it"}
 FOR_A_QUESTION = {"dynamodb:Scan"}
 """Only needed where a person is asked; it has a test of its own."""
+FOR_A_WEB_ACL = {
+    "apigateway:SetWebACL",
+    "wafv2:DisassociateWebACL",
+    "wafv2:GetWebACL",
+    "wafv2:GetWebACLForResource",
+}
+"""Teardown's policy has them for a stack that was set up with --waf-acl; these were not."""
 UNCHECKED_OF_FUNCTION = {"logs:CreateLogStream", "logs:PutLogEvents"}
 """MiniStack writes a function's log itself, not as its role."""
 
@@ -350,7 +358,7 @@ def test_teardown_needs_every_right_of_its_policy(trial_of: Callable[[str], Tria
         trial.take_away(right, stack)
         return trial.user.run("teardown", "--stack", stack, "--yes", "--delete-orders")
 
-    trial.assert_all_needed(FOR_A_QUESTION, tear_down)
+    trial.assert_all_needed(FOR_A_QUESTION | FOR_A_WEB_ACL, tear_down)
 
 
 def test_teardown_counts_the_orders_before_it_asks(root: Person, user: Person) -> None:
@@ -467,16 +475,22 @@ def test_the_emulator_still_checks_none_of_the_actions_that_are_listed(
     succeeded(user.run("verify", "--stack", stack))
 
 
-def exact_calls(cloud: Cloud, names: Names) -> Mapping[str, Callable[[], object]]:
+def exact_calls(cloud: Cloud, names: Names, stack: str) -> Mapping[str, Callable[[], object]]:
     """A call for each action that the emulator checks on `*`, on the stack's own resource."""
     table, topic = cloud.arn("dynamodb", f"table/{names.table}"), cloud.arn("sns", names.topic)
     alarm = names.alarm("errors")
     alarm_arn = cloud.arn("cloudwatch", f"alarm:{alarm}")
+    dashboard = f"ordernotify-{stack}-{REGION}"
     return {
         "cloudwatch:DeleteAlarms": lambda: cloud.cloudwatch.delete_alarms(AlarmNames=[alarm]),
         "cloudwatch:DescribeAlarms": lambda: cloud.cloudwatch.describe_alarms(AlarmNames=[alarm]),
+        "cloudwatch:DeleteDashboards": lambda: cloud.cloudwatch.delete_dashboards(DashboardNames=[dashboard]),
+        "cloudwatch:GetDashboard": lambda: cloud.cloudwatch.get_dashboard(DashboardName=dashboard),
         "cloudwatch:ListTagsForResource": lambda: cloud.cloudwatch.list_tags_for_resource(
             ResourceARN=alarm_arn
+        ),
+        "cloudwatch:PutDashboard": lambda: cloud.cloudwatch.put_dashboard(
+            DashboardName=dashboard, DashboardBody="{}"
         ),
         "cloudwatch:TagResource": lambda: cloud.cloudwatch.tag_resource(ResourceARN=alarm_arn, Tags=[]),
         "dynamodb:ListTagsOfResource": lambda: cloud.dynamodb.list_tags_of_resource(ResourceArn=table),
@@ -493,13 +507,14 @@ def test_the_emulator_still_checks_the_listed_actions_on_no_resource(
     root: Person, user: Person, embedded: EmbeddedCloud
 ) -> None:
     stack = stack_name()
-    printed = [rights_in(root.printed(which, "--stack", stack)) for which in ("setup", "operate", "teardown")]
+    kinds = ("setup", "operate", "teardown")
+    printed = [rights_in(root.printed(which, "--stack", stack, "--dashboard")) for which in kinds]
     exact = {right for rights in printed for right in rights if right.action in SEEN_WITHOUT_RESOURCE}
     assert {right.action for right in exact} == SEEN_WITHOUT_RESOURCE.keys()
     user.may_exactly(exact)
     cloud = user.cloud()
     cloud.logs.meta.config.inject_host_prefix = False
-    calls = exact_calls(cloud, Names().for_stack(stack))
+    calls = exact_calls(cloud, Names().for_stack(stack), stack)
     assert calls.keys() == SEEN_WITHOUT_RESOURCE.keys()
     for call in calls.values():
         with pytest.raises(ClientError, match="is not authorized to perform"):
