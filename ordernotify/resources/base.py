@@ -266,6 +266,21 @@ class Leftover(Resource[State]):
         raise NotImplementedError(self.key)
 
 
+class Given(Resource[State]):
+    """What is the person's own: looked at before anything is changed, never made, changed or deleted.
+
+    `refuse_missing` refuses one that does not exist.
+    """
+
+    shared = True
+
+    def create(self, step: Step) -> Live[State]:
+        raise NotImplementedError(self.key)
+
+    def delete(self, live: Live[State], step: Step) -> None:
+        """Do nothing: it is the person's."""
+
+
 def tags_of(listing: Any) -> dict[str, str]:
     """Read tags from AWS's `[{"Key": …, "Value": …}]` form."""
     return {tag["Key"]: tag["Value"] for tag in listing or ()}

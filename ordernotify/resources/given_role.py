@@ -10,7 +10,7 @@ from ordernotify.aws.errors import read_or_none
 from ordernotify.errors import OrderNotifyError
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.iam.function_policy import KEY_STATEMENT, MARK_STATEMENT, function_policy
-from ordernotify.resources.base import Live, Needed, Resource, Step, Verb, same_policy_text
+from ordernotify.resources.base import Given, Live, Needed, Verb, same_policy_text
 from ordernotify.resources.own_role import NO_ROLE
 from ordernotify.resources.role import AnyRoleState
 
@@ -26,11 +26,10 @@ class GivenRoleState(AnyRoleState):
     trusts_lambda: bool = True
 
 
-class ExistingRole(Resource[GivenRoleState]):
+class ExistingRole(Given[GivenRoleState]):
     """The role of --role-arn: checked for what it lacks, never changed or deleted."""
 
     kind = "given role"
-    shared = True
 
     @property
     def name(self) -> str:
@@ -88,13 +87,6 @@ class ExistingRole(Resource[GivenRoleState]):
                 f"Lambda may not assume the role {self.name}",
                 "Add the service lambda.amazonaws.com to its trust policy; or leave out --role-arn.",
             )
-
-    def create(self, step: Step) -> Live[GivenRoleState]:
-        """Never called: the plan refuses a role that does not exist."""
-        raise NotImplementedError(self.kind)
-
-    def delete(self, live: Live[GivenRoleState], step: Step) -> None:
-        """Do nothing: the role is the person's."""
 
     def _lacking(self) -> list[str]:
         lacking = []

@@ -10,7 +10,7 @@ from ordernotify.aws.errors import read_or_none
 from ordernotify.errors import OrderNotifyError
 from ordernotify.iam.calls import Calls
 from ordernotify.iam.kms import allow_key, missing_statements, needed_statements
-from ordernotify.resources.base import UNKNOWN, Live, Needed, Resource, Step, Verb, needed_state, shown_as
+from ordernotify.resources.base import UNKNOWN, Given, Live, Needed, Verb, needed_state, shown_as
 from ordernotify.settings.model import Settings
 
 _ABSENT = "NotFoundException"
@@ -39,11 +39,10 @@ class GivenKeyState:
         return key.arn if key else UNKNOWN
 
 
-class GivenKey(Resource[GivenKeyState]):
+class GivenKey(Given[GivenKeyState]):
     """The key of --kms-key: checked for what would not work with it, never changed or deleted."""
 
     kind = "key"
-    shared = True
 
     @property
     def name(self) -> str:
@@ -119,10 +118,3 @@ class GivenKey(Resource[GivenKeyState]):
             f"The policy of the KMS key {self.name} may not be read (kms:GetKeyPolicy): whether alarms, dead "
             "letters and logs can use the key was not checked.",
         )
-
-    def create(self, step: Step) -> Live[GivenKeyState]:
-        """Never called: the plan refuses a key that does not exist."""
-        raise NotImplementedError(self.kind)
-
-    def delete(self, live: Live[GivenKeyState], step: Step) -> None:
-        """Do nothing: the key is the person's."""

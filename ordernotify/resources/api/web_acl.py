@@ -13,7 +13,7 @@ from ordernotify.errors import OrderNotifyError, UsageError
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.api.base import ApiState
 from ordernotify.resources.api.listing import api_arn, find_apis, lists_apis
-from ordernotify.resources.base import Live, Needed, Resource, Step, Verb, needed_state, shown_as
+from ordernotify.resources.base import Given, Live, Needed, Resource, Step, Verb, needed_state, shown_as
 from ordernotify.resources.recorded import recorded_web_acl
 from ordernotify.settings.model import ApiKind, Settings
 
@@ -37,11 +37,10 @@ class GivenWebAclState:
     """Nothing is compared: its rules are the person's."""
 
 
-class GivenWebAcl(Resource[GivenWebAclState]):
+class GivenWebAcl(Given[GivenWebAclState]):
     """The web ACL of --waf-acl: looked at before anything is changed, never changed or deleted."""
 
     kind = "given web acl"
-    shared = True
 
     @property
     def name(self) -> str:
@@ -81,13 +80,6 @@ class GivenWebAcl(Resource[GivenWebAclState]):
             f"there is no web ACL {self.name} in account {self.cloud.account}, region {self.cloud.region}",
             "`aws wafv2 list-web-acls --scope REGIONAL` lists them; or leave --waf-acl away.",
         )
-
-    def create(self, step: Step) -> Live[GivenWebAclState]:
-        """Never called: the plan refuses a web ACL that does not exist."""
-        raise NotImplementedError(self.kind)
-
-    def delete(self, live: Live[GivenWebAclState], step: Step) -> None:
-        """Do nothing: the web ACL is the person's."""
 
     @property
     def _region(self) -> str:
