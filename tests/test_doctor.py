@@ -108,7 +108,7 @@ def case_of(open_place: Callable[[], Cloud], target: Target = Target.AWS, **more
         "describe": lambda: settings,
         "describe_there": lambda _cloud: settings,
         "find_names": lambda _cloud: NAMES,
-        "needed": lambda _cloud: NEEDED,
+        "needed": lambda _cloud, _settings: NEEDED,
     }
     return Case(target, "default", open_place, **{**values, **more})
 
@@ -120,16 +120,15 @@ def found(case: Case, name: str) -> Diagnosis:
 
 def at(account: Account, name: str, **more: Any) -> Diagnosis:
     """Examine the account in memory with one check alone."""
-    case = case_of(account.cloud, **more)
-    case.begin()
-    return look(case, name)
+    return look(case_of(account.cloud, **more), name)
 
 
 def unasked(place: Cloud, name: str) -> Diagnosis:
     """Examine a place that is not asked who calls, with one check alone."""
     case = case_of(lambda: place)
-    case._opened.set_result(place)
-    return look(case, name)
+    diagnosis = look(case, name)
+    assert len(case._read) == 1, "it needed more than the place"
+    return diagnosis
 
 
 def look(case: Case, name: str) -> Diagnosis:
@@ -344,9 +343,7 @@ class User:
 
 
 def rights_of(account: Account, who: Callable[[], Cloud]) -> Diagnosis:
-    case = case_of(who)
-    case.begin()
-    return account_checks.check_rights(case)
+    return account_checks.check_rights(case_of(who))
 
 
 def test_rights_that_are_lacking_are_named_with_the_policy_that_has_them(account: Account, aws: Aws) -> None:
@@ -575,3 +572,14 @@ def test_a_settings_file_that_cannot_be_read_is_one_line_of_it(
     assert done.exit_code == 1
     assert "FAIL  settings: ordernotify.toml, line 1: there is no setting 'apy'. The nearest" in done.stdout
     assert "OK    credentials" in done.stdout
+
+
+def test_what_several_checks_need_is_read_once(account: Account) -> None:
+    described: list[Cloud] = []
+
+    def describe_there(cloud: Cloud) -> Settings:
+        described.append(cloud)
+        return Settings()
+
+    assert len(dict(examine(case_of(account.cloud, describe_there=describe_there)))) > 1
+    assert len(described) == 1

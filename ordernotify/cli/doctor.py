@@ -55,10 +55,10 @@ def _case(run: Run) -> Case:
         describe=run.settings,
         describe_there=lambda cloud: policy.described(run, cloud),
         find_names=run.names_in,
-        needed=lambda cloud: {
-            "operate": policy.operate_needs(run, cloud),
+        needed=lambda cloud, settings: {
+            "operate": policy.operate_needs(cloud, settings),
             "setup": policy.setup_needs(run, cloud),
-            "teardown": policy.teardown_needs(run, cloud),
+            "teardown": policy.teardown_needs(run, cloud, settings),
         },
         faults=run.faults,
         origins=tuple(dict.fromkeys(run.told.origins.values())),

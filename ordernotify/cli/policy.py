@@ -69,7 +69,7 @@ def operate(run: Run, receiver: ReceiverOption = None) -> None:
     cloud = run.cloud()
     from ordernotify.iam import policies
 
-    _show(policies.policy(operate_needs(run, cloud, _receivers(receiver)), cloud))
+    _show(policies.policy(operate_needs(cloud, described(run, cloud), _receivers(receiver)), cloud))
 
 
 @command(policy_app, "import", SETTING_OPTIONS)
@@ -96,7 +96,7 @@ def teardown(run: Run, receiver: ReceiverOption = None) -> None:
     cloud = run.cloud()
     from ordernotify.iam import policies
 
-    _show(policies.policy(teardown_needs(run, cloud, _receivers(receiver)), cloud))
+    _show(policies.policy(teardown_needs(run, cloud, described(run, cloud), _receivers(receiver)), cloud))
 
 
 @command(policy_app, "function", SETTING_OPTIONS)
@@ -122,16 +122,15 @@ def setup_needs(run: Run, cloud: Cloud) -> Calls:
     return (*finding, *provision.setup_calls(_declared(settings, cloud)), *asking)
 
 
-def operate_needs(run: Run, cloud: Cloud, receivers: Sequence[str] = ()) -> Calls:
+def operate_needs(cloud: Cloud, settings: Settings, receivers: Sequence[str] = ()) -> Calls:
     """List what the commands between setup and teardown call."""
     from ordernotify import provision
 
-    settings = described(run, cloud)
     status = provision.status_calls(_declared(settings, cloud))
     return (*status, *operate_calls(cloud, settings, receivers))
 
 
-def teardown_needs(run: Run, cloud: Cloud, receivers: Sequence[str] = ()) -> Calls:
+def teardown_needs(run: Run, cloud: Cloud, settings: Settings, receivers: Sequence[str] = ()) -> Calls:
     """List what `teardown` calls."""
     from ordernotify import provision
     from ordernotify.orders.items import count_calls
@@ -140,7 +139,6 @@ def teardown_needs(run: Run, cloud: Cloud, receivers: Sequence[str] = ()) -> Cal
     from ordernotify.stack.former import former_tables
     from ordernotify.stack.left import LEFT_CALLS
 
-    settings = described(run, cloud)
     tables = (settings.names, *former_tables(cloud, settings.names, settings.stack))
     more = (
         *_finding_calls(cloud, run.told_names, settings.role_path),

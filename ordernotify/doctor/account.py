@@ -96,7 +96,7 @@ def check_clock(case: Case) -> Diagnosis:
 def check_rights(case: Case) -> Diagnosis:
     """Whether the caller may do what the commands do, as IAM simulates it."""
     cloud = case.cloud()
-    needed = case.needed(cloud)
+    needed = case.needed(cloud, case.settings())
     commands = ", ".join(f"`ordernotify policy {kind}`" for kind in needed)
     try:
         lacks = {kind: actions for kind, actions in lacking(cloud, needed).items() if actions}
@@ -128,7 +128,7 @@ def _some(actions: Sequence[str]) -> str:
 def check_apis(case: Case) -> Diagnosis:
     """Whether another API fits into the region."""
     cloud = case.cloud()
-    kind = case.describe_there(cloud).api
+    kind = case.settings().api
     listed = list_apis(cloud, kind)
     counted = [one for one in listed if kind is ApiKind.HTTP or "REGIONAL" in one.endpoint_types]
     detail = f"{len(counted)} of {APIS_QUOTA} {'HTTP' if kind is ApiKind.HTTP else 'regional REST'} APIs"
@@ -144,7 +144,7 @@ def check_apis(case: Case) -> Diagnosis:
 def check_concurrency(case: Case) -> Diagnosis:
     """How many orders can be handled at the same moment: the account's functions share it (AWS-FACTS 19)."""
     cloud = case.cloud()
-    settings = case.describe_there(cloud)
+    settings = case.settings()
     free = cloud.lambda_.get_account_settings()["AccountLimit"]["UnreservedConcurrentExecutions"]
     remedy = f"Ask for more concurrent executions of Lambda: {QUOTAS_URL}."
     if settings.concurrency:
@@ -168,7 +168,7 @@ def check_concurrency(case: Case) -> Diagnosis:
 def check_alarms(case: Case) -> Diagnosis:
     """Whether the stack's alarms fit into the region."""
     cloud = case.cloud()
-    settings = case.describe_there(cloud)
+    settings = case.settings()
     pages = cloud.cloudwatch.get_paginator("describe_alarms").paginate(AlarmTypes=["MetricAlarm"])
     names = {alarm["AlarmName"] for page in pages for alarm in page["MetricAlarms"]}
     own = {settings.names.alarm(watch.what) for watch in watches(settings)}

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any, TypeVar
 
 from ordernotify.aws.session import Cloud
 from ordernotify.errors import OrderNotifyError, UsageError
@@ -15,6 +16,8 @@ from ordernotify.iam.calls import Calls
 from ordernotify.local.process import Host
 from ordernotify.settings.model import Settings
 from ordernotify.settings.names import Names, Target
+
+Result = TypeVar("Result")
 
 
 class CheckState(StrEnum):
@@ -59,7 +62,7 @@ class Case:
     describe_there: Callable[[Cloud], Settings]
     """Describes it as told, and for the rest as `setup` recorded it; asks the place."""
     find_names: Callable[[Cloud], Names]
-    needed: Callable[[Cloud], Mapping[str, Calls]]
+    needed: Callable[[Cloud, Settings], Mapping[str, Calls]]
     """What the commands call, for each kind of policy."""
     faults: tuple[UsageError, ...] = ()
     """What is wrong with the settings file and the environment."""
@@ -68,37 +71,48 @@ class Case:
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     version_of: Callable[[str], str] = importlib.metadata.version
     local_host: Host = field(default_factory=Host)
-    _opened: Future[Cloud] = field(default_factory=Future)
-    _identified: Future[Cloud] = field(default_factory=Future)
+    _read: dict[object, Future[Any]] = field(default_factory=dict)
+
+    def once(self, read: Callable[[Case], Result]) -> Result:
+        """Return what `read` returns or raises; the first check to ask reads it, the others wait for it."""
+        mine: Future[Result] = Future()
+        kept: Future[Result] = self._read.setdefault(read, mine)  # atomic: the first one stays
+        if kept is mine:
+            try:
+                mine.set_result(read(self))
+            except BaseException as error:  # noqa: BLE001 - every check that asks gets it
+                mine.set_exception(error)
+        return kept.result()
 
     def place(self) -> Cloud:
         """Return the place, without knowing whether it answers; raises OrderNotifyError."""
-        return self._opened.result()
+        return self.once(_open)
 
     def cloud(self) -> Cloud:
         """Return the place, which has told who calls; raises OrderNotifyError, the same for every check."""
-        return self._identified.result()
+        return self.once(_identify)
+
+    def settings(self) -> Settings:
+        """Describe the stack as `describe_there` does."""
+        return self.once(_describe)
 
     def has_failed_by(self, error: OrderNotifyError) -> bool:
         """Whether the error is that of the place, and not of what a check looked at."""
-        return error in (self._opened.exception(), self._identified.exception())
-
-    def begin(self) -> None:
-        """Open the place and ask it who calls, once for all checks."""
-        _keep(self._opened, self.open_place)
-        _keep(self._identified, self._identify)
-
-    def _identify(self) -> Cloud:
-        cloud = self.place()
-        cloud.account  # noqa: B018 - asks
-        return cloud
+        return error in (asked.exception() for step in (_open, _identify) if (asked := self._read.get(step)))
 
 
-def _keep(future: Future[Cloud], call: Callable[[], Cloud]) -> None:
-    try:
-        future.set_result(call())
-    except BaseException as error:  # noqa: BLE001 - the checks that wait for it get it
-        future.set_exception(error)
+def _open(case: Case) -> Cloud:
+    return case.open_place()
+
+
+def _identify(case: Case) -> Cloud:
+    cloud = case.place()
+    cloud.account  # noqa: B018 - asks
+    return cloud
+
+
+def _describe(case: Case) -> Settings:
+    return case.describe_there(case.cloud())
 
 
 @dataclass(frozen=True, slots=True)

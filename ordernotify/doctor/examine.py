@@ -19,8 +19,7 @@ CHECK_UPS = (*machine.CHECK_UPS, *account.CHECK_UPS, *receivers.CHECK_UPS)
 def examine(case: Case) -> Iterator[tuple[str, Diagnosis]]:
     """Run the checks that apply, side by side; yield each one's name and diagnosis, in their order."""
     asked = [one for one in CHECK_UPS if one.target in (None, case.target)]
-    with ThreadPoolExecutor(len(asked) + 1) as pool:
-        pool.submit(case.begin)
+    with ThreadPoolExecutor(len(asked)) as pool:
         yield from zip((one.name for one in asked), pool.map(_found, asked, repeat(case)), strict=True)
 
 

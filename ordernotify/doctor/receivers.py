@@ -3,36 +3,37 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
 from contextlib import suppress
 
-from ordernotify.aws.session import Cloud
 from ordernotify.doctor.case import Case, CheckState, CheckUp, Diagnosis
 from ordernotify.errors import StackNotFoundError
 from ordernotify.resources import sandbox
 from ordernotify.resources.listing import is_internal
 from ordernotify.resources.mailboxes import PROTOCOLS
 from ordernotify.resources.subscriber import Subscriber, read_subscribers
-from ordernotify.settings.names import Names, Target
+from ordernotify.settings.names import Target
 from ordernotify.subscribers.confirm import renewal
 from ordernotify.subscribers.topic import open_topic
 
 
-def _subscribers(case: Case, cloud: Cloud, names: Names) -> Iterator[Subscriber]:
+def _subscribers(case: Case) -> list[Subscriber]:
     """Read who gets the notifications, and who hears of alarms, which is nobody without an alarm address."""
+    cloud = case.cloud()
+    names = case.find_names(cloud)
     listed = [*open_topic(cloud, names, case.stack).subscriptions]
     with suppress(StackNotFoundError):
         listed += open_topic(cloud, names, case.stack, names.alarm_topic).subscriptions
-    yield from read_subscribers(cloud, (one for one in listed if not is_internal(cloud, names, one.endpoint)))
+    return list(
+        read_subscribers(cloud, (one for one in listed if not is_internal(cloud, names, one.endpoint)))
+    )
 
 
 def check_text_messages(case: Case) -> Diagnosis:
     """Whether SNS sends the text messages (AWS-FACTS 14, 32)."""
     cloud = case.cloud()
-    phones = set(case.describe_there(cloud).phones)
+    phones = set(case.settings().phones)
     with suppress(StackNotFoundError):
-        everybody = _subscribers(case, cloud, case.find_names(cloud))
-        phones |= {one.endpoint for one in everybody if one.protocol == "sms"}
+        phones |= {one.endpoint for one in case.once(_subscribers) if one.protocol == "sms"}
     if not phones:
         return Diagnosis.ok("nobody gets text messages")
     inside = cloud.sns.get_sms_sandbox_account_status()["IsInSandbox"]
@@ -48,8 +49,7 @@ def check_text_messages(case: Case) -> Diagnosis:
 
 def check_subscribers(case: Case) -> Diagnosis:
     """Whether somebody gets the notifications, and everybody has confirmed (AWS-FACTS 13, 22)."""
-    cloud = case.cloud()
-    everybody = list(_subscribers(case, cloud, case.find_names(cloud)))
+    everybody = case.once(_subscribers)
     pending = [one.endpoint for one in everybody if one.pending]
     if pending:
         return Diagnosis(
