@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.installed
 # The tests of `make test` that take more cases in `make test-all`.
-PROOFS := HYPOTHESIS_PROFILE=thorough ORDERNOTIFY_FAULT_MATRIX=full
+PROOFS := HYPOTHESIS_PROFILE=thorough TESTS_FAULT_MATRIX=full
 # Three on two cores: the end-to-end tests spend a good part of their time waiting.
 WORKERS := -n 3 --dist worksteal
 

@@ -32,9 +32,9 @@ _NO_ACCOUNT = {
 
 
 def pytest_configure() -> None:
-    """Take the person's own AWS account out of reach before anything reads the environment."""
+    """Take the person's own AWS account and settings out of reach before anything reads the environment."""
     make_quick()
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
+    for name in [name for name in os.environ if name.startswith(("AWS_", "ORDERNOTIFY_"))]:
         del os.environ[name]
     os.environ.update(_NO_ACCOUNT)
     for console in (render.out, render.err, render.alert):

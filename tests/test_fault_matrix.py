@@ -1,7 +1,7 @@
 """Every fault at every changing call of setup and of teardown, and then the same command again.
 
 The calls are recorded from an undisturbed run, so a new resource is covered without a word here. The suite
-takes a fixed sample; `ORDERNOTIFY_FAULT_MATRIX=full` takes every case, and `pytest -s` prints how many.
+takes a fixed sample; `TESTS_FAULT_MATRIX=full` takes every case, and `pytest -s` prints how many.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from tests.provision_support import (
 )
 from tests.web_acls import the_web_acl
 
-FULL = os.environ.get("ORDERNOTIFY_FAULT_MATRIX") == "full"
+FULL = os.environ.get("TESTS_FAULT_MATRIX") == "full"
 pytestmark = pytest.mark.grows
 
 

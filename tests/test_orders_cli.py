@@ -471,9 +471,9 @@ class TestExporting:
             monkeypatch.setattr(progress, "err", Console(file=stdout, force_terminal=True))
             with pytest.raises(SystemExit) as ended:
                 app(["export-orders", "-", "--format", form, "--aws", "--region", "us-east-1"])
+            assert ended.value.code == 0  # else nothing was written, and the next line waits for ever
             shown = os.read(screen, 65_536).decode().replace("\r\n", "\n")
         os.close(screen)
-        assert ended.value.code == 0
         assert re.findall(r"[^\n\t\x20-\x7e\xa1-\u1fff\u2030-\ud7ff\ufffd]", shown) == []
         assert len(shown.splitlines()) == (1 if form == "jsonl" else 2)
         if form == "jsonl":

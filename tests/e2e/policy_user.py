@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
@@ -137,9 +136,7 @@ class Person:
 
     def run(self, *args: str) -> Result:
         """Run a command in this process."""
-        # A variable that only tests read is none of the person's.
-        others = {name: None for name in os.environ if name.startswith("ORDERNOTIFY_")}
-        return CliRunner().invoke(app, list(args), env={**others, **self.environ})
+        return CliRunner().invoke(app, list(args), env=self.environ)
 
     def command(self, *args: str) -> subprocess.CompletedProcess[str]:
         """Run the installed command."""

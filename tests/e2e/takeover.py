@@ -20,7 +20,7 @@ from ordernotify.settings.names import Names
 from tests.e2e.cloud import EmbeddedCloud, run_command
 
 TERRAFORM_SECONDS = 240
-PLUGINS_VARIABLE = "ORDERNOTIFY_TEST_TF_PLUGINS"
+PLUGINS_VARIABLE = "TESTS_TF_PLUGINS"
 """A folder with the aws provider, for machines without a way to Terraform's registry."""
 BUCKET = "code"
 NOT_IMPORTED = {

@@ -1,7 +1,7 @@
 """`audit` and Checkov judge the same stack; for every control that both know they say the same.
 
 Checkov pins an old boto3 and lives in an environment of its own: `make checkov-env`, or
-ORDERNOTIFY_TEST_CHECKOV names its command.
+TESTS_CHECKOV names its command.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ QUIET = {**os.environ, "LOG_LEVEL": "ERROR"}
 
 
 def command() -> str:
-    named = os.environ.get("ORDERNOTIFY_TEST_CHECKOV") or str(OWN)
+    named = os.environ.get("TESTS_CHECKOV") or str(OWN)
     if not Path(named).exists():
         pytest.fail(f"there is no Checkov at {named}: `make checkov-env` makes it")
     return named

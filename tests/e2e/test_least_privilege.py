@@ -1,7 +1,7 @@
 """The printed policies, proved in both directions on the embedded cloud: enough, and nothing superfluous.
 
 Each right that is taken away is an action on a resource. A run of the suite takes away a few of each policy;
-ORDERNOTIFY_POLICY_MATRIX=full takes away every one, for ten minutes.
+TESTS_POLICY_MATRIX=full takes away every one, for ten minutes.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from tests.e2e.policy_user import (
 
 pytestmark = pytest.mark.long
 
-FULL = os.environ.get("ORDERNOTIFY_POLICY_MATRIX") == "full"
+FULL = os.environ.get("TESTS_POLICY_MATRIX") == "full"
 GUIDE_ORDER = {"customerName": "John Doe", "productName": "Wireless Mouse"}
 EVERYTHING = (
     "--email",

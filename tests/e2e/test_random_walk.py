@@ -1,6 +1,6 @@
 """Two stacks in two regions are described at random, killed, and removed: each is always what was described.
 
-A failure names its seed and its steps. By hand: `ORDERNOTIFY_WALK_SEED=7 ORDERNOTIFY_WALK_MINUTES=60 pytest
+A failure names its seed and its steps. By hand: `TESTS_WALK_SEED=7 TESTS_WALK_MINUTES=60 pytest
 -m long tests/e2e/test_random_walk.py`.
 """
 
@@ -24,8 +24,8 @@ from tests.e2e.cloud import EmbeddedCloud, run_command, running_cloud
 from tests.e2e.test_resume import kill_at_any_moment
 
 pytestmark = pytest.mark.long
-SEED = int(os.environ.get("ORDERNOTIFY_WALK_SEED", "1"))
-MINUTES = float(os.environ.get("ORDERNOTIFY_WALK_MINUTES", "4"))
+SEED = int(os.environ.get("TESTS_WALK_SEED", "1"))
+MINUTES = float(os.environ.get("TESTS_WALK_MINUTES", "4"))
 KILLED = 0.25
 """How often a setup is killed and given again."""
 TORN_DOWN_EVERY = 10

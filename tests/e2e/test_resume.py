@@ -18,7 +18,7 @@ import pytest
 from tests.account_snapshot import snapshot_of
 from tests.e2e.cloud import EmbeddedCloud, run_command, running_cloud
 
-ROUNDS = int(os.environ.get("ORDERNOTIFY_KILL_ROUNDS", "3"))
+ROUNDS = int(os.environ.get("TESTS_KILL_ROUNDS", "3"))
 SETUP = ("setup", "--email", "you@example.com", "--alarm-email", "ops@example.com", "--yes")
 TEARDOWN = ("teardown", "--yes", "--delete-orders")
 NEIGHBOUR = ("--stack", "neighbour")
