@@ -379,7 +379,8 @@ def _check_roles(settings: Settings) -> None:
 
 
 def _check_tags(settings: Settings) -> None:
-    own = OWN_TAGS + len(settings.recorded)
+    recorded = settings.recorded
+    own = OWN_TAGS + len(recorded)
     most = MAX_TAGS - own
     if len(settings.tags) > most:
         raise SettingsError(
@@ -389,7 +390,7 @@ def _check_tags(settings: Settings) -> None:
             "tag",
         )
     for row in SETTING_ROWS:
-        value = settings.recorded.get(recorded_tag(row), "")
+        value = recorded.get(recorded_tag(row), "")
         if len(value) > MAX_TAG_VALUE:
             raise SettingsError(
                 f"{row.option} is too long: it is kept in a tag of at most {MAX_TAG_VALUE} characters",

@@ -7,6 +7,7 @@ come from the row. A new setting is one field made by `setting`, and the place t
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum
@@ -151,6 +152,7 @@ def setting(default: Any, text: str, *, panel: str, **more: Any) -> Any:
     return dataclasses.field(default=default, metadata=metadata)
 
 
+@functools.cache
 def rows_of(described: type[Any]) -> tuple[Setting, ...]:
     """List the settings of a dataclass, in the order of its fields."""
     hints = get_type_hints(described)
