@@ -62,8 +62,11 @@ def test_answers_are_read_however_they_arrive(body: bytes, size: int, chunk: int
     )
     chunked = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 400 Bad\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks
     assert ask(chunked, size) == (400, body, True)
-    closed = b"HTTP/1.1 200 OK\r\nConnection: Close\r\n\r\n" + body
+    last = plain.replace(b"Content", b"Connection: Close\r\nContent")
+    assert ask(last + b"more", size) == (200, body, False)
+    closed = b"HTTP/1.1 200 OK\r\n\r\n" + body
     assert ask(closed, size) == (200, body, False)
+    assert ask(plain.replace(b"HTTP/1.1", b"HTTP/1.0"), size) == (200, body, False)
 
 
 @given(body=st.binary(min_size=1, max_size=50), cut=st.integers(1, 50))
@@ -73,10 +76,20 @@ def test_a_body_that_ends_early_is_an_error(body: bytes, cut: int) -> None:
         ask(whole[: -min(cut, len(body))])
 
 
+def test_a_chunk_that_ends_early_is_an_error() -> None:
+    whole = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n0\r\n\r\n"
+    assert ask(whole) == (200, b"abcde", True)
+    for cut in range(1, len(whole)):
+        with pytest.raises(ConnectionError):
+            ask(whole[:-cut])
+
+
 @given(data=st.binary(max_size=100))
 def test_what_is_no_http_raises_only_what_the_client_catches(data: bytes) -> None:
     with suppress(OSError):
         ask(data + b"\r\n\r\n")
+    with suppress(OSError):
+        ask(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + data)
 
 
 def test_a_silence_of_a_few_seconds_ends_an_attempt() -> None:
