@@ -4,19 +4,23 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from ordernotify import provision
 from ordernotify.aws.session import Cloud
-from ordernotify.executor import Action
+from ordernotify.executor import Action, ApplyError, Item, Plan, Progress
 from ordernotify.settings.model import Settings
 from tests.provision_support import (
     ACCOUNT_ID,
     Account,
+    ManualClock,
     assert_deleted_twice,
     assert_made_again,
     assert_settled,
     changes_planned,
     only,
     planned_actions,
+    refuse,
     set_up,
     tear_down,
 )
@@ -196,3 +200,37 @@ def test_a_queue_of_somebody_else_is_left_alone(account: Account, cloud: Cloud) 
     account.client("sqs").create_queue(QueueName=NAME)
     tear_down(Settings(), cloud)
     assert NAME in account.client("sqs").get_queue_url(QueueName=NAME)["QueueUrl"]
+
+
+@pytest.mark.parametrize("code", ["QueueDeletedRecently", "AWS.SimpleQueueService.QueueDeletedRecently"])
+def test_row_39_a_name_that_was_deleted_a_moment_ago_is_waited_for(
+    account: Account, cloud: Cloud, code: str
+) -> None:
+    set_up(KEPT, cloud)
+    set_up(LOST, cloud)
+    text = "You must wait 60 seconds after deleting a queue before you can create another with the same name."
+    account.interfere = refuse("CreateQueue", code, text, times=3)
+    waited = [event.detail for event in set_up(KEPT, cloud) if event.progress is Progress.WAITING]
+    assert [line.partition(",")[0] for line in waited] == [f"waiting for SQS to free the name {NAME}"] * 3
+    assert queue(account) is not None
+
+
+@pytest.mark.parametrize("everything", [False, True])
+def test_a_letter_that_comes_after_the_plan_is_not_deleted_with_the_queue(
+    account: Account, cloud: Cloud, everything: bool
+) -> None:
+    set_up(KEPT, cloud)
+    resources = declared(cloud, LOST)
+    planned = (
+        provision.plan_teardown(resources, delete_orders=True) if everything else provision.plan(resources)
+    )
+    sqs = account.client("sqs")
+    sqs.send_message(QueueUrl=sqs.get_queue_url(QueueName=NAME)["QueueUrl"], MessageBody="{}")
+    with pytest.raises(ApplyError, match="1 undelivered since the plan was made"):
+        list(provision.apply(resources, planned, ManualClock()))
+    assert queue(account) is not None
+    assert only_item(provision.plan(declared(cloud, LOST)), "dead-letters").action is Action.KEEP
+
+
+def only_item(planned: Plan, key: str) -> Item:
+    return next(item for item in planned.items if item.key == key)

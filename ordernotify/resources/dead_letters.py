@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from ordernotify.aws.errors import ignore_codes, read_or_none
+from ordernotify.aws.errors import has_code, ignore_codes, read_or_none
+from ordernotify.errors import OrderNotifyError
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.base import Live, Needed, Resource, Step, Verb, same_policy_text, shown_as
 from ordernotify.resources.delivery import queue_policy
@@ -25,9 +26,10 @@ from ordernotify.resources.subscriber import Subscriber, read_subscribers, redri
 if TYPE_CHECKING:
     from mypy_boto3_sqs.literals import QueueAttributeNameType
 
-
 RETENTION_SECONDS = 14 * 24 * 3600
 """As long as SQS can."""
+_DELETED_RECENTLY = ("QueueDeletedRecently", "AWS.SimpleQueueService.QueueDeletedRecently")
+"""AWS-FACTS 39."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +107,20 @@ class DeadLetterQueue(Resource[DeadLetterQueueState]):
 
     def create(self, step: Step) -> Live[DeadLetterQueueState]:
         wanted = self.described(step.needed)
-        url = self.cloud.sqs.create_queue(
-            QueueName=self.name, Attributes=_attributes(wanted), tags=dict(self.settings.all_tags)
-        )["QueueUrl"]
-        return Live(self.arn, replace(wanted, url=url))
+        made = step.patience.retry(
+            lambda: self.cloud.sqs.create_queue(
+                QueueName=self.name, Attributes=_attributes(wanted), tags=self.settings.all_tags
+            ),
+            when=lambda error: has_code(error, *_DELETED_RECENTLY),
+            waiting_for=f"SQS to free the name {self.name}",
+        )
+        return Live(self.arn, replace(wanted, url=made["QueueUrl"]))
 
     def update(self, live: Live[DeadLetterQueueState], step: Step) -> Live[DeadLetterQueueState]:
         wanted = self.described(step.needed)
-        self.cloud.sqs.set_queue_attributes(QueueUrl=live.state.url, Attributes=_attributes(wanted))
+        # The empty key takes the queue's own away.
+        attributes = {"KmsMasterKeyId": "", **_attributes(wanted)}
+        self.cloud.sqs.set_queue_attributes(QueueUrl=live.state.url, Attributes=attributes)
         return Live(self.arn, replace(wanted, url=live.state.url))
 
     def put_tags(self, live: Live[DeadLetterQueueState]) -> None:
@@ -129,17 +137,25 @@ class DeadLetterQueue(Resource[DeadLetterQueueState]):
         return f"with {count} undelivered, see `ordernotify redrive --undelivered`" if count else ""
 
     def delete(self, live: Live[DeadLetterQueueState], step: Step) -> None:
+        """Delete the queue; raises OrderNotifyError if it holds more than the plan said."""
+        found = self.find()
+        more = found.state.messages - live.state.messages if found else 0
+        if more > 0:
+            raise OrderNotifyError(
+                f"the queue {self.name} got {more} undelivered since the plan was made, and was not deleted",
+                "Run the same command again: the plan then says so.",
+            )
         delete_queue(self.cloud, live.state.url)
 
 
 def _attributes(state: DeadLetterQueueState) -> dict[QueueAttributeNameType, str]:
-    return {
-        "Policy": state.policy,
-        "MessageRetentionPeriod": str(state.retention),
-        # A queue has one of the two; SQS refuses both.
-        "SqsManagedSseEnabled": str(not state.encrypted_with).lower(),
-        "KmsMasterKeyId": state.encrypted_with,
-    }
+    # A queue is encrypted in one of two ways; SQS refuses both.
+    encryption: dict[QueueAttributeNameType, str] = (
+        {"KmsMasterKeyId": state.encrypted_with, "SqsManagedSseEnabled": "false"}
+        if state.encrypted_with
+        else {"SqsManagedSseEnabled": "true"}
+    )
+    return {"Policy": state.policy, "MessageRetentionPeriod": str(state.retention), **encryption}
 
 
 @dataclass(frozen=True, slots=True)
