@@ -416,7 +416,10 @@ def test_row_13_pending_ones_are_shown_as_pending_and_left_to_expire(account: Ac
     assert list_subscriptions(cloud, resources[0].arn) == (pending_one,)
     assert pending_one.state == "pending"
     planned = provision.plan_teardown(resources, delete_orders=True)
-    assert [item.reason for item in planned.items] == ["", "1 not confirmed: expires within 3 days by itself"]
+    assert [item.reason for item in planned.items] == [
+        "",
+        "1 not confirmed: expires within 48 hours by itself",
+    ]
     account.forget_calls()
     resources[1].delete(found(resources[1]), step())
     assert operations(account) == []
@@ -581,6 +584,25 @@ def test_row_16_the_table_is_active_again_before_it_is_deleted(
     table.delete(live, step(clock=manual_clock))
     assert table.find() is None
     assert manual_clock.now() >= 3
+
+
+def test_row_16_a_change_that_was_cut_off_is_waited_for_before_the_table_is_deleted(
+    account: Account, cloud: Cloud, manual_clock: ManualClock
+) -> None:
+    table = Table(Settings(), cloud)
+    bring_about([table])
+
+    def interfere(call: Call, send: Send) -> AWSResponse:
+        updating = manual_clock.now() < 3
+        if call.operation in {"UpdateTable", "DeleteTable"} and updating:
+            return refusal(call, "ResourceInUseException", "Table is being updated: FileMetadata")
+        if call.operation == "DescribeTable" and updating:
+            return changed_answer(send(), lambda body: body["Table"].update(TableStatus="UPDATING"))
+        return send()
+
+    account.interfere = interfere
+    table.delete(found(table), step(clock=manual_clock))
+    assert table.find() is None
 
 
 # 17: backups of a new table

@@ -119,7 +119,7 @@ class Subscriptions(Resource[SubscriptionsState]):
     def removal_notice(self, live: Live[SubscriptionsState]) -> str:
         """Say that AWS keeps who has not confirmed yet (AWS-FACTS 13)."""
         pending = len(live.state.pending)
-        return f"{pending} not confirmed: expires within 3 days by itself" if pending else ""
+        return f"{pending} not confirmed: expires within 48 hours by itself" if pending else ""
 
     def delete(self, live: Live[SubscriptionsState], step: Step) -> None:
         """Remove every confirmed subscription except the stack's own; pending ones expire (AWS-FACTS 13).

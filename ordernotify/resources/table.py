@@ -149,8 +149,7 @@ class Table(Resource[TableState]):
     def delete(self, live: Live[TableState], step: Step) -> None:
         """Turn the protection off and delete the table with all its orders."""
         with ignore_codes(_ABSENT):
-            if live.state.status != "ACTIVE":
-                self._wait_until_settled(step)
+            self._wait_until_settled(step)
             # AWS-FACTS 16: the person has agreed to lose the orders.
             if live.state.deletion_protection:
                 self._set_protection(False, step)
