@@ -19,6 +19,7 @@ from tests.provision_support import (
     assert_settled,
     bring_about,
     changes_planned,
+    refuse,
 )
 
 NAME = "processFileUpload-errors"
@@ -182,6 +183,13 @@ def test_an_alarm_that_disappeared_is_made_again(account: Account, cloud: Cloud)
 def test_an_alarm_can_be_deleted_twice(account: Account, cloud: Cloud) -> None:
     bring_about(errors_alarm(cloud))
     assert_deleted_twice(errors_alarm(cloud)[0])
+
+
+def test_an_alarm_that_somebody_deletes_meanwhile_is_gone(account: Account, cloud: Cloud) -> None:
+    bring_about(errors_alarm(cloud))
+    planned = provision.plan_teardown(errors_alarm(cloud), delete_orders=True)
+    account.interfere = refuse("DeleteAlarms", "ResourceNotFound", "the alarm does not exist", status=404)
+    list(provision.apply(errors_alarm(cloud), planned))
 
 
 def test_the_alarm_of_pending_notifications_never_says_ok(account: Account, cloud: Cloud) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
+from ordernotify.aws.errors import ignore_codes
 from ordernotify.aws.session import Cloud
 from ordernotify.aws.tags import tag_list
 from ordernotify.iam.calls import Calls, allow
@@ -121,28 +122,6 @@ class Alarm(Resource[MetricAlarmState]):
         return self.live(state, tags_of(tags))
 
     def create(self, step: Step) -> Live[MetricAlarmState]:
-        return self._put(step)
-
-    def update(self, live: Live[MetricAlarmState], step: Step) -> Live[MetricAlarmState]:
-        return self._put(step)
-
-    def put_tags(self, live: Live[MetricAlarmState]) -> None:
-        self.cloud.cloudwatch.tag_resource(ResourceARN=self.arn, Tags=tag_list(self.settings.all_tags))
-
-    def delete(self, live: Live[MetricAlarmState], step: Step) -> None:
-        """Delete the alarm; CloudWatch answers success when it is gone already."""
-        self.cloud.cloudwatch.delete_alarms(AlarmNames=[self.name])
-
-    def _dimensions(self, needed: Needed) -> dict[str, str]:
-        api = needed_state(needed, ApiState)
-        api_id = api.id if api else UNKNOWN
-        return {name: api_id if value == API_ID else value for name, value in self.watch.dimensions.items()}
-
-    def _actions(self) -> list[str]:
-        # The ARN is computed: the alarm need not wait for the topic.
-        return [self.cloud.arn("sns", self.settings.names.alarm_topic)] if self.settings.alarm_emails else []
-
-    def _put(self, step: Step) -> Live[MetricAlarmState]:
         wanted = self.described(step.needed)
         self.cloud.cloudwatch.put_metric_alarm(
             AlarmName=self.name,
@@ -162,3 +141,22 @@ class Alarm(Resource[MetricAlarmState]):
             Tags=tag_list(self.settings.all_tags),
         )
         return Live(self.arn, wanted)
+
+    def update(self, live: Live[MetricAlarmState], step: Step) -> Live[MetricAlarmState]:
+        return self.create(step)
+
+    def put_tags(self, live: Live[MetricAlarmState]) -> None:
+        self.cloud.cloudwatch.tag_resource(ResourceARN=self.arn, Tags=tag_list(self.settings.all_tags))
+
+    def delete(self, live: Live[MetricAlarmState], step: Step) -> None:
+        with ignore_codes("ResourceNotFound"):
+            self.cloud.cloudwatch.delete_alarms(AlarmNames=[self.name])
+
+    def _dimensions(self, needed: Needed) -> dict[str, str]:
+        api = needed_state(needed, ApiState)
+        api_id = api.id if api else UNKNOWN
+        return {name: api_id if value == API_ID else value for name, value in self.watch.dimensions.items()}
+
+    def _actions(self) -> list[str]:
+        # The ARN is computed: the alarm need not wait for the topic.
+        return [self.cloud.arn("sns", self.settings.names.alarm_topic)] if self.settings.alarm_emails else []
