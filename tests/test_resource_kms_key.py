@@ -190,6 +190,9 @@ def test_half_of_a_statement_is_not_enough_and_a_wider_one_is(cloud: Cloud) -> N
     wide = [{**one, "Action": "kms:*"} for one in needed]
     assert missing_statements({"Statement": half}, needed) == needed
     assert missing_statements({"Statement": wide}, needed) == ()
+    # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_action.html
+    lower = [{**one, "Action": [action.lower() for action in one["Action"]]} for one in needed]
+    assert missing_statements({"Statement": lower}, needed) == (), "IAM ignores the case of actions"
 
 
 def test_a_policy_that_may_not_be_read_is_said_not_to_be_checked(

@@ -79,12 +79,12 @@ def missing_statements(
 def _allows(policy: Mapping[str, Any], needed: Mapping[str, Any]) -> bool:
     service = needed["Principal"]["Service"]
     granted = [
-        action
+        action.lower()
         for statement in _listed(policy.get("Statement", ()))
         if statement.get("Effect") == "Allow" and service in _services(statement.get("Principal"))
         for action in _listed(statement.get("Action", ()))
     ]
-    return all(any(fnmatchcase(action, wide) for wide in granted) for action in needed["Action"])
+    return all(any(fnmatchcase(action.lower(), wide) for wide in granted) for action in needed["Action"])
 
 
 def _services(principal: Any) -> list[str]:
