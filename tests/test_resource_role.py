@@ -215,14 +215,18 @@ def give_role(account: Account, trust: object = TRUST) -> None:
     )
 
 
-def simulated(**decisions: str) -> Any:
-    """Answer the simulation of policies in IAM's place; every action not named is allowed."""
+def simulated(missing: str = "", **decisions: str) -> Any:
+    """Answer the simulation of policies in IAM's place; every action not named is allowed.
+
+    `missing` is a condition key of the policies that the simulation was not given.
+    """
+    keys = f"<MissingContextValues><member>{missing}</member></MissingContextValues>" if missing else ""
 
     def interfere(call: Call, send: Send) -> Any:
         if call.operation != "SimulatePrincipalPolicy":
             return send()
         results = "".join(
-            f"<member><EvalActionName>{action}</EvalActionName>"
+            f"<member><EvalActionName>{action}</EvalActionName>{keys}"
             f"<EvalDecision>{decisions.get(action.partition(':')[2], 'allowed')}</EvalDecision></member>"
             for action in call.params["ActionNames"]
         )
@@ -247,6 +251,18 @@ def test_a_given_role_that_lacks_a_permission_is_refused(account: Account, cloud
     account.interfere = simulated(Publish="implicitDeny", PutLogEvents="explicitDeny")
     with pytest.raises(OrderNotifyError, match="the role theirs lacks sns:Publish, logs:PutLogEvents"):
         provision.plan(given(cloud))
+
+
+def test_a_given_role_whose_rights_depend_on_conditions_is_not_refused(
+    account: Account, cloud: Cloud
+) -> None:
+    give_role(account)
+    account.interfere = simulated("aws:SourceVpc", PutItem="implicitDeny", UpdateItem="implicitDeny")
+    assert_settled(account, given(cloud))
+    (said,) = provision.plan(given(cloud)).stays
+    assert "the role theirs depend on aws:SourceVpc" in said
+    account.interfere = simulated("aws:SourceVpc")
+    assert provision.plan(given(cloud)).stays == ()
 
 
 def test_a_given_role_that_lambda_may_not_assume_is_refused(account: Account, cloud: Cloud) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import partial
+from typing import TYPE_CHECKING
 
 from ordernotify.aws.errors import read_or_none
 from ordernotify.errors import OrderNotifyError
@@ -13,6 +14,9 @@ from ordernotify.iam.function_policy import KEY_STATEMENT, MARK_STATEMENT, funct
 from ordernotify.resources.base import Given, Live, Needed, Verb, same_policy_text
 from ordernotify.resources.own_role import NO_ROLE
 from ordernotify.resources.role import AnyRoleState
+
+if TYPE_CHECKING:
+    from mypy_boto3_iam.type_defs import EvaluationResultTypeDef
 
 _CANNOT_SIMULATE = ("AccessDenied", "AccessDeniedException", "NotImplemented", "InvalidAction")
 """The caller may not, or it is an emulator."""
@@ -24,6 +28,8 @@ class GivenRoleState(AnyRoleState):
 
     lacks: str = ""
     trusts_lambda: bool = True
+    unsure: str = field(default="", compare=False)
+    """The condition keys on which its rights depend, and which only a real call has."""
 
 
 class ExistingRole(Given[GivenRoleState]):
@@ -65,8 +71,15 @@ class ExistingRole(Given[GivenRoleState]):
         if found is None or (role := found["Role"])["Arn"] != self.arn:
             return None
         trusted = "lambda.amazonaws.com" in same_policy_text(role.get("AssumeRolePolicyDocument"))
-        lacks = ", ".join(self._lacking())
-        return Live(self.arn, GivenRoleState(lacks=lacks, trusts_lambda=trusted, id=role["RoleId"]))
+        refused = [one for one in self._simulated() if one["EvalDecision"] != "allowed"]
+        unsure = {key for one in refused for key in one.get("MissingContextValues", ())}
+        state = GivenRoleState(
+            lacks=", ".join(one["EvalActionName"] for one in refused if not one.get("MissingContextValues")),
+            trusts_lambda=trusted,
+            unsure=", ".join(sorted(unsure)),
+            id=role["RoleId"],
+        )
+        return Live(self.arn, state)
 
     def refuse_missing(self) -> None:
         """Refuse a role that is gone, of another account or of another path: only the person may make it."""
@@ -88,8 +101,21 @@ class ExistingRole(Given[GivenRoleState]):
                 "Add the service lambda.amazonaws.com to its trust policy; or leave out --role-arn.",
             )
 
-    def _lacking(self) -> list[str]:
-        lacking = []
+    def staying(self, live: Live[GivenRoleState]) -> tuple[str, ...]:
+        """Say where the simulation could not tell what the role may do."""
+        if not live.state.unsure:
+            return ()
+        return (
+            f"The rights of the role {self.name} depend on {live.state.unsure}: whether they are enough was "
+            "not checked. `ordernotify verify` proves it with an order.",
+        )
+
+    def _simulated(self) -> Iterator[EvaluationResultTypeDef]:
+        """Simulate what the function does; yields nothing where that is not possible.
+
+        A result with MissingContextValues is not to be trusted.
+        https://docs.aws.amazon.com/IAM/latest/APIReference/API_EvaluationResult.html
+        """
         for statement in function_policy(self.settings, self.cloud)["Statement"]:
             if statement["Sid"] in (MARK_STATEMENT, KEY_STATEMENT):
                 continue
@@ -103,10 +129,5 @@ class ExistingRole(Given[GivenRoleState]):
                 *_CANNOT_SIMULATE,
             )
             if answer is None:
-                return []
-            lacking += [
-                result["EvalActionName"]
-                for result in answer["EvaluationResults"]
-                if result["EvalDecision"] != "allowed"
-            ]
-        return lacking
+                return
+            yield from answer["EvaluationResults"]
