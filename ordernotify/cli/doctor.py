@@ -61,7 +61,7 @@ def _case(run: Run) -> Case:
             "teardown": policy.teardown_needs(run, cloud, settings),
         },
         faults=run.faults,
-        origins=tuple(dict.fromkeys(run.told.origins.values())),
+        origins=tuple(dict.fromkeys(one.partition(", line ")[0] for one in run.told.origins.values())),
     )
 
 

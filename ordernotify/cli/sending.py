@@ -125,7 +125,7 @@ def _order(customer: str | None, product: str | None, quantity: int | None, fiel
     if customer is None or product is None:
         raise UsageError(
             "an order needs --customer and --product",
-            'For example: ordernotify send-order --customer "John Doe" --product "Wireless Mouse"',
+            'For example: `ordernotify send-order --customer "John Doe" --product "Wireless Mouse"`',
         )
     pairs = [text.partition("=") for text in fields]
     for name, equals, _ in pairs:

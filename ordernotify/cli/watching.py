@@ -51,7 +51,7 @@ def console(
     if missing:
         raise OrderNotifyError(
             f"the page needs what is not installed: {', '.join(missing)}",
-            f"Install it with: {install_command('console')}",
+            f"Install it with: `{install_command('console')}`",
         )
     cloud, names = run.open()
     from ordernotify import render
