@@ -12,8 +12,8 @@ import typer
 
 from ordernotify.cli import app
 from ordernotify.cli.access import KeyFileOption, find_access
-from ordernotify.cli.options import option, refuse_without_effect
-from ordernotify.cli.run import JsonOption, Run, command
+from ordernotify.cli.options import JsonOption, option, refuse_without_effect
+from ordernotify.cli.run import Run, command
 from ordernotify.errors import EXIT_FAILED, EXIT_INTERRUPTED, CancelledError, UsageError
 
 if TYPE_CHECKING:
