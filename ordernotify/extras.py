@@ -14,8 +14,8 @@ from urllib.parse import unquote, urlsplit
 _PACKAGE = "ordernotify"
 
 
-def install_command(extra: str) -> str:
-    """Return the shell command that adds an extra to this installation, from where it came."""
+def install_command(extra: str = "") -> str:
+    """Return the shell command that makes this installation anew, with the extra, from where it came."""
     # Slow to import, and needed only here.
     from importlib.metadata import PackageNotFoundError, distribution
 
@@ -43,10 +43,11 @@ def _source(extra: str, origin: Mapping[str, Any]) -> tuple[str, ...]:
 
     https://packaging.python.org/en/latest/specifications/direct-url-data-structure/
     """
-    wanted = f"{_PACKAGE}[{extra}]"
+    with_extra = f"[{extra}]" if extra else ""
+    wanted = f"{_PACKAGE}{with_extra}"
     url = origin.get("url", "")
     if "dir_info" in origin:
-        folder = f"{unquote(urlsplit(url).path)}[{extra}]"
+        folder = f"{unquote(urlsplit(url).path)}{with_extra}"
         return ("--editable", folder) if origin["dir_info"].get("editable") else (folder,)
     if "vcs_info" in origin:
         vcs = origin["vcs_info"]

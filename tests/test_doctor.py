@@ -22,6 +22,7 @@ from ordernotify.doctor.case import Case, CheckState, Diagnosis
 from ordernotify.doctor.examine import CHECK_UPS, examine
 from ordernotify.doctor.rights import lacking
 from ordernotify.errors import CredentialsError, UsageError
+from ordernotify.extras import install_command
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.local.process import Host
 from ordernotify.settings.model import ApiKind, Settings
@@ -185,7 +186,7 @@ def test_a_package_that_is_too_old_is_broken() -> None:
     one = on_this_machine("python", version_of=lambda name: "0.1")
     assert one.state is CheckState.BROKEN
     assert "boto3 0.1 (needed: >=" in one.detail
-    assert "pip install --upgrade ordernotify" in one.remedy
+    assert f"`{install_command()}`" in one.remedy
     assert on_this_machine("python").state is CheckState.OK
 
 
@@ -572,6 +573,11 @@ def test_a_settings_file_that_cannot_be_read_is_one_line_of_it(
     assert done.exit_code == 1
     assert "FAIL  settings: ordernotify.toml, line 1: there is no setting 'apy'. The nearest" in done.stdout
     assert "OK    credentials" in done.stdout
+
+
+def test_where_settings_were_told_is_named_once(account: Account, aws: Aws, typed: Typed, topic: str) -> None:
+    Path("ordernotify.toml").write_text("memory = 512\ntimeout = 20\n")
+    assert "OK    settings: told by ordernotify.toml, --aws, --region\n" in typed("doctor").stdout
 
 
 def test_what_several_checks_need_is_read_once(account: Account) -> None:

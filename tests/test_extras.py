@@ -60,3 +60,10 @@ def test_the_command_is_the_installers_and_takes_the_same_source(
     installed = SimpleNamespace(read_text={"direct_url.json": origin and json.dumps(origin)}.get)
     monkeypatch.setattr("importlib.metadata.distribution", {"ordernotify": installed}.__getitem__)
     assert install_command("local") == f"{installer} {source}"
+
+
+def test_without_an_extra_it_installs_the_same_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    origin = json.dumps({"url": "file:///src/shop", "dir_info": {}})
+    installed = SimpleNamespace(read_text={"direct_url.json": origin}.get)
+    monkeypatch.setattr("importlib.metadata.distribution", {"ordernotify": installed}.__getitem__)
+    assert install_command().endswith(" /src/shop")

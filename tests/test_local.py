@@ -167,7 +167,7 @@ class TestStarting:
         with pytest.raises(LocalCloudError) as caught:
             local.ensure_running(host=replace(host, is_installed=lambda: False))
         assert caught.value.message == "the embedded cloud needs MiniStack, which is not installed"
-        assert f"Install it with: {install_command('local')}\n" in caught.value.hint
+        assert f"Install it with: `{install_command('local')}`\n" in caught.value.hint
 
     @pytest.mark.parametrize("program", [another_program, silent_program])
     def test_a_port_that_another_program_has_is_an_error(

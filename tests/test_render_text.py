@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 
 import pytest
 import typer
+from rich.console import Console
 
 from ordernotify.cli.run import with_errors_shown
 from ordernotify.errors import OrderNotifyError
-from ordernotify.render import clean, note, one_line
+from ordernotify.render import clean, note, one_line, say
 from ordernotify.render.proof import show_check
 from ordernotify.stack.verify import Check
 
@@ -49,3 +51,30 @@ def test_a_note_and_a_check_forge_nothing(capsys: pytest.CaptureFixture[str]) ->
 
 def test_one_line_stays_one_line() -> None:
     assert one_line("a\tb\nc\x1b[0m\u2028\ud800") == "a b\\x0ac\\x1b[0m��"
+
+
+class Screen(io.StringIO):
+    """What a terminal is written."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_prose_breaks_between_words_where_a_person_watches() -> None:
+    arn = "arn:aws:lambda:us-east-1:123456789012:function:orders"
+    text = (
+        f"There is no stack for {arn}; `ordernotify setup --stack development` makes it. Error: {'x ' * 9}y"
+    )
+    assert said_to(Screen(), text).splitlines() == [
+        "Hint: There is no stack for",
+        f"      {arn};",
+        "      `ordernotify setup --stack development`",
+        "      makes it. Error: x x x x x x x x x",
+        "      y",
+    ]
+    assert said_to(io.StringIO(), text) == f"Hint: {text}\n"
+
+
+def said_to(screen: io.StringIO, text: str) -> str:
+    say(Console(file=screen, width=40, soft_wrap=True), text, ("Hint: ", ""))
+    return screen.getvalue()

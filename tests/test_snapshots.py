@@ -44,6 +44,7 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ID = "0b8f7a52-3c1d-4e5f-8a9b-1c2d3e4f5a6b"
 HELP = ("", "setup", "send-order", "list-orders", "logs")
 WRONG = (
+    "--stack dev status",
     "status --json=x",
     "setup --emial you@example.com",
     "setup --email nobody",

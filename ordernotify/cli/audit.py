@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from ordernotify.cli import app
-from ordernotify.cli.run import JsonOption, Run, command
+from ordernotify.cli.options import JsonOption
+from ordernotify.cli.run import Run, command
 from ordernotify.errors import EXIT_DIFFERENCES
 
 

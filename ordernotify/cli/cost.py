@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 from ordernotify.cli import app
-from ordernotify.cli.options import SETTING_OPTIONS, option
-from ordernotify.cli.run import JsonOption, Run, command
+from ordernotify.cli.options import SETTING_OPTIONS, JsonOption, option
+from ordernotify.cli.run import Run, command
 
 if TYPE_CHECKING:
     from ordernotify.settings.model import Settings

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from ordernotify.cli import app
-from ordernotify.cli.options import SETTING_OPTIONS
-from ordernotify.cli.run import JsonOption, Run, command
+from ordernotify.cli.options import SETTING_OPTIONS, JsonOption
+from ordernotify.cli.run import Run, command
 from ordernotify.errors import EXIT_FAILED, LocalCloudError
 from ordernotify.settings.names import Target
 
@@ -61,7 +61,7 @@ def _case(run: Run) -> Case:
             "teardown": policy.teardown_needs(run, cloud, settings),
         },
         faults=run.faults,
-        origins=tuple(dict.fromkeys(run.told.origins.values())),
+        origins=tuple(dict.fromkeys(one.partition(", line ")[0] for one in run.told.origins.values())),
     )
 
 

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from ordernotify.cli import app
-from ordernotify.cli.run import JsonOption, Run, command
+from ordernotify.cli.options import JsonOption
+from ordernotify.cli.run import Run, command
 
 FormatOption = Annotated[
     str, typer.Option("--format", metavar="FORMAT", help="cloudformation or terraform.", show_envvar=False)

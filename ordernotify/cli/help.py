@@ -168,8 +168,10 @@ def _one_of(choices: Sequence[str]) -> str:
 
 
 def _hint(error: usage.ClickException) -> str:
-    near = getattr(error, "possibilities", None)
+    near = [one for one in getattr(error, "possibilities", None) or () if one != "--help"]
     if near:
         return f"Did you mean {_one_of(sorted(near))}?"
     context = getattr(error, "ctx", None)
+    if isinstance(error, usage.NoSuchOption) and context and context.parent is None:
+        return "Options stand behind their command, as in `ordernotify status --stack dev`."
     return f"`{context.command_path} --help` shows how it is used." if context else ""

@@ -7,8 +7,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 from ordernotify.cli import app
-from ordernotify.cli.options import option
-from ordernotify.cli.run import JsonOption, Run, command
+from ordernotify.cli.options import JsonOption, option
+from ordernotify.cli.run import Run, command
 from ordernotify.errors import UsageError
 
 if TYPE_CHECKING:

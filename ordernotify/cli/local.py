@@ -8,14 +8,8 @@ import typer
 
 from ordernotify.cli import app
 from ordernotify.cli.help import panel_of, tell
-from ordernotify.cli.run import (
-    Color,
-    ColorOption,
-    JsonOption,
-    QuietOption,
-    VerboseOption,
-    with_errors_shown,
-)
+from ordernotify.cli.options import Color, ColorOption, JsonOption, QuietOption, VerboseOption
+from ordernotify.cli.run import with_errors_shown
 from ordernotify.errors import EXIT_FAILED
 
 if TYPE_CHECKING:

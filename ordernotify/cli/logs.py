@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ordernotify.cli import app
-from ordernotify.cli.run import JsonOption, Run, command
+from ordernotify.cli.options import JsonOption, option
+from ordernotify.cli.run import Run, command
 from ordernotify.errors import EXIT_FAILED, UsageError
 
 if TYPE_CHECKING:
@@ -30,66 +31,38 @@ class LogSource(StrEnum):
     API = "api"
 
 
-FollowOption = Annotated[
-    bool,
-    typer.Option("--follow", "-f", help="Show new lines until Ctrl-C."),
-]
+FollowOption = Annotated[bool, option("--follow", "-f", help="Show new lines until Ctrl-C.")]
+_SINCE_HELP = "From when on: 10m, 2h30m, 1d (ago), or an ISO 8601 time; without a zone it is local."
+_SINCE_DEFAULT = f"{RANGE_SINCE}; following: {FOLLOW_SINCE}"
 LogSinceOption = Annotated[
-    str | None,
-    typer.Option(
-        "--since",
-        metavar="TIME",
-        help="From when on: 10m, 2h30m, 1d (ago), or an ISO 8601 time; without a zone it is local.",
-        show_default=f"{RANGE_SINCE}; following: {FOLLOW_SINCE}",
-    ),
+    str | None, option("--since", metavar="TIME", help=_SINCE_HELP, show_default=_SINCE_DEFAULT)
 ]
 UntilOption = Annotated[
-    str | None,
-    typer.Option(
-        "--until",
-        metavar="TIME",
-        help="Until when, as --since.",
-        show_default="now",
-    ),
+    str | None, option("--until", metavar="TIME", help="Until when, as --since.", show_default="now")
 ]
 FilterOption = Annotated[
-    str | None,
-    typer.Option(
-        "--filter",
-        metavar="TEXT",
-        help="Only lines with this text, in any case.",
-    ),
+    str | None, option("--filter", metavar="TEXT", help="Only lines with this text, in any case.")
 ]
-ErrorsOption = Annotated[
-    bool,
-    typer.Option(
-        "--errors",
-        help="Only errors: their level, status 5xx, tracebacks.",
-    ),
-]
-OrderOption = Annotated[
-    str | None,
-    typer.Option(
-        "--order",
-        metavar="ID",
-        help="Only the lines of every request that touched this order: its id, or the first 8 characters.",
-    ),
-]
+_ERRORS_HELP = "Only errors: their level, status 5xx, tracebacks."
+ErrorsOption = Annotated[bool, option("--errors", help=_ERRORS_HELP)]
+_ORDER_HELP = "Only the lines of every request that touched this order: its id, or the first 8 characters."
+OrderOption = Annotated[str | None, option("--order", metavar="ID", help=_ORDER_HELP)]
+_SOURCE_HELP = "Only this source: function or api."
 SourceOption = Annotated[
-    LogSource | None,
-    typer.Option(
-        "--source", metavar="SOURCE", help="Only this source: function or api.", show_default="both"
-    ),
+    LogSource | None, option("--source", metavar="SOURCE", help=_SOURCE_HELP, show_default="both")
 ]
-PlatformOption = Annotated[
-    bool,
-    typer.Option("--platform", help="Also Lambda's own lines: START, END, REPORT and the like."),
-]
+_PLATFORM_HELP = "Also Lambda's own lines: START, END, REPORT and the like."
+PlatformOption = Annotated[bool, option("--platform", help=_PLATFORM_HELP)]
 LogLimitOption = Annotated[
     int | None,
-    typer.Option("--limit", "-n", min=1, metavar="N", help="Only the newest N lines.", show_default="all"),
+    option("--limit", "-n", min=1, metavar="N", help="Only the newest N lines.", show_default="all"),
 ]
-RawOption = Annotated[bool, typer.Option("--raw", help="Print the lines exactly as they were logged.")]
+RawOption = Annotated[bool, option("--raw", help="Print the lines exactly as they were logged.")]
+_TRACE_SINCE_HELP = "Read the logs from when on: 10m, 1d (ago), or an ISO 8601 time."
+_TRACE_SINCE_DEFAULT = "a minute before the order"
+TraceSinceOption = Annotated[
+    str | None, option("--since", metavar="TIME", help=_TRACE_SINCE_HELP, show_default=_TRACE_SINCE_DEFAULT)
+]
 
 
 @command(app, "logs")
@@ -124,8 +97,8 @@ def logs(
     _refuse_both({"--until": until, "--follow": follow})
     _refuse_both({"--limit": limit, "--follow": follow})
     _refuse_both({"--raw": raw, "--json": as_json})
-    if order is not None and not order.strip():
-        raise UsageError("the order id is empty", "Give the id that the answer to the order had.")
+    if order is not None:
+        _refuse_empty(order)
     first = since or (FOLLOW_SINCE if follow else RANGE_SINCE)
     from ordernotify import render, times
     from ordernotify.logs.filters import chosen
@@ -160,6 +133,11 @@ def _refuse_both(options: Mapping[str, object]) -> None:
         raise UsageError(f"{' and '.join(options)} exclude each other", "Leave one of them out.")
 
 
+def _refuse_empty(order_id: str) -> None:
+    if not order_id.strip():
+        raise UsageError("the order id is empty", "Give the id that the answer to the order had.")
+
+
 def _full_id(cloud: Cloud, names: Names, order_id: str) -> str:
     from ordernotify.orders.ids import full_id
 
@@ -186,15 +164,7 @@ def _range(reader: LogReader, start: int, end: int | None, order: str | None) ->
 def trace(
     run: Run,
     order_id: Annotated[str, typer.Argument(metavar="ID", help="The order's id, or its first 8 characters.")],
-    since: Annotated[
-        str | None,
-        typer.Option(
-            "--since",
-            metavar="TIME",
-            help="Read the logs from when on: 10m, 1d (ago), or an ISO 8601 time.",
-            show_default="a minute before the order",
-        ),
-    ] = None,
+    since: TraceSinceOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Tell one order's story: received, validated, stored, published, answered; and what is missing.
@@ -204,8 +174,7 @@ def trace(
 
     Example: ordernotify trace 0b8f7a52
     """
-    if not order_id.strip():
-        raise UsageError("the order id is empty", "Give the id that the answer to the order had.")
+    _refuse_empty(order_id)
     from ordernotify import times
 
     times.parse_range(since, None, times.now())

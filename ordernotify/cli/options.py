@@ -1,17 +1,21 @@
-"""Typer's options for the settings, made from their rows."""
+"""Typer's options: those of one command, those of every command, and those of settings, from their rows."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from enum import StrEnum
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ordernotify.cli.complete import stacks_here
 from ordernotify.errors import UsageError
-from ordernotify.settings.model import SETTING_ROWS
-from ordernotify.settings.row import Setting
+from ordernotify.settings.model import NAME_ROWS, PLACE_ROWS, SETTING_ROWS
+from ordernotify.settings.row import VARIABLE_PREFIX, Setting
+
+if TYPE_CHECKING:
+    from ordernotify.aws.session import Cloud
 
 
 def option(*flags: str, help: str, show_default: bool | str = False, **more: Any) -> Any:
@@ -29,6 +33,29 @@ def refuse_without_effect(options: Mapping[str, object], needed: str) -> None:
 def options_of(rows: Iterable[Setting]) -> Mapping[str, tuple[Any, Any]]:
     """Return an option for each setting by the name of its parameter, each with its default."""
     return {row.option.replace("-", "_"): (_option(row), row.default or None) for row in rows}
+
+
+def _stacks_here(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Name the stacks of the place that the command line names so far; none where it cannot be reached."""
+    with suppress(Exception):  # Whatever fails, a half-typed command line is no place for an error.
+        cloud = _place(ctx)
+        if cloud is not None:
+            from ordernotify.stack.discovery import stacks_present
+
+            return [name for name in sorted(stacks_present(cloud)) if name.startswith(incomplete)]
+    return []
+
+
+def _place(ctx: typer.Context) -> Cloud | None:
+    """Open the account, or the embedded cloud if it runs: completing starts nothing."""
+    from ordernotify.aws.session import aws_cloud, local_cloud
+
+    if ctx.params.get("aws"):
+        return aws_cloud(ctx.params.get("region"), ctx.params.get("profile"))
+    from ordernotify.local import cloud as local
+
+    found = local.status()
+    return local_cloud(found.endpoint, ctx.params.get("region")) if found.running else None
 
 
 def _number_or(word: str) -> Callable[[str], Any]:
@@ -50,7 +77,7 @@ def _option(row: Setting) -> Any:
             help=row.help,
             metavar=None if row.kind is bool else _metavar(row.kind) + (row.word and f"|{row.word}"),
             rich_help_panel=row.panel,
-            autocompletion=stacks_here if row.option == "stack" else None,
+            autocompletion=_stacks_here if row.option == "stack" else None,
             parser=_number_or(row.word) if row.word else None,
             show_default=bool(row.default) or row.negative,
         ),
@@ -61,5 +88,47 @@ def _metavar(kind: type) -> str:
     return "N" if kind is int else "KIND" if issubclass(kind, StrEnum) else "TEXT"
 
 
+COMMON_PANEL = "Common options"
+
+
+class Color(StrEnum):
+    """When to print colours."""
+
+    AUTO = "auto"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
+def _common(name: str, *short: str, help: str, **more: Any) -> Any:
+    return typer.Option(
+        f"--{name}",
+        *short,
+        envvar=f"{VARIABLE_PREFIX}{name.upper()}",
+        show_envvar=False,
+        help=help,
+        rich_help_panel=COMMON_PANEL,
+        **more,
+    )
+
+
+_WHERE = "ordernotify.toml, where it exists"
+_Config = Annotated[
+    Path | None, _common("config", metavar="FILE", help="The settings file.", show_default=_WHERE)
+]
+_VERBOSE_HELP = "Show the traceback of an error, and every field of a log line."
+VerboseOption = Annotated[bool, _common("verbose", help=_VERBOSE_HELP)]
+QuietOption = Annotated[bool, _common("quiet", "-q", help="Print the result and errors only.")]
+_COLOR_HELP = "Colours: always, never, or auto (on a terminal, unless NO_COLOR is set)."
+ColorOption = Annotated[Color, _common("color", metavar="WHEN", help=_COLOR_HELP)]
+JsonOption = Annotated[bool, _common("json", help="Print the result as JSON.")]
+"""For the commands that return something; everything else goes to stderr."""
+COMMON_OPTIONS: Mapping[str, tuple[Any, Any]] = {
+    "config": (_Config, None),
+    **options_of(PLACE_ROWS),
+    "quiet": (QuietOption, False),
+    "verbose": (VerboseOption, False),
+    "color": (ColorOption, Color.AUTO),
+    **options_of(NAME_ROWS),
+}
 SETTING_OPTIONS = options_of(SETTING_ROWS)
 """The options that describe a stack; `setup` and `policy` take them."""

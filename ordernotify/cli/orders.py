@@ -14,8 +14,8 @@ from ordernotify.cli import (
     redrive,  # noqa: F401
     sending,  # noqa: F401
 )
-from ordernotify.cli.options import option
-from ordernotify.cli.run import JsonOption, Run, command
+from ordernotify.cli.options import JsonOption, option
+from ordernotify.cli.run import Run, command
 from ordernotify.errors import EXIT_FAILED, OrderNotifyError, UsageError
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ordernotify.cli import app
-from ordernotify.cli.run import JsonOption, Run, command
+from ordernotify.cli.options import JsonOption
+from ordernotify.cli.run import Run, command
 from ordernotify.settings.names import Target
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ordernotify.cli import app
-from ordernotify.cli.options import option
-from ordernotify.cli.run import JsonOption, Run, command
+from ordernotify.cli.options import JsonOption, option
+from ordernotify.cli.run import Run, command
 from ordernotify.errors import EXIT_FAILED, OrderNotifyError, UsageError
 
 if TYPE_CHECKING:

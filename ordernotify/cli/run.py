@@ -1,4 +1,4 @@
-"""What all commands share: the common options, opening the cloud, and what a person sees of an error."""
+"""What all commands share: registering, opening the cloud, and what a person sees of an error."""
 
 from __future__ import annotations
 
@@ -8,17 +8,16 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 import typer
 
 from ordernotify.cli import app as root
 from ordernotify.cli.help import panel_of, tell
 from ordernotify.cli.interrupt import INTERRUPTED
-from ordernotify.cli.options import options_of
+from ordernotify.cli.options import COMMON_OPTIONS, COMMON_PANEL
 from ordernotify.errors import (
     EXIT_FAILED,
     EXIT_INTERRUPTED,
@@ -36,82 +35,6 @@ from ordernotify.settings.told import Told
 
 if TYPE_CHECKING:
     from ordernotify.aws.session import Cloud
-
-_COMMON = "Common options"
-
-
-class Color(StrEnum):
-    """When to print colours."""
-
-    AUTO = "auto"
-    ALWAYS = "always"
-    NEVER = "never"
-
-
-_Config = Annotated[
-    Path | None,
-    typer.Option(
-        "--config",
-        envvar="ORDERNOTIFY_CONFIG",
-        metavar="FILE",
-        help="The settings file.",
-        show_default="ordernotify.toml, where it exists",
-        rich_help_panel=_COMMON,
-        show_envvar=False,
-    ),
-]
-VerboseOption = Annotated[
-    bool,
-    typer.Option(
-        "--verbose",
-        envvar="ORDERNOTIFY_VERBOSE",
-        help="Show the traceback of an error, and every field of a log line.",
-        rich_help_panel=_COMMON,
-        show_envvar=False,
-    ),
-]
-QuietOption = Annotated[
-    bool,
-    typer.Option(
-        "--quiet",
-        "-q",
-        envvar="ORDERNOTIFY_QUIET",
-        help="Print the result and errors only.",
-        rich_help_panel=_COMMON,
-        show_envvar=False,
-    ),
-]
-ColorOption = Annotated[
-    Color,
-    typer.Option(
-        "--color",
-        envvar="ORDERNOTIFY_COLOR",
-        metavar="WHEN",
-        help="Colours: always, never, or auto (on a terminal, unless NO_COLOR is set).",
-        rich_help_panel=_COMMON,
-        show_envvar=False,
-    ),
-]
-JsonOption = Annotated[
-    bool,
-    typer.Option(
-        "--json",
-        envvar="ORDERNOTIFY_JSON",
-        help="Print the result as JSON.",
-        rich_help_panel=_COMMON,
-        show_envvar=False,
-    ),
-]
-"""For the commands that return something; everything else goes to stderr."""
-
-_COMMON_OPTIONS: Mapping[str, tuple[Any, Any]] = {
-    "config": (_Config, None),
-    **options_of(PLACE_ROWS),
-    "quiet": (QuietOption, False),
-    "verbose": (VerboseOption, False),
-    "color": (ColorOption, Color.AUTO),
-    **options_of(NAME_ROWS),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +172,7 @@ def command(
     Every command has the same ones. `extra` adds options of settings. Neither is passed to the function: it
     reads them from its `Run`. One that `bears_faults` runs although the settings file cannot be read.
     """
-    added = {**(extra or {}), **_COMMON_OPTIONS}
+    added = {**(extra or {}), **COMMON_OPTIONS}
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
         hints = get_type_hints(function, include_extras=True)
@@ -297,15 +220,16 @@ def _explained(error: StackNotFoundError, run: Run) -> OrderNotifyError:
     from ordernotify.stack.discovery import no_stack, stacks_present
 
     try:
-        cloud = run.reopened()
-        present = stacks_present(cloud)
+        present = stacks_present(run.reopened())
     except OrderNotifyError:
         return error  # without the permission to look, what the command saw
     return error if run.stack in present else no_stack(run.stack, present)
 
 
 def _is_common(parameter: inspect.Parameter) -> bool:
-    return any(getattr(one, "rich_help_panel", "") == _COMMON for one in parameter.annotation.__metadata__)
+    return any(
+        getattr(one, "rich_help_panel", "") == COMMON_PANEL for one in parameter.annotation.__metadata__
+    )
 
 
 def with_errors_shown(verbose: bool, call: Callable[[], None]) -> None:

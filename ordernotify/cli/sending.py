@@ -12,8 +12,8 @@ import typer
 
 from ordernotify.cli import app
 from ordernotify.cli.access import KeyFileOption, find_access
-from ordernotify.cli.options import option, refuse_without_effect
-from ordernotify.cli.run import JsonOption, Run, command
+from ordernotify.cli.options import JsonOption, option, refuse_without_effect
+from ordernotify.cli.run import Run, command
 from ordernotify.errors import EXIT_FAILED, EXIT_INTERRUPTED, CancelledError, UsageError
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def _order(customer: str | None, product: str | None, quantity: int | None, fiel
     if customer is None or product is None:
         raise UsageError(
             "an order needs --customer and --product",
-            'For example: ordernotify send-order --customer "John Doe" --product "Wireless Mouse"',
+            'For example: `ordernotify send-order --customer "John Doe" --product "Wireless Mouse"`',
         )
     pairs = [text.partition("=") for text in fields]
     for name, equals, _ in pairs:

@@ -11,9 +11,9 @@ import typer
 
 from ordernotify.cli import app
 from ordernotify.cli.access import KeyFileOption, find_access, wait_for_url
-from ordernotify.cli.options import SETTING_OPTIONS, option, refuse_without_effect
+from ordernotify.cli.options import SETTING_OPTIONS, JsonOption, option, refuse_without_effect
 from ordernotify.cli.questions import confirm_changes
-from ordernotify.cli.run import JsonOption, Run, command
+from ordernotify.cli.run import Run, command
 from ordernotify.errors import EXIT_DIFFERENCES, EXIT_DONE, EXIT_FAILED, UsageError
 from ordernotify.settings.model import Settings
 from ordernotify.settings.names import Target

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ordernotify.cli import app
-from ordernotify.cli.options import option, refuse_without_effect
-from ordernotify.cli.run import JsonOption, Run, command
+from ordernotify.cli.options import JsonOption, option, refuse_without_effect
+from ordernotify.cli.run import Run, command
 from ordernotify.errors import EXIT_FAILED, UsageError
 from ordernotify.resources.filter_policy import Scope
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 from ordernotify.cli import app
-from ordernotify.cli.options import option
+from ordernotify.cli.options import JsonOption, option
 from ordernotify.cli.questions import OrdersFate, ask_teardown, export_files
-from ordernotify.cli.run import JsonOption, Run, command
+from ordernotify.cli.run import Run, command
 from ordernotify.cli.stack import YesOption, apply_plan
 from ordernotify.errors import OrderNotifyError
 from ordernotify.settings.model import Settings

@@ -12,8 +12,8 @@ import typer
 
 from ordernotify.cli import app
 from ordernotify.cli.access import KeyFileOption, find_access
-from ordernotify.cli.options import option
-from ordernotify.cli.run import JsonOption, Run, command
+from ordernotify.cli.options import JsonOption, option
+from ordernotify.cli.run import Run, command
 from ordernotify.errors import OrderNotifyError, UsageError
 from ordernotify.extras import install_command
 from ordernotify.settings.names import Names, Target
@@ -51,7 +51,7 @@ def console(
     if missing:
         raise OrderNotifyError(
             f"the page needs what is not installed: {', '.join(missing)}",
-            f"Install it with: {install_command('console')}",
+            f"Install it with: `{install_command('console')}`",
         )
     cloud, names = run.open()
     from ordernotify import render

@@ -61,7 +61,7 @@ def check_region(case: Case) -> Diagnosis:
         return Diagnosis(
             CheckState.WARNING,
             f"boto3 knows no region {cloud.region}",
-            "Correct --region, AWS_REGION or the profile; for a new region: pip install --upgrade boto3.",
+            "Correct --region, AWS_REGION or the profile; for a new region: `pip install --upgrade boto3`.",
         )
     status = cloud.client("account").get_region_opt_status(RegionName=cloud.region)["RegionOptStatus"]
     if status not in _ENABLED:

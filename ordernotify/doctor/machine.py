@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from ordernotify.doctor import versions
 from ordernotify.doctor.case import Case, CheckState, CheckUp, Diagnosis
 from ordernotify.errors import LocalCloudError, UsageError
+from ordernotify.extras import install_command
 from ordernotify.local import cloud as local
 from ordernotify.local.saving import unsaved_since
 from ordernotify.settings.names import Target
@@ -28,7 +29,7 @@ def check_versions(case: Case) -> Diagnosis:
         return Diagnosis(
             CheckState.BROKEN,
             f"not what ordernotify needs: {', '.join(faults)}",
-            "Install it again, into its own environment: pip install --upgrade ordernotify.",
+            f"Install it again, into an environment of its own: `{install_command()}`.",
         )
     packages = ", ".join(f"{name} {case.version_of(name)}" for name in _SHOWN)
     return Diagnosis.ok(f"Python {platform.python_version()}, {packages}")

@@ -201,7 +201,7 @@ def check_can_launch(port: int, host: Host) -> None:
     if not host.is_installed():
         raise LocalCloudError(
             "the embedded cloud needs MiniStack, which is not installed",
-            f"Install it with: {install_command('local')}\nOr use an AWS account, with --aws.",
+            f"Install it with: `{install_command('local')}`\nOr use an AWS account, with --aws.",
         )
     if process.ask(port).listening:
         raise LocalCloudError(

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import sys
+import textwrap
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ _UNSAFE = r"\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\u
 """Control characters, line separators, direction marks, and halves of pairs, which cannot be written."""
 _CONTROL = re.compile(rf"[\x00-\x08\x0b-\x1f{_UNSAFE}]")
 _UNSAFE_IN_JSON = re.compile(f"[{_UNSAFE}]")
+_PASTED = re.compile("`[^`]*`")
 
 
 class _Console(Console):
@@ -87,15 +89,40 @@ def _visible(match: re.Match[str]) -> str:
     return f"\\x{ord(match[0]):02x}" if ord(match[0]) < 256 else "�"
 
 
+def say(
+    console: Console, text: str, head: tuple[str, str] = ("", ""), style: str = "", end: str = "\n"
+) -> None:
+    """Print prose behind a head, a text and its style; where a person watches, lines break between words.
+
+    What stands between backticks is to be pasted, and stays whole.
+    """
+    told = f"{head[0]}{text}"
+    if console.file.isatty():
+        hang = " " * (len(head[0]) or 2)
+        told = "\n".join(_filled(line, console.width, hang) for line in told.split("\n"))
+    shown = Text(told, style)
+    shown.stylize(head[1], 0, len(head[0]))
+    console.print(shown, end=end)
+
+
+def _filled(line: str, width: int, hang: str) -> str:
+    # textwrap breaks at no space but ASCII's (https://docs.python.org/3/library/textwrap.html).
+    held = _PASTED.sub(lambda pasted: pasted[0].replace(" ", "\xa0"), line)
+    filled = textwrap.fill(
+        held, width, subsequent_indent=hang, break_long_words=False, break_on_hyphens=False
+    )
+    return filled.replace("\xa0", " ")
+
+
 def error(message: str, hint: str = "") -> None:
-    alert.print(Text.assemble(("Error: ", "bold red"), _indented(message)))
+    say(alert, _indented(message), ("Error: ", "bold red"))
     if hint:
-        alert.print(Text.assemble(("Hint: ", "bold"), _indented(pasteable(hint))))
+        say(alert, _indented(pasteable(hint)), ("Hint: ", "bold"))
 
 
 def note(message: str) -> None:
     """Print something worth knowing."""
-    err.print(Text(_indented(pasteable(message)), "dim"))
+    say(err, _indented(pasteable(message)), style="dim")
 
 
 def last_error(message: str, hint: str) -> None:
@@ -106,7 +133,7 @@ def last_error(message: str, hint: str) -> None:
 
 def prompt(question: str) -> None:
     """Print a question, which --quiet does not silence, and leave the cursor behind it."""
-    alert.print(Text(f"{question}: "), end="")
+    say(alert, f"{question}:", end=" ")
 
 
 def end_line() -> None:

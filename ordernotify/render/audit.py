@@ -1,4 +1,4 @@
-"""The table of the controls."""
+"""What the controls say."""
 
 from __future__ import annotations
 
@@ -6,10 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rich.table import Table
-from rich.text import Text
-
-from ordernotify.render import clean, json_document, out
+from ordernotify.render import json_document, one_line, out, say
 
 if TYPE_CHECKING:
     from ordernotify.audit.controls import Finding
@@ -18,24 +15,21 @@ _STYLES = {"passed": "green", "failed": "red", "accepted": "yellow", "does not a
 
 
 def show_findings(findings: Sequence[Finding]) -> None:
-    """Print the controls, and how many there are of each verdict."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("Control", "Title", "Verdict", "Seen, and what fixes it"):
-        table.add_column(column, overflow="fold")
+    """Print a line for each control, and how many there are of each verdict."""
+    width = max(map(len, _STYLES)) + 2
     for one in findings:
         verdict = str(one.verdict)
-        ids = " ".join(one.control.ids)
-        table.add_row(ids, one.control.title, Text(verdict, _STYLES[verdict]), remark(one))
-    out.print(table)
+        told = f"{one.control.title} ({' '.join(one.control.ids)}): {remark(one)}"
+        say(out, told, (f"{verdict:<{width}}", _STYLES[verdict]))
     counts = Counter(str(one.verdict) for one in findings)
-    out.print(", ".join(f"{counts[verdict]} {verdict}" for verdict in _STYLES if counts[verdict]))
+    say(out, ", ".join(f"{verdict} {counts[verdict]}" for verdict in _STYLES if counts[verdict]))
 
 
 def remark(finding: Finding) -> str:
     """Say what was seen, and what fixes it or why it is accepted."""
     mended = str(finding.verdict) == "failed" and finding.control.option
     remedy = f"`setup {finding.control.option}`" if mended else finding.reason
-    return ". ".join(text for text in (clean(finding.seen), remedy) if text)
+    return ". ".join(text for text in (one_line(finding.seen), remedy) if text)
 
 
 def show_findings_json(findings: Sequence[Finding]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
-from ordernotify.render import out
+from ordernotify.render import out, say, show_table
 from ordernotify.stack import prices
 from ordernotify.stack.cost import CostLine, total
 
@@ -20,12 +20,13 @@ def show_cost(lines: Sequence[CostLine], orders_per_day: int) -> None:
     table.add_column("Assumed")
     for line in lines:
         table.add_row(line.name, f"{line.usd:.4f}", line.assumption)
-    out.print(table)
-    out.print(f"\n{total(lines):.2f} USD a month at {orders_per_day:,} orders a day, before taxes.")
+    show_table(table)
+    say(out, f"\n{total(lines):.2f} USD a month at {orders_per_day:,} orders a day, before taxes.")
     dates = sorted({line.price.as_of for line in lines if line.price.as_of[0].isdigit()})
-    out.print(
+    say(
+        out,
         f"Prices of {prices.REGION} as published from {dates[0]} to {dates[-1]}, without free allowances, "
-        "data transfer and requests that are no orders. --json names the source of each."
+        "data transfer and requests that are no orders. --json names the source of each.",
     )
 
 

@@ -6,17 +6,15 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from rich.text import Text
-
 from ordernotify.doctor.case import CheckState, Diagnosis
-from ordernotify.render import note, one_line, out
+from ordernotify.render import note, one_line, out, say
 from ordernotify.render.hints import pasteable
 
 _MARKS = {
-    CheckState.OK: ("OK  ", "green"),
-    CheckState.WARNING: ("WARN", "yellow"),
-    CheckState.BROKEN: ("FAIL", "bold red"),
-    CheckState.UNCHECKED: ("?   ", "dim"),
+    CheckState.OK: ("OK    ", "green"),
+    CheckState.WARNING: ("WARN  ", "yellow"),
+    CheckState.BROKEN: ("FAIL  ", "bold red"),
+    CheckState.UNCHECKED: ("?     ", "dim"),
 }
 _WORDS = {
     CheckState.BROKEN: ("broken", "broken"),
@@ -27,10 +25,10 @@ _WORDS = {
 
 def show_diagnosis(name: str, found: Diagnosis) -> None:
     """Print one check when it is decided."""
-    told = f"  {name}: {found.detail}"
+    told = f"{name}: {found.detail}"
     if found.remedy:
         told += f"{'' if found.detail.endswith('.') else '.'} {pasteable(found.remedy)}"
-    out.print(Text.assemble(_MARKS[found.state], one_line(told)))
+    say(out, one_line(told), _MARKS[found.state])
 
 
 def show_sum(found: Mapping[str, Diagnosis]) -> None:

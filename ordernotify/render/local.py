@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.text import Text
 
 from ordernotify.local.cloud import STUCK_HINT, LocalCloud
-from ordernotify.render import alert, clean, json_document, out
+from ordernotify.render import alert, clean, json_document, out, say
 
 
 def as_json(cloud: LocalCloud) -> None:
@@ -37,4 +37,4 @@ def text(cloud: LocalCloud) -> None:
 def warning(cloud: LocalCloud) -> None:
     if cloud.warning and not cloud.stuck:
         # Not a note: --quiet must not silence that changes are lost.
-        alert.print(Text(f"Warning: {clean(cloud.warning)}"))
+        say(alert, clean(cloud.warning), ("Warning: ", ""))

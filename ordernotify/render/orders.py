@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
-from ordernotify.render import alert, clean, error, json_document, json_text, note, one_line, out, show_table
+from ordernotify.render import (
+    alert,
+    clean,
+    error,
+    json_document,
+    json_text,
+    note,
+    one_line,
+    out,
+    say,
+    show_table,
+)
 from ordernotify.render.listing import COLUMNS, show_orders
 
 if TYPE_CHECKING:
@@ -36,7 +47,7 @@ def show_answer(answer: Answer, key: str) -> None:
     answered = f"the API answered {answer.status}: " if answer.status else ""
     error(f"{what}{tries}: {answered}{answer.message}", _advice(answer, key))
     for fault in answer.faults:
-        alert.print(f"  {clean(fault.field) or 'the order'}: {clean(fault.message)}")
+        say(alert, f"  {clean(fault.field) or 'the order'}: {clean(fault.message)}")
 
 
 def _advice(answer: Answer, key: str) -> str:
@@ -108,7 +119,7 @@ def show_restored(counts: Mapping[str, int], file: str, *, json: bool) -> None:
 
 def show_refused(restored: Restored) -> None:
     """Print a line of the file that was not brought back, and why."""
-    alert.print(f"line {restored.line}: {clean(restored.reason)}")
+    say(alert, f"line {restored.line}: {clean(restored.reason)}")
 
 
 def show_exported(count: int, file: str) -> None:
@@ -143,7 +154,7 @@ def show_rejects(rejects: Sequence[Rejected]) -> None:
     """Print some orders that were not taken, each with its line and why."""
     for rejected in rejects:
         line = f"line {rejected.line}: " if rejected.line else ""
-        alert.print(Text(f"  {line}{one_line(rejected.reason)}", "red"))
+        say(alert, f"  {line}{one_line(rejected.reason)}", style="red")
 
 
 def show_summary_notes(summary: Summary, *, from_file: bool, rejects: str) -> None:
@@ -200,7 +211,7 @@ def show_pending(orders: Iterable[Mapping[str, Any]], *, json: bool) -> None:
 
 def show_failure(failure: Redriven) -> None:
     """Print an order whose notification could not be sent, and why."""
-    alert.print(f"{clean(failure.order_id)}: {clean(failure.reason)}")
+    say(alert, f"{clean(failure.order_id)}: {clean(failure.reason)}")
 
 
 def show_undelivered(order_ids: Sequence[str], *, json: bool) -> None:

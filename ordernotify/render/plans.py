@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ordernotify.executor import Action, Event, Item, Plan, Progress
-from ordernotify.render import alert, clean, err, json_document, note, one_line, out
+from ordernotify.render import alert, clean, err, json_document, note, one_line, out, say
 from ordernotify.render.changes import counted_items, kind_word, tag_lines, together
 from ordernotify.render.hints import pasteable
 from ordernotify.settings.model import Auth
@@ -195,16 +195,16 @@ def show_setup_result(report: Report, seconds: float | None) -> None:
     what = "is as described" if seconds is None else "is ready"
     number = f"{len(report.items)} resources"
     took = "nothing to change" if seconds is None else f"{seconds:.1f} s"
-    out.print(f"Stack {report.settings.stack} {what} ({number}, {took}).")
+    say(out, f"Stack {report.settings.stack} {what} ({number}, {took}).")
     out.print(Text.assemble(("Invoke URL: ", "bold"), report.url or "(none)"))
     out.print(curl_line(report.url or "", report.settings.auth, report.region))
     first, *others = [
         *left_to_do(report),
         pasteable("`ordernotify verify` proves the whole way on one order"),
     ]
-    out.print(Text.assemble(("Next: ", "bold"), first))
+    say(out, first, ("Next: ", "bold"))
     for line in others:
-        out.print(f"      {line}")
+        say(out, line, ("      ", ""))
 
 
 def show_unanswered(seen: Answering, auth: Auth, *, as_json: bool) -> None:
@@ -213,11 +213,10 @@ def show_unanswered(seen: Answering, auth: Auth, *, as_json: bool) -> None:
     console = alert if as_json else out
     status = f"{seen.last.status} " if seen.last.status else ""
     after = f"after {seen.seconds:.0f} s the last answer was"
-    console.print(
-        f"The function does not answer at the URL yet: {after} {one_line(status + seen.last.message)}"
-    )
-    console.print(pasteable(f"  {what_to_check(seen, auth)}"))
-    console.print(pasteable("  The stack is complete, and may need longer: `ordernotify verify` tries it."))
+    answer = one_line(status + seen.last.message)
+    say(console, f"The function does not answer at the URL yet: {after} {answer}")
+    say(console, pasteable(f"  {what_to_check(seen, auth)}"))
+    say(console, pasteable("  The stack is complete, and may need longer: `ordernotify verify` tries it."))
 
 
 _CREDENTIALS = {
@@ -273,7 +272,7 @@ def show_teardown_result(plan: Plan, left: Sequence[Item] = (), nothing: str = "
     number = len(plan.changes)
     of_the_stack = sum(item.keeps_orders for item in kept) + len(left)
     if not number:
-        out.print(f"Nothing to do: {nothing}." if nothing else "Nothing to do.")
+        say(out, f"Nothing to do: {nothing}." if nothing else "Nothing to do.")
     elif of_the_stack:
         out.print(f"Deleted {number} of {number + of_the_stack} resources.")
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ordernotify.render import err
+from ordernotify.render import err, say
 from ordernotify.settings.production import in_effect
 
 if TYPE_CHECKING:
@@ -13,6 +13,6 @@ if TYPE_CHECKING:
 
 def show_production(settings: Settings) -> None:
     """Print what is described beyond the defaults, unless something else was given."""
-    err.print("Production adds (prices in USD, us-east-1):")
+    say(err, "Production adds (prices in USD, us-east-1):")
     for one in in_effect(settings):
-        err.print(f"  {one.what}: {one.cost}")
+        say(err, f"  {one.what}: {one.cost}")

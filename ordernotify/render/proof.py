@@ -9,14 +9,14 @@ from typing import Any
 from rich.text import Text
 
 from ordernotify.local.inbox import Delivery
-from ordernotify.render import clean, json_lines, one_line, out
+from ordernotify.render import clean, json_lines, one_line, out, say
 from ordernotify.render.log_lines import local_day, local_time
 from ordernotify.stack.verify import Check
 
 
 def show_check(check: Check) -> None:
-    mark = ("PASS", "green") if check.passed else ("FAIL", "bold red")
-    out.print(Text.assemble(mark, f"  {check.name}: {one_line(check.detail)} ({check.seconds:.1f} s)"))
+    mark = ("PASS  ", "green") if check.passed else ("FAIL  ", "bold red")
+    say(out, f"{check.name}: {one_line(check.detail)} ({check.seconds:.1f} s)", mark)
 
 
 def verify_document(order_id: str | None, checks: Sequence[Check]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.text import Text
 
-from ordernotify.render import err, error, json_lines, one_line, out
+from ordernotify.render import err, error, json_lines, one_line, out, say
 from ordernotify.render.hints import pasteable
 from ordernotify.resources.subscriber import Subscriber, policy_json
 from ordernotify.subscribers import notes
@@ -42,7 +42,7 @@ def show_outcome(outcome: SubscriberOutcome) -> None:
 def show_notes(texts: Iterable[str]) -> None:
     """Print what the person should know, on stderr."""
     for text in texts:
-        err.print(Text.assemble(("Note: ", "bold yellow"), one_line(pasteable(text))))
+        say(err, one_line(pasteable(text)), ("Note: ", "bold yellow"))
 
 
 def outcome_document(outcome: SubscriberOutcome) -> dict[str, Any]:
