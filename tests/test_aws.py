@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -185,6 +187,8 @@ def test_errors_of_ours_pass_untouched() -> None:
 
 def test_a_limit_is_not_throttling_although_its_status_is_the_same() -> None:
     assert is_throttled(client_error("TooManyRequestsException"))
+    # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
+    assert is_throttled(client_error("RequestThrottled"))
     assert not is_throttled(client_error("LimitExceededException"))
 
 
@@ -373,12 +377,32 @@ def test_the_partition_follows_from_the_region(region: str, partition: str) -> N
 
 
 def test_the_embedded_cloud_opens_whatever_the_person_has_configured(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    broken = tmp_path / "broken"
+    broken.write_text("[default", encoding="utf-8")
     monkeypatch.setenv("AWS_PROFILE", "nope")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(broken))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(broken))
     cloud = local_cloud("http://127.0.0.1:1")
     assert (cloud.target, cloud.region) == (Target.LOCAL, "us-east-1")
     assert cloud.endpoint_for("sns") == "http://127.0.0.1:1"
+
+
+def test_an_impatient_cloud_makes_its_clients_under_the_same_lock() -> None:
+    # boto3: sessions "are not thread safe and should not be shared across threads".
+    patient = aws_cloud("us-east-1")
+    impatient = patient.impatient()
+    made: list[Any] = []
+    thread = threading.Thread(target=lambda: made.append(impatient.client("sns")))
+    with patient._lock:
+        thread.start()
+        thread.join(0.2)
+        assert made == []
+    thread.join(10)
+    assert made == [impatient.sns] != [patient.sns]
+    config: Any = impatient.sns.meta.config
+    assert config.retries["total_max_attempts"] == 2
 
 
 def test_tags_take_the_form_of_the_services() -> None:

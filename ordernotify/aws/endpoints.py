@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import botocore.session
-
+from ordernotify.aws.session import Cloud, unconfigured_session
 from ordernotify.settings.names import Target
-
-if TYPE_CHECKING:
-    from ordernotify.aws.session import Cloud
 
 _CONSOLES = {
     "aws": "console.aws.amazon.com",
@@ -64,6 +59,6 @@ def dns_suffix(cloud: Cloud) -> str:
 @functools.cache
 def _suffixes() -> dict[str, tuple[str, str]]:
     """Map each partition to the suffixes of its plain and its dual-stack hosts, from botocore's data."""
-    partitions = botocore.session.get_session().get_data("partitions")["partitions"]
+    partitions = unconfigured_session().get_data("partitions")["partitions"]
     outputs = {partition["id"]: partition["outputs"] for partition in partitions}
     return {name: (found["dnsSuffix"], found["dualStackDnsSuffix"]) for name, found in outputs.items()}

@@ -17,6 +17,7 @@ _THROTTLED = {
     "KMSThrottling",
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
+    "RequestThrottled",
     "Throttled",
     "ThrottledException",
     "Throttling",

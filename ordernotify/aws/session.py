@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import threading
 from collections.abc import Mapping
@@ -77,7 +78,6 @@ class Cloud:
         session: boto3.Session,
         target: Target = Target.AWS,
         endpoint: str | None = None,
-        attempts: int = MAX_ATTEMPTS,
         ca_bundle: str | None = None,
     ) -> None:
         """Make no call until a client or the account is needed.
@@ -85,7 +85,7 @@ class Cloud:
         `ca_bundle` is the file of trusted authorities that the session was configured with.
         """
         self._ca_bundle = ca_bundle
-        self._attempts = attempts
+        self._attempts = MAX_ATTEMPTS
         self.target = target
         self.endpoint = endpoint
         self._session = session
@@ -135,7 +135,10 @@ class Cloud:
 
     def impatient(self) -> Cloud:
         """Return the same place with at most two attempts per call, for a caller that polls."""
-        return Cloud(self._session, self.target, self.endpoint, IMPATIENT_ATTEMPTS, self._ca_bundle)
+        # A copy has the same lock, which guards the session that both make their clients from.
+        other = copy.copy(self)
+        other._attempts, other._clients = IMPATIENT_ATTEMPTS, {}
+        return other
 
     def arn(self, service: str, resource: str, *, region: bool = True) -> str:
         """Compute an ARN from the account, the region and the resource part; IAM's have no region."""
@@ -161,10 +164,16 @@ class Cloud:
         # boto3 sessions are not thread-safe while they make clients; the clients themselves are.
         with self._lock:
             if service not in self._clients:
-                # No proxy may stand between this machine and itself.
-                direct = Config(proxies={}) if self.target is Target.LOCAL else Config()
                 attempts = IDENTITY_ATTEMPTS if service == "sts" else self._attempts
-                config = _client_config(attempts).merge(direct)
+                config = Config(
+                    connect_timeout=CONNECT_TIMEOUT_SECONDS,
+                    read_timeout=READ_TIMEOUT_SECONDS,
+                    max_pool_connections=MAX_POOL_CONNECTIONS,
+                    # No proxy may stand between this machine and itself; None takes those of the environment.
+                    proxies={} if self.target is Target.LOCAL else None,
+                    retries={"mode": "standard", "total_max_attempts": attempts},
+                    user_agent_extra="ordernotify",
+                )
                 self._clients[service] = self._session.client(  # type: ignore[call-overload]
                     service, endpoint_url=self.endpoint, config=config
                 )
@@ -187,14 +196,11 @@ def ahead_of_here(answer: Mapping[str, Any]) -> timedelta:
     return ahead if abs(ahead) > CLOCK_TOLERANCE else timedelta()
 
 
-def _client_config(attempts: int) -> Config:
-    return Config(
-        connect_timeout=CONNECT_TIMEOUT_SECONDS,
-        read_timeout=READ_TIMEOUT_SECONDS,
-        max_pool_connections=MAX_POOL_CONNECTIONS,
-        retries={"mode": "standard", "total_max_attempts": attempts},
-        user_agent_extra="ordernotify",
-    )
+def unconfigured_session() -> botocore.session.Session:
+    """A botocore session that reads none of the person's files, of which one may be broken."""
+    no_file = (None, None, os.devnull, None)
+    unread = {"profile": (None, None, None, None), "config_file": no_file, "credentials_file": no_file}
+    return botocore.session.Session(session_vars=unread)
 
 
 def local_cloud(endpoint: str, region: str | None = None) -> Cloud:
@@ -202,13 +208,11 @@ def local_cloud(endpoint: str, region: str | None = None) -> Cloud:
 
     The fixed credentials are those of the emulator's root user; they open nothing else.
     """
-    # Without this, an AWS_PROFILE that does not exist would stop local commands too.
-    core = botocore.session.Session(session_vars={"profile": (None, None, None, None)})
     session = boto3.Session(
         aws_access_key_id="test",
         aws_secret_access_key="test",
         region_name=region or LOCAL_REGION,
-        botocore_session=core,
+        botocore_session=unconfigured_session(),
     )
     return Cloud(session, Target.LOCAL, endpoint)
 
@@ -249,6 +253,6 @@ def default_region(profile: str | None) -> str:
 def check_region(region: str) -> None:
     """Raise UsageError unless this has the form of a region of one of AWS's partitions."""
     try:
-        botocore.session.get_session().get_partition_for_region(region)
+        unconfigured_session().get_partition_for_region(region)
     except BotoCoreError:
         raise UsageError(f"{region!r} is not a region", "Give one such as us-east-1 or eu-west-1.") from None

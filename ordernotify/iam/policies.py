@@ -9,10 +9,9 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
-import botocore.session
 from botocore.model import ServiceModel
 
-from ordernotify.aws.session import Cloud
+from ordernotify.aws.session import Cloud, unconfigured_session
 from ordernotify.iam.calls import Allow
 from ordernotify.iam.function_policy import function_policy
 from ordernotify.settings.model import Settings
@@ -98,7 +97,7 @@ def _verb_and_path(service: str, operation: str) -> tuple[str, str]:
 
 @functools.cache
 def _model(service: str) -> ServiceModel:
-    return botocore.session.get_session().get_service_model(service)
+    return unconfigured_session().get_service_model(service)
 
 
 def _covers(wide: _Right, narrow: _Right) -> bool:
