@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from botocore.awsrequest import AWSResponse
 
+from ordernotify.errors import AccessDeniedError
 from ordernotify.settings.model import Auth, Settings
 from ordernotify.settings.names import STACK_TAG, Names
 from ordernotify.stack.former import find_former
 from tests.cli_support import Answered, Typed, answered, typed
-from tests.provision_support import ACCOUNT_ID, Account, Call, Send, changed_answer, set_up
+from tests.provision_support import ACCOUNT_ID, Account, Call, Send, changed_answer, refuse, set_up
 from tests.test_renaming import done, put_order
 
 __all__ = ["answered", "typed"]
@@ -117,6 +118,13 @@ def test_an_alarm_topic_of_a_former_function_is_one_of_alarms(
     done(typed("setup", "--alarm-email", "ops@example.com"))
     former = find_former(cloud, Names(function="take-order"), "default").names
     assert {(one.function, one.topic) for one in former} == {("processFileUpload", Names().topic)}
+
+
+@pytest.mark.parametrize("operation", ["GetRestApis", "GetApis"])
+def test_the_right_to_list_the_apis_is_missed_by_name(account: Account, cloud: Any, operation: str) -> None:
+    account.interfere = refuse(operation, "AccessDeniedException")
+    with pytest.raises(AccessDeniedError, match=f"former names of the stack: .* may not call {operation}"):
+        find_former(cloud, Names(), "default")
 
 
 def test_the_question_tells_of_every_table_and_export_saves_every_order(

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
 
+from ordernotify.aws.errors import map_botocore_errors
 from ordernotify.aws.session import Cloud
 from ordernotify.errors import AccessDeniedError, OrderNotifyError
 from ordernotify.executor import Action, Item, Plan
@@ -51,6 +52,7 @@ def former_calls() -> Calls:
     return (*TAGGED_CALLS, *OWN_ROLE_CALLS, *lists_admissions(), *listings)
 
 
+@map_botocore_errors("look for", "former names of the stack")
 def find_former(cloud: Cloud, names: Names, stack: str) -> FormerNames:
     """Find the former names of a stack that is now described with `names`.
 
