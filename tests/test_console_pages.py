@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import html
 import json
 import re
+import time
 import tracemalloc
+from dataclasses import replace
 
 import pytest
 from botocore.awsrequest import AWSResponse
@@ -13,19 +16,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ordernotify.console.figures import ALARM_PARTS
-from ordernotify.console.hub import HISTORY_LINES, Hub
+from ordernotify.console.hub import Hub
 from ordernotify.console.loglines import line_words
 from ordernotify.console.orders_pages import MOST_SHOWN
 from ordernotify.console.pages import Desk
 from ordernotify.console.templating import commands, render_page
 from ordernotify.local.inbox import Delivery
 from ordernotify.logs.events import LogEvent
+from ordernotify.logs.follow import Follower
 from ordernotify.stack.health import ALARMS
-from ordernotify.watch.watcher import NEWEST_ORDERS, Look, Snapshot
+from ordernotify.watch.watcher import LOCAL_PACE, NEWEST_LINES, NEWEST_ORDERS, Look, Snapshot, Watcher
 from tests.aws_answers import answer_json
 from tests.cli_support import Typed, typed
 from tests.console_support import NAMES, Console, log_lines, make_stack, put_answer, put_order
-from tests.provision_support import Account, Call, Send, pass_through, refusal
+from tests.provision_support import Account, Call, Send, pass_through, refusal, refuse
 
 __all__ = ["typed"]
 
@@ -237,6 +241,27 @@ def test_a_cloud_that_is_gone_is_told_and_found_again(console: Console) -> None:
     assert all(console.ask(path).status_code == 200 for path in PAGES)
 
 
+def test_what_the_watcher_does_not_suffer_from_is_not_asked_again_and_again(
+    console: Console, account: Account
+) -> None:
+    console.look()
+    account.interfere = refuse("GetRestApis", "AccessDeniedException")
+    answer = console.ask("/status")
+    assert answer.status_code == 503
+    assert "may not call" in answer.text
+    assert "data-recover" not in answer.text
+    refused = console.ask("/send", "POST", data={"customer": "a", "product": "b", "key": "k"})
+    assert refused.status_code == 403
+    assert "data-recover" not in refused.text
+
+
+def test_an_order_whose_id_has_a_slash_has_its_page(console: Console) -> None:
+    put_order(console.cloud, "photos/2026/a.jpg", customerName="Ana Müller")
+    link = re.findall(r'href="(/orders/[^"]+)" title', console.ask("/orders").text)
+    assert "Ana Müller" in console.ask(html.unescape(link[0])).text
+    assert console.ask("/orders/").headers["location"] == "/orders"
+
+
 def test_a_look_that_breaks_off_loses_no_lines(account: Account) -> None:
     make_stack(account.cloud())
     console = Console(account.cloud())
@@ -259,6 +284,58 @@ def test_a_look_that_breaks_off_loses_no_lines(account: Account) -> None:
     console.look()
     ids = [(line.fields or {}).get("orderId") for line in console.desk.hub.lines]
     assert [one for one in ids if one] == ["meanwhile"]
+
+
+def test_lines_that_were_read_before_a_look_failed_come_with_the_next(
+    console: Console, account: Account
+) -> None:
+    console.look()
+    put_answer(console.cloud, "meanwhile")
+    account.interfere = refuse("DescribeAlarms", "AccessDenied")
+    console.clock.sleep(60)
+    console.look()
+    assert "DescribeAlarms" in console.desk.hub.snapshot.trouble
+    account.interfere = pass_through
+    console.look()
+    ids = [(line.fields or {}).get("orderId") for line in console.desk.hub.lines]
+    assert [one for one in ids if one] == ["meanwhile"]
+    assert console.desk.hub.snapshot.rates.per_minute == 1
+
+
+def test_a_look_brings_no_more_lines_than_are_shown(
+    console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = [LogEvent("function", "s", at, at, f"line {at}", str(at)) for at in range(3 * NEWEST_LINES)]
+    monkeypatch.setattr(Follower, "poll", lambda _follower: iter(events))
+    assert [event.event_id for event in console.watcher.look().lines] == [
+        event.event_id for event in events[-NEWEST_LINES:]
+    ]
+
+
+def test_a_defect_of_the_watcher_is_told_and_the_watching_goes_on(
+    console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[int] = []
+
+    def look(watcher: Watcher) -> Look:
+        looks.append(1)
+        if len(looks) == 1:
+            raise LookupError("it is a test")
+        return Look(Snapshot(present=True))
+
+    monkeypatch.setattr(Watcher, "look", look)
+    monkeypatch.setattr(console.watcher, "pace", replace(LOCAL_PACE, lines=0.01))
+    told: list[str] = []
+    monkeypatch.setattr(Hub, "take", lambda _hub, seen: told.append(seen.snapshot.trouble))
+
+    async def while_it_is_open() -> None:
+        async with getattr(console.app.app, "router").lifespan_context(console.app.app):  # noqa: B009
+            deadline = time.monotonic() + 10
+            while len(told) < 2 and time.monotonic() < deadline:
+                await asyncio.sleep(0.01)
+
+    asyncio.run(while_it_is_open())
+    assert told[:2] == ["unexpected LookupError: it is a test", ""]
 
 
 def test_on_aws_the_page_sends_nothing_unless_told(console: Console) -> None:
@@ -360,6 +437,6 @@ def test_an_hour_of_events_keeps_memory_flat() -> None:
         minute(number)
     after, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert len(hub.lines) == HISTORY_LINES
-    assert after - before < HISTORY_LINES * 1500, "what was forgotten is still held"
+    assert len(hub.lines) == NEWEST_LINES
+    assert after - before < NEWEST_LINES * 1500, "what was forgotten is still held"
     assert NEWEST_ORDERS <= 100

@@ -6,11 +6,12 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from importlib.resources import files
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.responses import PlainTextResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
@@ -18,15 +19,15 @@ from ordernotify.console import orders_pages, stack_pages
 from ordernotify.console.figures import figures
 from ordernotify.console.guard import Guard
 from ordernotify.console.hub import Hub
-from ordernotify.console.pages import Desk, desk, overview, reading
+from ordernotify.console.pages import Desk, desk, overview, reading, trouble_page
 from ordernotify.console.site import Site
 from ordernotify.orders.newest import NewestOrders
-from ordernotify.watch.watcher import Watcher
+from ordernotify.watch.watcher import Look, Watcher
 
 
 def make_app(site: Site, watcher: Watcher, token: str, port: int) -> Guard:
     """Make the application for one stack; it listens on nothing yet."""
-    hub = Hub(lambda snapshot: figures(snapshot, site.names))
+    hub = Hub(lambda snapshot: figures(snapshot, site))
     feeder = _Feeder(watcher, hub)
 
     @asynccontextmanager
@@ -51,7 +52,8 @@ def _routes(site: Site) -> list[Route | Mount]:
         Route("/send", orders_pages.send_form, methods=["GET"]),
         Route("/send", orders_pages.send_order, methods=["POST"]),
         Route("/orders", reading("orders.html", orders_pages.list_page)),
-        Route("/orders/{order_id}", reading("order.html", orders_pages.order_page)),
+        Route("/orders/", lambda _request: RedirectResponse("/orders")),
+        Route("/orders/{order_id:path}", reading("order.html", orders_pages.order_page)),
         *inbox,
         Route("/logs", reading("logs.html", stack_pages.logs_page, from_cloud=False)),
         Route("/plots", reading("plots.html", stack_pages.plots_page)),
@@ -68,8 +70,7 @@ async def _events(request: Request) -> Response:
 
 async def _defect(request: Request, error: Exception) -> Response:
     why = f"unexpected {type(error).__name__}: {error}"
-    values = {"absent": False, "message": why, "hint": "This is a defect of ordernotify; please report it."}
-    return desk(request).page(request, "trouble.html", values, 500)
+    return trouble_page(request, why, "This is a defect of ordernotify; please report it.", 500)
 
 
 class _Feeder:
@@ -92,9 +93,16 @@ class _Feeder:
     def wake(self) -> None:
         self._awake.set()
 
+    def _look(self) -> Look:
+        try:
+            return self._watcher.look()
+        except Exception as error:  # noqa: BLE001 - the thread would end, and the pages seem up to date for ever
+            why = f"unexpected {type(error).__name__}: {error}"
+            return Look(replace(self._watcher.snapshot, trouble=why))
+
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         while not self._stopped:
-            look = self._watcher.look()
+            look = self._look()
             with suppress(RuntimeError):  # the loop is gone: the page is being closed
                 loop.call_soon_threadsafe(self._hub.take, look)
             self._awake.wait(self._watcher.pace.lines)

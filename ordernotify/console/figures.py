@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ordernotify.console.site import Site
 from ordernotify.settings.names import Names
 from ordernotify.stack.health import AlarmState
 from ordernotify.watch.served import KINDS
@@ -22,8 +23,11 @@ ALARM_PARTS = {
 UNKNOWN_TEXT = "–"
 
 
-def figures(snapshot: Snapshot, names: Names) -> Mapping[str, Any]:
-    """Return the texts by the name that the pages have for them, the parts' alarms, and the trouble."""
+def figures(snapshot: Snapshot, site: Site) -> Mapping[str, Any]:
+    """Return the texts by the name that the pages have for them, the parts' alarms, and the trouble.
+
+    `about` tells which stack they are about, and where it is.
+    """
     counted, rates, known = snapshot.counted, snapshot.rates, snapshot.present is True
     kinds = rates.kinds or {}
     pending_people = sum(one.pending for one in snapshot.subscribers)
@@ -42,8 +46,9 @@ def figures(snapshot: Snapshot, names: Names) -> Mapping[str, Any]:
         **{kind: f"{kinds.get(kind, 0):,}" if known else UNKNOWN_TEXT for kind in KINDS},
     }
     return {
+        "about": f"{site.stack}, {site.place}",
         "texts": texts,
-        "parts": part_alarms(snapshot, names),
+        "parts": part_alarms(snapshot, site.names),
         "trouble": snapshot.trouble,
         "present": snapshot.present,
     }

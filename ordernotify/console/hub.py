@@ -10,10 +10,8 @@ from typing import Any
 
 from ordernotify.logs.events import LogEvent
 from ordernotify.watch.served import Served
-from ordernotify.watch.watcher import Look, Snapshot
+from ordernotify.watch.watcher import NEWEST_LINES, Look, Snapshot
 
-HISTORY_LINES = 2000
-"""How many log lines are remembered."""
 WAITING_MESSAGES = 100
 """How far a page may lag behind before it is cut off; it then connects again and is up to date."""
 MOVES_AT_ONCE = 12
@@ -29,7 +27,7 @@ class Hub:
     def __init__(self, figures: Any) -> None:
         self._figures = figures
         self.snapshot = Snapshot()
-        self.lines: deque[LogEvent] = deque(maxlen=HISTORY_LINES)
+        self.lines: deque[LogEvent] = deque(maxlen=NEWEST_LINES)
         self._pages: set[asyncio.Queue[str | None]] = set()
         self._first = True
         self._shown: Figures = {}

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ordernotify.console.loglines import line_words
-from ordernotify.console.pages import Desk, Values, desk, is_refresh, trouble
+from ordernotify.console.pages import Desk, Values, desk, is_refresh, trouble, trouble_page
 from ordernotify.console.threads import in_thread
 from ordernotify.errors import OrderNotifyError, StackNotFoundError, UsageError
 from ordernotify.function.notification import NOT_IN_MESSAGE, texts
@@ -70,9 +70,8 @@ async def send_order(request: Request) -> Response:
     """Send what the form says, and show the answer; refused where the page is read-only."""
     at = desk(request)
     if not at.site.writes:
-        error = OrderNotifyError("this page is read-only on AWS", "Start it with --write to send orders.")
-        return at.page(
-            request, "trouble.html", {"absent": False, "message": error.message, "hint": error.hint}, 403
+        return trouble_page(
+            request, "this page is read-only on AWS", "Start it with --write to send orders.", 403
         )
     return await _show_form(request, OrderForm(**await _form(request)), _send)
 

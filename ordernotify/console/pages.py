@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, Response
 from ordernotify.console.aws_links import links
 from ordernotify.console.figures import figures
 from ordernotify.console.hub import Hub
-from ordernotify.console.site import Site
+from ordernotify.console.site import Site, UnreachableError
 from ordernotify.console.templating import render_page
 from ordernotify.console.threads import in_thread
 from ordernotify.errors import OrderNotifyError, StackNotFoundError, UsageError
@@ -58,7 +58,7 @@ class Desk:
             "place": site.place,
             "is_local": site.is_local,
             "writes": site.writes,
-            "figures": figures(self.hub.snapshot, site.names),
+            "figures": figures(self.hub.snapshot, site),
         }
 
 
@@ -92,9 +92,20 @@ def reading(template: str, read: Callable[[Desk, Request], Values], *, from_clou
 def trouble(request: Request, error: OrderNotifyError) -> Response:
     """Show an error as its command would, with what to do about it."""
     absent = isinstance(error, StackNotFoundError)
+    gone = isinstance(error, UnreachableError)
     status = 404 if absent else 400 if isinstance(error, UsageError) else 503
-    values = {"absent": absent, "message": error.message, "hint": error.hint}
-    return desk(request).page(request, "trouble.html", values, status)
+    return trouble_page(request, error.message, error.hint, status, gone=gone)
+
+
+def trouble_page(request: Request, message: str, hint: str, status: int, *, gone: bool = False) -> Response:
+    """Show what went wrong; the page reloads by itself if that ends when the watcher finds the stack again.
+
+    A right that is missing, say, would be missing again: reloading would call AWS every 2 seconds in vain.
+    """
+    at = desk(request)
+    recovers = gone or at.hub.snapshot.trouble != "" or at.hub.snapshot.present is not True
+    values = {"absent": status == 404, "message": message, "hint": hint, "recovers": recovers}
+    return at.page(request, "trouble.html", values, status)
 
 
 def is_refresh(request: Request) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from ordernotify.aws.session import Cloud
@@ -21,10 +22,12 @@ from ordernotify.settings.names import Names, Target
 from ordernotify.stack.health import AlarmState, read_alarms
 from ordernotify.subscribers.topic import list_subscribers
 from ordernotify.times import milliseconds
-from ordernotify.watch.served import WINDOW_SECONDS, Activity, Rates, Served, served
+from ordernotify.watch.served import MOST_SERVED, WINDOW_SECONDS, Activity, Rates, Served, served
 
 NEWEST_ORDERS = 50
 """How many of the newest orders are remembered."""
+NEWEST_LINES = 2000
+"""How many log lines one look brings at most, the newest: ten minutes of a busy stack have many more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,9 @@ class Watcher:
         self._clock = clock or SystemClock()
         self._due: dict[str, float] = {}
         self._activity = Activity()
+        # What was read and not given out yet: a look that fails after reading lines keeps them for the next.
+        self._lines: deque[LogEvent] = deque(maxlen=NEWEST_LINES)
+        self._answers: deque[Served] = deque(maxlen=MOST_SERVED)
         self._newest = NewestOrders(cloud, names, NEWEST_ORDERS)
         self._since: int | None = None
         self._follower: Follower | None = None
@@ -97,11 +103,9 @@ class Watcher:
 
     def look(self) -> Look:
         """Read what is due; an error is the snapshot's trouble, and the next look tries again."""
-        trouble = self._unreachable()
-        if trouble:
-            return self._failed(trouble)
         try:
-            return self._read()
+            trouble = self._unreachable()
+            return self._failed(trouble) if trouble else self._read()
         except StackNotFoundError as error:
             return self._failed(error.message, present=False)
         except OrderNotifyError as error:
@@ -123,12 +127,14 @@ class Watcher:
         if self._is_due("subscribers", self.pace.subscribers):
             found = tuple(list_subscribers(cloud, names, self._stack))
             self.snapshot = replace(self.snapshot, subscribers=found)
-        lines = self._lines()
-        answers = [one for one in map(served, lines) if one]
-        orders = self._orders(answers)
+        self._read_lines()
+        orders = self._orders()
         if self._is_due("alarms", self.pace.alarms):
             self.snapshot = replace(self.snapshot, alarms=read_alarms(cloud, names))
         newest = self._table(orders)
+        lines, answers = list(self._lines), list(self._answers)
+        self._lines.clear()
+        self._answers.clear()
         self._activity.add(answers)
         self.snapshot = replace(
             self.snapshot,
@@ -139,7 +145,7 @@ class Watcher:
         )
         return Look(self.snapshot, lines, answers, orders)
 
-    def _lines(self) -> list[LogEvent]:
+    def _read_lines(self) -> None:
         began = milliseconds(self._cloud.now())
         if self._since is None:
             self._since = began - WINDOW_SECONDS * 1000
@@ -147,14 +153,18 @@ class Watcher:
             self._follower = open_follower(
                 self._cloud, self._names, self._since, lambda _message: None, clock=self._clock, patient=False
             )
-        new = [event for event in self._follower.poll() if self._seen.add(event)]
+        for event in filter(self._seen.add, self._follower.poll()):
+            self._lines.append(event)
+            if answer := served(event):
+                self._answers.append(answer)
         self._since = max(self._since, began - int(LOOK_BACK_SECONDS * 1000))
         self._seen.forget_before(began - int(DEEP_LOOK_BACK_SECONDS * 1000))
-        return new
 
-    def _orders(self, answers: Iterable[Served]) -> list[Order]:
+    def _orders(self) -> list[Order]:
         """Read the orders that were stored, the newest if there are many at once."""
-        ids = [one.order_id for one in answers if one.kind == "stored" and one.order_id][-NEWEST_ORDERS:]
+        ids = [one.order_id for one in self._answers if one.kind == "stored" and one.order_id][
+            -NEWEST_ORDERS:
+        ]
         return [order for order in get_orders(self._cloud, self._names, ids) if order] if ids else []
 
     def _table(self, new: Sequence[Order]) -> list[Order]:

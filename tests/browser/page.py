@@ -28,16 +28,23 @@ def served_page(folder: Path) -> Iterator[tuple[str, Mapping[str, str]]]:
     with running_cloud(folder) as cloud:
         people = ("--email", "jane@example.com", "--phone", "+4915112345678")
         run_command("setup", *people, environ=cloud.environ)
-        command = [sys.executable, "-m", "ordernotify", "console", "--no-open", "--port", str(free_port())]
-        with subprocess.Popen(
-            command, env=cloud.environ, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        ) as process:
-            assert process.stdout is not None
-            try:
-                yield process.stdout.readline().strip(), cloud.environ
-            finally:
-                process.terminate()
-                process.wait(10)
+        with console_at(free_port(), cloud.environ) as address:
+            yield address, cloud.environ
+
+
+@contextmanager
+def console_at(port: int, environ: Mapping[str, str], *options: str) -> Iterator[str]:
+    """Serve the page of a stack at a port; yields its address."""
+    command = [sys.executable, "-m", "ordernotify", "console", "--no-open", "--port", str(port), *options]
+    with subprocess.Popen(
+        command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.terminate()
+            process.wait(10)
 
 
 @contextmanager

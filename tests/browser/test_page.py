@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import pytest
 
@@ -12,8 +13,8 @@ pytest.importorskip("playwright", reason="playwright is not installed")
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
-from tests.browser.page import CHROMIUM, browser, served_page
-from tests.e2e.cloud import run_command
+from tests.browser.page import CHROMIUM, browser, console_at, served_page
+from tests.e2e.cloud import free_port, run_command, running_cloud
 
 pytestmark = [
     pytest.mark.browser,
@@ -214,3 +215,22 @@ def test_the_first_page_is_there_within_half_a_second(visit: Visit) -> None:
         visit.page.goto(visit.home)
         took.append(time.monotonic() - began)
     assert min(took) < 0.5, took
+
+
+def test_a_tab_of_an_earlier_console_neither_holds_up_the_next_one_nor_mixes_two_stacks(
+    chromium: Browser, tmp_path: Path
+) -> None:
+    with running_cloud(tmp_path) as cloud:
+        run_command("setup", environ=cloud.environ)
+        port = free_port()
+        with console_at(port, cloud.environ) as address:
+            visit = Visit(chromium, address)
+            expect(visit.page.locator("[data-beat-text]")).to_have_text("live", timeout=WAIT_MS)
+        run_command("setup", "--stack", "other", environ=cloud.environ)
+        with console_at(port, cloud.environ, "--stack", "other") as address:
+            visit.page.wait_for_timeout(
+                4000
+            )  # refused: only the new address has the secret
+            page = visit.open(address)
+            expect(page.locator("[data-beat-text]")).to_have_text("live", timeout=WAIT_MS)
+            expect(visit.page.locator(".stack")).to_have_text("Stack other", timeout=WAIT_MS)

@@ -5,6 +5,7 @@
 const REFRESH_HEADER = "X-Refresh";
 const SHORTEST_PAUSE_MS = 200;
 const SLOW_PAUSE_MS = 5000;
+const REFUSED_PAUSE_MS = 2000;
 const TRAVEL_MS = 260;
 const find = (selector, inside = document) => [...inside.querySelectorAll(selector)];
 
@@ -30,6 +31,8 @@ function beat(state, text) {
   }
 }
 function showState(state) {
+  // Another console has this port now: what it says is not about the stack that is shown here.
+  if (state.about !== document.body.dataset.about) return location.reload();
   for (const place of find("[data-live]")) {
     const text = state.texts[place.dataset.live];
     if (text !== undefined && place.textContent !== text) place.textContent = text;
@@ -231,21 +234,35 @@ function tell(message) {
   take(message);
   channel.postMessage(message);
 }
+let stream = null;
 function holdStream() {
-  const stream = new EventSource("/events");
+  stream = new EventSource("/events");
   stream.onmessage = (event) => tell(JSON.parse(event.data));
-  stream.onerror = () => { last = null; tell({ lost: true }); };
-  addEventListener("pagehide", () => stream.close());
-  channel.onmessage = ({ data }) => {
-    if (data.hello && last) channel.postMessage({ state: last, news: [], moves: [] });
-  };
-  return new Promise(() => {}); // until this tab is closed; then the next one takes over
+  return new Promise((refused) => { // otherwise until this tab is closed; then the next one takes over
+    stream.onerror = () => {
+      last = null;
+      tell({ lost: true });
+      if (stream.readyState !== EventSource.CLOSED) return; // the browser tries again
+      stream = null;
+      refused();
+    };
+  });
 }
-channel.onmessage = ({ data }) => { if (!data.hello) take(data); };
+// A console that was started again at this port refuses this tab until its new address is opened in another
+// one, which must not wait for this one.
+async function standInLine() {
+  await navigator.locks.request("ordernotify", holdStream);
+  setTimeout(standInLine, REFUSED_PAUSE_MS);
+}
+addEventListener("pagehide", () => stream?.close());
+channel.onmessage = ({ data }) => {
+  if (!data.hello) take(data);
+  else if (last && stream) channel.postMessage({ state: last, news: [], moves: [] });
+};
 channel.postMessage({ hello: true });
 
 localTimes(document);
 for (const tail of find("[data-tail]")) tail.scrollTop = tail.scrollHeight;
 drawWires();
 addEventListener("resize", drawWires);
-navigator.locks.request("ordernotify", holdStream);
+standInLine();
