@@ -31,7 +31,7 @@ from ordernotify.resources.base import AnyLive, Change, Resource, Verb
 from ordernotify.resources.concurrency import Concurrency
 from ordernotify.resources.dashboard import Dashboard
 from ordernotify.resources.dead_letters import DeadLetterQueue, RedrivePolicies
-from ordernotify.resources.former import Former
+from ordernotify.resources.former import formers
 from ordernotify.resources.function import Function
 from ordernotify.resources.given_role import ExistingRole
 from ordernotify.resources.kms_key import GivenKey
@@ -45,7 +45,7 @@ from ordernotify.resources.subscriptions import AlarmSubscriptions, Subscription
 from ordernotify.resources.table import Table
 from ordernotify.resources.topic import AlarmTopic, Topic
 from ordernotify.resources.watches import watches
-from ordernotify.settings.model import NAME_ROWS, ApiKind, Settings
+from ordernotify.settings.model import ApiKind, Settings
 from ordernotify.settings.names import MANAGED_TAG, Names
 
 
@@ -55,22 +55,7 @@ def declare(settings: Settings, cloud: Cloud, former: Iterable[Names] = ()) -> t
     Each of `former` has one name that the stack had before; the resources with that name come last.
     """
     described = _described(settings, cloud)
-    return (*described, *(one for names in former for one in _former(described, names)))
-
-
-def _former(described: Sequence[Resource[Any]], names: Names) -> Iterator[Resource[Any]]:
-    settings, cloud = described[0].settings, described[0].cloud
-    old = next(
-        getattr(names, row.field)
-        for row in NAME_ROWS
-        if getattr(names, row.field) != getattr(settings.names, row.field)
-    )
-    in_use = {(one.key, one.name) for one in described}
-    # No subscriber of a former topic leads to dead letters: what still does is to be removed.
-    for one in _described(replace(settings, names=names, dead_letters=False), cloud):
-        # What is part of the function goes with it.
-        if (one.key, one.name) not in in_use and one.part_of != Function.kind:
-            yield Former(one, old)
+    return (*described, *(one for names in former for one in formers(described, names)))
 
 
 def _described(settings: Settings, cloud: Cloud) -> tuple[Resource[Any], ...]:
@@ -148,7 +133,7 @@ def compare(resources: Sequence[Resource[Any]], *, adopt: bool = False) -> Plan:
     items: dict[str, Item] = {}
     for resource in _in_order(resources):
         items[resource.key] = _plan_one(resource, found, items, adopt)
-    planned = tuple(items[resource.key] for resource in resources if resource.key in items)
+    planned = tuple(items[resource.key] for resource in resources)
     return Plan(planned, tuple(_staying(resources, planned)))
 
 
@@ -173,8 +158,6 @@ def _plan_one(
 ) -> Item:
     live = found[resource.key]
     if not resource.wanted:
-        if live is not None and isinstance(resource, Former) and resource.stays_when_renamed:
-            return _item(resource, Action.KEEP, live=live, reason="no longer used, stays")
         if not resource.removed_when_unwanted or live is None or not is_ours(resource, live, found):
             return _item(resource, Action.NONE, live=live)
         kept_for = resource.kept_for(live)

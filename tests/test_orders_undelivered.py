@@ -58,7 +58,7 @@ def put_letter(cloud: Cloud, body: str, **more: Any) -> None:
 
 
 def send(cloud: Cloud) -> list[Redriven]:
-    return list(send_undelivered(cloud, NAMES, patience=Patience(TurnedClock())))
+    return list(send_undelivered(cloud, [NAMES], patience=Patience(TurnedClock())))
 
 
 def test_each_order_goes_out_once_more_as_the_handler_wrote_it(cloud: Cloud, inbox: str) -> None:
@@ -139,7 +139,7 @@ def test_looking_changes_nothing(cloud: Cloud, inbox: str) -> None:
     put_letter(cloud, envelope("a"))
     put_letter(cloud, envelope("a"))
     put_letter(cloud, "no json")
-    assert sorted(find_undelivered(cloud, NAMES)) == [UNKNOWN_ORDER, "a"]
+    assert sorted(find_undelivered(cloud, [NAMES])) == [UNKNOWN_ORDER, "a"]
     assert len(bodies(cloud, letter_box(cloud))) == 3
     assert bodies(cloud, inbox) == []
 

@@ -154,3 +154,22 @@ def test_a_former_topic_whose_subscribers_lead_to_no_dead_letters_is_no_differen
     done(typed(*described))
     assert "- redrive" in done(typed(*described, "--topic-name", "news")).output
     assert "No changes." in done(typed("setup", "--dry-run", *described[2:], "--topic-name", "news")).output
+
+
+def test_what_a_former_topics_subscriber_did_not_take_is_sent_by_redrive(
+    account: Account, typed: Typed
+) -> None:
+    described = ("setup", "--yes", "--dead-letters")
+    done(typed(*described))
+    put_order(account, "FileMetadata")
+    sqs = account.client("sqs")
+    url = sqs.get_queue_url(QueueName="file-upload-notification-undelivered")["QueueUrl"]
+    sqs.send_message(QueueUrl=url, MessageBody=json.dumps({"orderId": "order-in-FileMetadata"}))
+    renaming = (*described, "--topic-name", "news", "--table-name", "Orders")
+    kept = "no longer used, holds 1 undelivered, see `ordernotify redrive --undelivered`"
+    assert kept in " ".join(done(typed(*renaming)).stderr.split())
+    assert "order-in-FileMetadata" in done(typed("redrive", "--undelivered", "--dry-run")).stdout
+    sent = json.loads(done(typed("redrive", "--undelivered", "--json")).stdout)
+    assert (sent["undelivered"], sent["sent"], sent["failed"]) == (1, 1, 0), "not taken for a deleted order"
+    assert "- dead letters" in done(typed(*renaming)).stderr, "empty, it goes"
+    assert "No changes." in done(typed("setup", "--dry-run", *renaming[2:])).output

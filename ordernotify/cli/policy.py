@@ -162,12 +162,13 @@ def operate_calls(cloud: Cloud, settings: Settings, receivers: Sequence[str]) ->
     from ordernotify.stack import discovery as endpoint
     from ordernotify.stack import health as overview
     from ordernotify.stack import verify
-    from ordernotify.stack.former import former_tables
+    from ordernotify.stack.former import former_tables, former_topics
     from ordernotify.subscribers import change, confirm
     from ordernotify.watch.history import HISTORY_CALLS
 
     names = settings.names
     tables = (names, *former_tables(cloud, names, settings.stack))
+    topics = (names, *former_topics(cloud, names, settings.stack))
     return (
         *_finding_calls(cloud, names, settings.role_path),
         *endpoint.calls(cloud, names),
@@ -178,7 +179,7 @@ def operate_calls(cloud: Cloud, settings: Settings, receivers: Sequence[str]) ->
         *events.calls(cloud, names),
         *trace.calls(cloud, names),
         *verify.calls(cloud, names),
-        *undelivered.calls(cloud, names),
+        *(allowed for one in topics for allowed in undelivered.calls(cloud, one)),
         *facts.calls(cloud, names),
         *export.export_calls(cloud, settings),
         *change.change_calls(cloud, names, receivers),

@@ -80,16 +80,17 @@ def redrive(
     from ordernotify.orders import redrive as sender
     from ordernotify.orders.undelivered import find_undelivered, send_undelivered
     from ordernotify.render import orders as screen
-    from ordernotify.stack.former import former_tables
+    from ordernotify.stack.former import former_tables, former_topics
 
-    if undelivered:
-        if dry_run:
-            screen.show_undelivered(find_undelivered(cloud, names), json=json)
-        else:
-            _send_all(send_undelivered(cloud, names, _pace(cloud, names)), "undelivered", json)
-        return
     # Former tables too: their orders were answered with 2xx.
     tables = (names, *former_tables(cloud, names, run.stack))
+    if undelivered:
+        everywhere = (*tables, *former_topics(cloud, names, run.stack))
+        if dry_run:
+            screen.show_undelivered(find_undelivered(cloud, everywhere), json=json)
+        else:
+            _send_all(send_undelivered(cloud, everywhere, _pace(cloud, names)), "undelivered", json)
+        return
     if dry_run:
         pending = chain.from_iterable(sender.find_pending(cloud, one, age) for one in tables)
         screen.show_pending(pending, json=json)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any, Self
@@ -44,17 +44,21 @@ def calls(cloud: Cloud, names: Names) -> Calls:
     )
 
 
-def find_undelivered(cloud: Cloud, names: Names) -> list[str]:
+def find_undelivered(cloud: Cloud, everywhere: Sequence[Names]) -> list[str]:
     """List the orders that have dead letters, each once; the letters stay.
 
-    Raises StackNotFoundError without the queue, AwsError when it cannot be read.
+    `everywhere` are the stack's names, and after those in use the ones with a former topic or table. Raises
+    StackNotFoundError without any queue, AwsError when one cannot be read.
     """
-    with _Box(cloud, names) as box:
-        return list(dict.fromkeys(letter.order_id or UNKNOWN_ORDER for letter in box.letters()))
+    found: dict[str, None] = {}
+    for box in _boxes(cloud, everywhere):
+        with box:
+            found |= dict.fromkeys(letter.order_id or UNKNOWN_ORDER for letter in box.letters())
+    return list(found)
 
 
 def send_undelivered(
-    cloud: Cloud, names: Names, pace: Pace = nullcontext, patience: Patience | None = None
+    cloud: Cloud, everywhere: Sequence[Names], pace: Pace = nullcontext, patience: Patience | None = None
 ) -> Iterator[Redriven]:
     """Publish the order of each dead letter again, then delete the letter, and yield each order's outcome.
 
@@ -63,27 +67,39 @@ def send_undelivered(
     is sent once, however many letters it has. A letter that names no order, or whose order cannot be sent,
     stays; one of an order that was deleted goes.
 
-    Raises StackNotFoundError without the queue, AwsError when it cannot be read.
+    `everywhere` and what is raised are as with `find_undelivered`.
     """
-    sender = Sender(cloud, names, pace, patience or Patience())
+    sender = Sender(cloud, everywhere[0], pace, patience or Patience())
+    tables = list({names.table: names for names in everywhere}.values())
     fates: dict[str, Redriven] = {}
-    with _Box(cloud, names) as box:
-        for letter in box.letters():
-            known = fates.get(letter.order_id)
-            done = fates[letter.order_id] = known or _send(sender, letter.order_id)
-            if done.fate is not Fate.FAILED:
-                box.delete(letter)
-            if not known:
-                yield done
+    for box in _boxes(cloud, everywhere):
+        with box:
+            for letter in box.letters():
+                known = fates.get(letter.order_id)
+                done = fates[letter.order_id] = known or _send(sender, letter.order_id, tables)
+                if done.fate is not Fate.FAILED:
+                    box.delete(letter)
+                if not known:
+                    yield done
+
+
+def _boxes(cloud: Cloud, everywhere: Sequence[Names]) -> list[_Box]:
+    names = dict.fromkeys(one.dead_letter_queue for one in everywhere)
+    boxes = [_Box(cloud, name, url) for name in names if (url := _queue_url(cloud, name))]
+    if not boxes:
+        raise StackNotFoundError(
+            "this stack keeps no notifications that were not taken",
+            "`ordernotify setup --dead-letters` makes a queue for them.",
+        )
+    return boxes
 
 
 class _Box:
-    """The queue, as a context: at the end, what was received and not deleted becomes visible again."""
+    """A queue, as a context: at the end, what was received and not deleted becomes visible again."""
 
-    def __init__(self, cloud: Cloud, names: Names) -> None:
-        self._sqs, self._name = cloud.sqs, names.dead_letter_queue
+    def __init__(self, cloud: Cloud, name: str, url: str) -> None:
+        self._sqs, self._name, self._url = cloud.sqs, name, url
         self._kept: dict[str, Letter] = {}
-        self._url = _queue_url(cloud, names)
 
     def __enter__(self) -> Self:
         return self
@@ -119,16 +135,10 @@ class _Box:
         del self._kept[letter.handle]
 
 
-def _queue_url(cloud: Cloud, names: Names) -> str:
-    with map_botocore_errors("read", "queue", names.dead_letter_queue):
-        name = names.dead_letter_queue
+def _queue_url(cloud: Cloud, name: str) -> str | None:
+    with map_botocore_errors("read", "queue", name):
         found = read_or_none(lambda: cloud.sqs.get_queue_url(QueueName=name), *NO_QUEUE)
-    if found is None:
-        raise StackNotFoundError(
-            "this stack keeps no notifications that were not taken",
-            "`ordernotify setup --dead-letters` makes a queue for them.",
-        )
-    return found["QueueUrl"]
+    return found["QueueUrl"] if found else None
 
 
 def _order_id(message: Mapping[str, Any]) -> str:
@@ -151,11 +161,12 @@ def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _send(sender: Sender, order_id: str) -> Redriven:
+def _send(sender: Sender, order_id: str, tables: Sequence[Names]) -> Redriven:
     if not order_id:
         return Redriven(UNKNOWN_ORDER, Fate.FAILED, "a letter names no order; it stays in the queue")
     try:
-        order = get_order(sender.cloud, sender.names, order_id, sender.patience)
+        stored = (get_order(sender.cloud, names, order_id, sender.patience) for names in tables)
+        order = next(filter(None, stored), None)
         if order is None:
             return Redriven(order_id, Fate.GONE)
         with sender.pace():

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass, fields
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeAlias, TypeVar
 
 from ordernotify.aws.session import Cloud
 from ordernotify.aws.waiting import Patience
@@ -136,6 +137,12 @@ class Resource(ABC, Generic[State]):
     def __init__(self, settings: Settings, cloud: Cloud) -> None:
         self.settings = settings
         self.cloud = cloud
+
+    def under_former_name(self, settings: Settings) -> Self:
+        """Return the resource by the name that `settings` give it, to find what is left there."""
+        former = copy(self)
+        former.settings = settings
+        return former
 
     @property
     def key(self) -> str:

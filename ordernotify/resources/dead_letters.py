@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from ordernotify.aws.errors import has_code, ignore_codes, read_or_none
 from ordernotify.errors import OrderNotifyError
@@ -22,6 +22,7 @@ from ordernotify.resources.listing import (
     queue_tags,
 )
 from ordernotify.resources.subscriber import Subscriber, read_subscribers, redrive_policy
+from ordernotify.settings.model import Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.literals import QueueAttributeNameType
@@ -176,6 +177,10 @@ class RedrivePolicies(Resource[RedrivePoliciesState]):
     needs: tuple[str, ...] = ("topic", "subscriptions", "dead-letters")
     part_of = "topic"
     removed_when_unwanted = True
+
+    def under_former_name(self, settings: Settings) -> Self:
+        """Without dead letters: no subscriber of a former topic is to lead to any."""
+        return super().under_former_name(replace(settings, dead_letters=False))
 
     @property
     def name(self) -> str:

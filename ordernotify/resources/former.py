@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ordernotify.iam.calls import Calls
 from ordernotify.resources.base import Leftover, Live, Resource, Step, Verb
+from ordernotify.settings.model import NAME_ROWS
+from ordernotify.settings.names import Names
 
 
 class Former(Leftover[Any]):
     """A resource under a former name: setup removes it, or tells that it stays, see `stays_when_renamed`."""
+
+    removed_when_unwanted = True
 
     def __init__(self, inner: Resource[Any], name: str) -> None:
         super().__init__(inner.settings, inner.cloud)
@@ -22,8 +27,6 @@ class Former(Leftover[Any]):
         self._key = former(inner.key)
         self.kind = inner.kind
         self.keeps_orders = inner.keeps_orders
-        self.removed_when_unwanted = not inner.stays_when_renamed
-        self.stays_when_renamed = inner.stays_when_renamed
         self.part_of = former(inner.part_of) if inner.part_of else None
         self.needs = tuple(map(former, inner.needs))
         # The one in use comes first: nothing that serves may lack what it needs.
@@ -50,10 +53,26 @@ class Former(Leftover[Any]):
         return live if live and live.owned else None
 
     def kept_for(self, live: Live[Any]) -> str:
-        return self._inner.kept_for(live) and "no longer used, holds undelivered notifications"
+        kept_for = "stays" if self._inner.stays_when_renamed else self._inner.kept_for(live)
+        return kept_for and f"no longer used, {kept_for}"
 
     def removal_notice(self, live: Live[Any]) -> str:
         return self._inner.removal_notice(live)
 
     def delete(self, live: Live[Any], step: Step) -> None:
         self._inner.delete(live, step)
+
+
+def formers(described: Sequence[Resource[Any]], names: Names) -> Iterator[Former]:
+    """Yield what the stack may have under `names`, which differ in one from those it is described with."""
+    settings = described[0].settings
+    old = next(
+        name for row in NAME_ROWS if (name := getattr(names, row.field)) != getattr(settings.names, row.field)
+    )
+    in_use = {(one.key, one.name) for one in described}
+    other = replace(settings, names=names)
+    for one in described:
+        inner = one.under_former_name(other)
+        # What is part of the function goes with it.
+        if (inner.key, inner.name) not in in_use and inner.part_of != "function":
+            yield Former(inner, old)

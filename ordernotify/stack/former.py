@@ -95,8 +95,17 @@ def _log_groups(cloud: Cloud, stack: str) -> Iterator[Tagged]:
 
 def former_tables(cloud: Cloud, names: Names, stack: str) -> tuple[Names, ...]:
     """Find the tables that the stack had before, as its names with that table; none if it is denied."""
+    return _found_by_tag(cloud, names, stack, "dynamodb:table")
+
+
+def former_topics(cloud: Cloud, names: Names, stack: str) -> tuple[Names, ...]:
+    """Find the topics that the stack had before, as its names with that topic; none if it is denied."""
+    return _found_by_tag(cloud, names, stack, "sns")
+
+
+def _found_by_tag(cloud: Cloud, names: Names, stack: str, kind: str) -> tuple[Names, ...]:
     try:
-        found = set(_named(find_tagged(cloud, stack, "dynamodb:table"), names))
+        found = set(_named(find_tagged(cloud, stack, kind), names))
     except AccessDeniedError:
         return ()
     return tuple(_other_names(names, found))
