@@ -228,9 +228,7 @@ def test_a_tab_of_an_earlier_console_neither_holds_up_the_next_one_nor_mixes_two
             expect(visit.page.locator("[data-beat-text]")).to_have_text("live", timeout=WAIT_MS)
         run_command("setup", "--stack", "other", environ=cloud.environ)
         with console_at(port, cloud.environ, "--stack", "other") as address:
-            visit.page.wait_for_timeout(
-                4000
-            )  # refused: only the new address has the secret
+            visit.page.wait_for_timeout(4000)  # refused: only the new address has the secret
             page = visit.open(address)
             expect(page.locator("[data-beat-text]")).to_have_text("live", timeout=WAIT_MS)
             expect(visit.page.locator(".stack")).to_have_text("Stack other", timeout=WAIT_MS)
