@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from ordernotify.aws.errors import ignore_codes, map_botocore_errors
 from ordernotify.aws.session import Cloud
 from ordernotify.executor import Action, Item, Plan
 from ordernotify.iam.calls import Calls, allow
+from ordernotify.resources.api.namesake import Namesake
 from ordernotify.resources.api.quota import NOT_FOUND
 from ordernotify.resources.base import Resource
 from ordernotify.resources.listing import list_queues
@@ -33,13 +34,24 @@ def left_over(
     """
     known = {resource.arn for resource in resources} | {item.arn for item in planned.items}
     known |= {cloud.arn("sqs", url.rpartition("/")[2]) for item in planned.items for url in _urls(item)}
-    apis = tuple(f"{arn}/" for arn in known if ":apigateway:" in arn)
+    unknown = [one for one in tagged if not _is_known(one, known)]
+    if not unknown:
+        return ()
     with map_botocore_errors("look for", "tagged resources"):
-        return tuple(
-            _item(one)
-            for one in tagged
-            if one.arn not in known and not one.arn.startswith(apis) and _exists(cloud, one)
-        )
+        known.update(_copies(resources))
+        return tuple(_item(one) for one in unknown if not _is_known(one, known) and _exists(cloud, one))
+
+
+def _is_known(one: Tagged, known: set[str]) -> bool:
+    """Whether it is one of these ARNs, or a part of an API among them."""
+    return one.arn in known or one.arn.startswith(tuple(f"{arn}/" for arn in known if ":apigateway:" in arn))
+
+
+def _copies(resources: Sequence[Resource[Any]]) -> Iterator[str]:
+    """Find those of the stack that share a name: teardown removes them all (AWS-FACTS 21)."""
+    for resource in resources:
+        if isinstance(resource, Namesake):
+            yield from (entry.arn for entry in resource.named() if resource.owns(entry.tags))
 
 
 def _urls(item: Item) -> tuple[str, ...]:
