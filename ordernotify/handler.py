@@ -26,6 +26,7 @@ from ordernotify.function.api_event import (
     ProxyResponse,
     cors_headers,
     idempotency_key,
+    is_probe,
     order_text,
     refused_body,
     request_fields,
@@ -178,6 +179,8 @@ class OrderFunction:
         if method not in (None, "POST"):
             raise Refusal(405, "Orders are sent with POST")
         if refusal:
+            if is_probe(event):
+                invocation.log["probe"] = True
             raise refusal
         faults: list[dict[str, str]] = []
         key = idempotency_key(event, faults)

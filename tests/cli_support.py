@@ -21,7 +21,7 @@ from ordernotify import provision
 from ordernotify.cli import app, questions
 from ordernotify.function.api_event import NO_BODY
 from ordernotify.orders.post import Answer, Draft
-from ordernotify.stack import answers, late
+from ordernotify.stack import answers, left
 from tests.provision_support import Account, ManualClock
 
 for module in pkgutil.iter_modules(ordernotify.cli.__path__):
@@ -53,7 +53,7 @@ def typed(account: Account, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.setattr("ordernotify.aws.session.aws_cloud", lambda *_: account.cloud())
     monkeypatch.setattr(provision, "SystemClock", ManualClock)
-    monkeypatch.setattr(late, "SystemClock", ManualClock)
+    monkeypatch.setattr(left, "SystemClock", ManualClock)
     monkeypatch.setattr(answers, "OrderClient", AnswersAtOnce)
     return lambda *words: CliRunner().invoke(app, [*words, *_ACCOUNT])
 

@@ -16,6 +16,7 @@ from ordernotify.aws.session import Cloud
 from ordernotify.aws.waiting import Patience
 from ordernotify.errors import AccessDeniedError, OrderNotifyError, StackNotFoundError
 from ordernotify.function.api_event import NO_BODY
+from ordernotify.logs.events import LogEvent
 from ordernotify.orders import post
 from ordernotify.orders.post import Answer
 from ordernotify.orders.signing import authorizer, read_api_key
@@ -24,6 +25,7 @@ from ordernotify.settings.model import Auth
 from ordernotify.settings.names import Names
 from ordernotify.stack import answers
 from ordernotify.stack.answers import Answering, wait_until_it_answers, what_to_check
+from ordernotify.watch.served import served
 from tests.cli_support import Typed, typed
 from tests.handler_fakes import Context, Shop, open_shop
 from tests.provision_support import ManualClock
@@ -231,6 +233,17 @@ def test_row_04_an_order_sent_at_once_to_the_printed_url_is_taken(
     assert urllib3.request("POST", url, body=order, headers=headers, retries=False).status == 201
     stranger = urllib3.request("POST", url, body=order, retries=False)
     assert stranger.status == (201 if auth == "none" else 403)
+
+
+def test_setups_own_questions_are_no_rejected_orders(typed: Typed, stand_in: StandIn) -> None:
+    assert typed("setup").exit_code == 0
+    urllib3.request("POST", stand_in.url, body=b"", headers={"Idempotency-Key": "mine"}, retries=False)
+    lines = [LogEvent("function", "", 0, 0, line, "") for line in stand_in.shop.lines]
+    asked = [event for event in lines if (event.fields or {}).get("probe")]
+    assert len(asked) == answers.IN_A_ROW
+    assert [answer.kind for answer in map(served, lines) if answer] == ["rejected"], (
+        "the order that is missing"
+    )
 
 
 def test_a_setup_that_changes_nothing_asks_nothing(typed: Typed, stand_in: StandIn) -> None:

@@ -134,8 +134,8 @@ def open_topic(account: Account) -> None:
     sns.set_topic_attributes(TopicArn=arn, AttributeName="Policy", AttributeValue=policy)
 
 
-def put_policy(account: Account, action: str, resource: str) -> None:
-    statement = {"Sid": "x", "Effect": "Allow", "Action": action, "Resource": resource}
+def put_policy(account: Account, **statement: str) -> None:
+    statement = {"Sid": "x", "Effect": "Allow", "Resource": "arn:aws:s3:::x", **statement}
     document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     account.client("iam").put_role_policy(
         RoleName=f"{FUNCTION}-role", PolicyName="ordernotify", PolicyDocument=document
@@ -143,11 +143,19 @@ def put_policy(account: Account, action: str, resource: str) -> None:
 
 
 def widen_role(account: Account) -> None:
-    put_policy(account, "*", "arn:aws:s3:::x")
+    put_policy(account, Action="*")
+
+
+def allow_all_but_some(account: Account) -> None:
+    put_policy(account, NotAction="iam:*")
+
+
+def deny_much(account: Account) -> None:
+    put_policy(account, Effect="Deny", Action="*", Resource="*")
 
 
 def write_anywhere(account: Account) -> None:
-    put_policy(account, "dynamodb:PutItem", "*")
+    put_policy(account, Action="dynamodb:PutItem", Resource="*")
 
 
 def silence_alarm(account: Account) -> None:
@@ -183,6 +191,8 @@ CHANGES: list[tuple[Callable[[Account], None], dict[str, Verdict]]] = [
     (shorten_logs, {"CloudWatch.16": Verdict.FAILED}),
     (open_topic, {"SNS.4": Verdict.FAILED}),
     (widen_role, {"IAM.21": Verdict.FAILED}),
+    (allow_all_but_some, {"IAM.21": Verdict.FAILED}),
+    (deny_much, {}),
     (write_anywhere, {"CKV_AWS_111": Verdict.FAILED}),
     (silence_alarm, {"CloudWatch.17": Verdict.FAILED}),
     (unencrypt_queue, {"SQS.1": Verdict.FAILED}),

@@ -14,7 +14,17 @@ from ordernotify.settings.model import Auth, Settings
 from ordernotify.settings.names import STACK_TAG, Names
 from ordernotify.stack.former import find_former
 from tests.cli_support import Answered, Typed, answered, typed
-from tests.provision_support import ACCOUNT_ID, Account, Call, Send, changed_answer, refuse, set_up
+from tests.provision_support import (
+    ACCOUNT_ID,
+    Account,
+    Call,
+    Interference,
+    Send,
+    answer_json,
+    changed_answer,
+    refuse,
+    set_up,
+)
 from tests.test_renaming import done, put_order
 
 __all__ = ["answered", "typed"]
@@ -24,7 +34,7 @@ QUEUE = f"arn:aws:sqs:us-east-1:{ACCOUNT_ID}:theirs"
 TAGS = {STACK_TAG: "default"}
 
 
-def with_tagged(*arns: str) -> Any:
+def with_tagged(*arns: str) -> Interference:
     """Let the tagging API list these too, as it does with what it knows and moto does not."""
 
     def interfere(call: Call, send: Send) -> AWSResponse:
@@ -71,6 +81,24 @@ def test_a_listing_that_lags_brings_nothing_back(account: Account, typed: Typed)
         f"arn:aws:dynamodb:us-east-1:{ACCOUNT_ID}:table/Gone",
     )
     assert "Removed" in done(typed(*REMOVED)).stdout
+
+
+def test_a_second_api_of_the_stack_goes_with_the_first(account: Account, typed: Typed) -> None:
+    done(typed("setup"))
+    # As a create that was cut off, and repeated, leaves it (AWS-FACTS 21).
+    client = account.client("apigateway")
+    second = client.create_rest_api(name="order-api", tags=TAGS)["id"]
+    listed = with_tagged(arn := f"arn:aws:apigateway:us-east-1::/restapis/{second}")
+
+    def interfere(call: Call, send: Send) -> AWSResponse:
+        if (call.operation, call.params.get("resourceArn")) != ("GetTags", arn):
+            return listed(call, send)
+        there = second in {api["id"] for api in client.get_rest_apis()["items"]}
+        return answer_json({"tags": TAGS}) if there else send()  # moto's: not found
+
+    account.interfere = interfere
+    assert "Removed" in done(typed(*REMOVED)).stdout
+    assert client.get_rest_apis()["items"] == []
 
 
 def test_kept_orders_are_not_called_removed(account: Account, typed: Typed) -> None:

@@ -12,6 +12,7 @@ from ordernotify.errors import NotOursError
 from ordernotify.executor import Action
 from ordernotify.settings.model import ApiKind, Settings
 from ordernotify.stack.report import report
+from tests.cli_support import Typed, typed
 from tests.provision_support import (
     ACCOUNT_ID,
     Account,
@@ -26,6 +27,8 @@ from tests.provision_support import (
     step,
     tear_down,
 )
+
+__all__ = ["typed"]
 
 NAME = "ordernotify-default-us-east-1"
 SEEN = Settings(dashboard=True)
@@ -214,3 +217,17 @@ def test_the_report_has_its_address_in_the_console_of_the_partition(
     told = report(SEEN, cloud, provision.compare([dashboard]))
     name = f"ordernotify-default-{region}"
     assert told.dashboard == f"{home}/cloudwatch/home?region={region}#dashboards/dashboard/{name}"
+
+
+def test_status_tells_its_address_where_it_has_one(
+    cloud: Cloud, typed: Typed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    set_up(Settings(), cloud)
+    assert "Dashboard:" not in typed("status").stdout
+    assert json.loads(typed("status", "--json").stdout)["dashboard"] is None
+    set_up(SEEN, cloud)
+    home = "https://us-east-1.console.aws.amazon.com/cloudwatch/home?region=us-east-1"
+    address = f"{home}#dashboards/dashboard/{NAME}"
+    assert f"Dashboard: {address}\n" in typed("status").stdout
+    assert json.loads(typed("status", "--json").stdout)["dashboard"] == address

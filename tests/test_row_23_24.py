@@ -18,7 +18,7 @@ from ordernotify.orders.redrive import find_pending
 from ordernotify.resources.table import Table
 from ordernotify.settings.model import Settings
 from ordernotify.settings.names import STACK_TAG, Names
-from ordernotify.stack import late
+from ordernotify.stack import left
 from tests.account_snapshot import snapshot
 from tests.aws_answers import Call, Send, changed_answer, refusal
 from tests.cli_support import Typed, typed
@@ -182,7 +182,7 @@ def test_row_24_34_what_was_made_a_moment_ago_is_removed_although_it_is_not_know
 ) -> None:
     """Setup was cut off right after CreateTopic, or CreateRole."""
     clock = ManualClock()
-    monkeypatch.setattr(late, "SystemClock", lambda: clock)
+    monkeypatch.setattr(left, "SystemClock", lambda: clock)
     resources = provision.declare(Settings(), account.cloud())
     first = [one for one in resources if one.key in {"table", "topic", "role"}]
     list(provision.apply(first, provision.plan(first), ManualClock()))
@@ -198,7 +198,7 @@ def test_row_24_a_whole_stack_is_looked_at_once_more_and_not_waited_for(
 ) -> None:
     """Only the alarms' topic, which is new, is not known at first."""
     clock = ManualClock()
-    monkeypatch.setattr(late, "SystemClock", lambda: clock)
+    monkeypatch.setattr(left, "SystemClock", lambda: clock)
     set_up(Settings(), account.cloud())
     tags = [{"Key": STACK_TAG, "Value": "default"}]
     account.client("sns").create_topic(Name=Names().alarm_topic, Tags=tags)
@@ -223,7 +223,7 @@ def test_row_24_what_never_comes_is_not_waited_for_longer_than_it_may_take(
     account: Account, typed: Typed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = ManualClock()
-    monkeypatch.setattr(late, "SystemClock", lambda: clock)
+    monkeypatch.setattr(left, "SystemClock", lambda: clock)
     table = [one for one in provision.declare(Settings(), account.cloud()) if one.key == "table"]
     list(provision.apply(table, provision.plan(table), ManualClock()))
     done = typed("teardown", "--yes", "--delete-orders")

@@ -1,14 +1,15 @@
-"""Web ACLs of AWS WAF in the account in memory."""
+"""Web ACLs of AWS WAF in the account in memory, and in an embedded cloud."""
 
 from __future__ import annotations
 
+from ordernotify.aws.session import Cloud
 from tests.moto_account import ACCOUNT_ID, REGION, Account
 
 ANY_WEB_ACL = f"arn:aws:wafv2:{REGION}:{ACCOUNT_ID}:regional/webacl/shop/0a1b2c3d-0a1b-0a1b-0a1b-0a1b2c3d4e5f"
 """One that has the form; it need not exist."""
 
 
-def make_web_acl(account: Account, name: str = "shop") -> str:
+def make_web_acl(account: Account | Cloud, name: str = "shop") -> str:
     """Make a web ACL that lets everything through; return its ARN."""
     created = account.client("wafv2").create_web_acl(
         Name=name,

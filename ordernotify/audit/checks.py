@@ -31,10 +31,6 @@ _SECRET = re.compile(r"(AKIA|ASIA)[0-9A-Z]{16}|secret|password|token", re.IGNORE
 _AUTHORIZED = ("AWS_IAM", "CUSTOM", "COGNITO_USER_POOLS", "JWT")
 
 
-Told = Mapping[str, Any]
-"""AWS's further facts about a resource, in its own words."""
-
-
 @dataclass(frozen=True, slots=True)
 class Observation:
     """What was seen; `passed` is None where the control does not apply."""
@@ -58,38 +54,35 @@ def _named(value: str | None, otherwise: str) -> Observation:
     return Observation(bool(value), value or otherwise)
 
 
-def _one(kind: type[Found], what: str, judge: Callable[[Found, Told], Observation]) -> ControlCheck:
+def _one(kind: type[Found], what: str, judge: Callable[[Found], Observation]) -> ControlCheck:
     """Make the check of the one live resource with this kind of state."""
 
     def check(facts: Facts) -> Observation:
         state = facts.the(kind)
-        return _absent(what) if state is None else judge(state, next(iter(facts.told(kind).values())))
+        return _absent(what) if state is None else judge(state)
 
     return check
 
 
-def _each(
-    kind: type[Found], what: str, passes: Callable[[Found, Told], bool], good: str, bad: str
-) -> ControlCheck:
+def _each(kind: type[Found], what: str, passes: Callable[[Found], bool], good: str, bad: str) -> ControlCheck:
     """Make the check of every live resource with this kind of state; those that fail are named."""
 
     def check(facts: Facts) -> Observation:
-        states, told = facts.states(kind), facts.told(kind)
-        wrong = [name for name, state in states.items() if not passes(state, told[name])]
+        states = facts.states(kind)
+        wrong = [name for name, state in states.items() if not passes(state)]
         return _is(not wrong, good, f"{bad}: {', '.join(wrong)}") if states else _absent(what)
 
     return check
 
 
-def tagged(*keys: str) -> ControlCheck:
+def tagged(what: str, *keys: str) -> ControlCheck:
     """Make the check that these resources carry tags."""
 
     def check(facts: Facts) -> Observation:
-        there = [key for key in keys if key in facts.live]
-        untagged = facts.untagged(*there)
-        return (
-            _is(not untagged, "tagged", f"without tags: {', '.join(untagged)}") if there else _absent(keys[0])
-        )
+        there = {facts.names[key]: facts.live[key] for key in keys if key in facts.live}
+        untagged = [name for name, live in there.items() if not live.tags]
+        told = _is(not untagged, "tagged", f"without tags: {', '.join(untagged)}")
+        return told if there else _absent(what)
 
     return check
 
@@ -97,16 +90,12 @@ def tagged(*keys: str) -> ControlCheck:
 # The table.
 
 table_on_demand = _one(
-    TableState, "table", lambda table, _: Observation(table.billing == "PAY_PER_REQUEST", table.billing)
+    TableState, "table", lambda table: Observation(table.billing == "PAY_PER_REQUEST", table.billing)
 )
-table_recovery = _one(TableState, "table", lambda table, _: _is(table.recovery))
-table_backup_plan = _one(TableState, "table", lambda *_: Observation(False, "setup makes no backup plan"))
-table_protection = _one(TableState, "table", lambda table, _: _is(table.deletion_protection))
-table_key = _one(
-    TableState,
-    "table",
-    lambda _, told: _named(told.get("SSEDescription", {}).get("KMSMasterKeyArn"), "AWS's own key"),
-)
+table_recovery = _one(TableState, "table", lambda table: _is(table.recovery))
+table_backup_plan = _one(TableState, "table", lambda _: Observation(False, "setup makes no backup plan"))
+table_protection = _one(TableState, "table", lambda table: _is(table.deletion_protection))
+table_key = _one(TableState, "table", lambda table: _named(table.encrypted_with, "AWS's own key"))
 
 
 def is_embedded(facts: Facts) -> bool:
@@ -120,13 +109,24 @@ def is_recoverable(facts: Facts) -> bool:
 # The function.
 
 
-def _secrets(function: FunctionState, _told: Told) -> Observation:
+def _secrets(function: FunctionState) -> Observation:
     found = [name for name, value in function.environment.items() if _SECRET.search(f"{name}={value}")]
     return Observation(not found, ", ".join(found) or f"{len(function.environment)} variables, no secret")
 
 
-def _subnets(_function: FunctionState, told: Told) -> Observation:
-    return _named(", ".join((told.get("VpcConfig") or {}).get("SubnetIds") or []), "in none")
+def vpc(facts: Facts) -> Observation:
+    subnets = ", ".join(facts.function.get("VpcConfig", {}).get("SubnetIds", ()))
+    return _named(subnets, "in none") if facts.function else _absent("function")
+
+
+def function_dead_letters(facts: Facts) -> Observation:
+    target = facts.function.get("DeadLetterConfig", {}).get("TargetArn")
+    return _named(target, "none") if facts.function else _absent("function")
+
+
+def code_signing(facts: Facts) -> Observation:
+    profile = facts.function.get("SigningProfileVersionArn")
+    return _named(profile, "not signed") if facts.function else _absent("function")
 
 
 def concurrency(facts: Facts) -> Observation:
@@ -136,25 +136,14 @@ def concurrency(facts: Facts) -> Observation:
     return _named(f"{found.reserved} reserved" if found else None, "none reserved")
 
 
-runtime = _one(FunctionState, "function", lambda one, _: Observation(one.runtime in RUNTIMES, one.runtime))
-vpc = _one(FunctionState, "function", _subnets)
-function_traced = _one(FunctionState, "function", lambda one, _: _is(one.tracing))
+runtime = _one(FunctionState, "function", lambda one: Observation(one.runtime in RUNTIMES, one.runtime))
+function_traced = _one(FunctionState, "function", lambda one: _is(one.tracing))
 no_secrets = _one(FunctionState, "function", _secrets)
-function_dead_letters = _one(
-    FunctionState,
-    "function",
-    lambda _, told: _named((told.get("DeadLetterConfig") or {}).get("TargetArn"), "none"),
-)
-code_signing = _one(
-    FunctionState, "function", lambda _, told: _named(told.get("SigningProfileVersionArn"), "not signed")
-)
-environment_key = _one(
-    FunctionState, "function", lambda _, told: _named(told.get("KMSKeyArn"), "AWS's own key")
-)
+environment_key = _one(FunctionState, "function", lambda one: _named(one.encrypted_with, "AWS's own key"))
 bound_permission = _each(
     PermissionState,
     "permission",
-    lambda one, _: one.source.startswith("arn:"),
+    lambda one: one.source.startswith("arn:"),
     "bound to API, stage, method and path",
     "not bound to a source",
 )
@@ -163,40 +152,45 @@ bound_permission = _each(
 # The API.
 
 
-def _cache_encryption(_api: RestApiState, told: Told) -> Observation:
-    if not told.get("cacheClusterEnabled"):
-        return _absent("cache")
-    settings = told.get("methodSettings", {}).values()
+def cache(facts: Facts) -> Observation:
+    on = bool(facts.stage.get("cacheClusterEnabled"))
+    return _is(on, no="none") if facts.stage else _absent("REST API")
+
+
+def cache_encrypted(facts: Facts) -> Observation:
+    if not facts.stage.get("cacheClusterEnabled"):
+        return _absent("cache" if facts.stage else "REST API")
+    settings = facts.stage.get("methodSettings", {}).values()
     plain = any(one.get("cachingEnabled") and not one.get("cacheDataEncrypted") for one in settings)
     return _is(not plain, "encrypted", "not encrypted")
 
 
-def _rest_asks(api: RestApiState, _told: Told) -> Observation:
+def client_certificate(facts: Facts) -> Observation:
+    certificate = facts.stage.get("clientCertificateId")
+    return _named(certificate, "none") if facts.stage else _absent("REST API")
+
+
+def _rest_asks(api: RestApiState) -> Observation:
     asks = "an API key" if api.api_key_required else api.authorization or "NONE"
     return Observation(api.api_key_required or api.authorization in _AUTHORIZED, asks)
 
 
-def _access_logs(api: RestApiState | HttpApiState, _told: Told) -> Observation:
+def _access_logs(api: RestApiState | HttpApiState) -> Observation:
     return _named(api.access_log.destination if api.access_log else None, "none")
 
 
 execution_logs = _one(
     RestApiState,
     "REST API",
-    lambda api, _: Observation(api.execution_logs != NO_EXECUTION_LOGS, api.execution_logs),
+    lambda api: Observation(api.execution_logs != NO_EXECUTION_LOGS, api.execution_logs),
 )
-client_certificate = _one(
-    RestApiState, "REST API", lambda _, told: _named(told.get("clientCertificateId"), "none")
-)
-stage_traced = _one(RestApiState, "REST API", lambda api, _: _is(api.tracing))
-cache_encrypted = _one(RestApiState, "REST API", _cache_encryption)
-cache = _one(RestApiState, "REST API", lambda _, told: _is(bool(told.get("cacheClusterEnabled")), no="none"))
+stage_traced = _one(RestApiState, "REST API", lambda api: _is(api.tracing))
 rest_authorization = _one(RestApiState, "REST API", _rest_asks)
 rest_access_logs = _one(RestApiState, "REST API", _access_logs)
 http_authorization = _one(
     HttpApiState,
     "HTTP API",
-    lambda api, _: Observation(api.authorization in _AUTHORIZED, api.authorization or "NONE"),
+    lambda api: Observation(api.authorization in _AUTHORIZED, api.authorization or "NONE"),
 )
 http_access_logs = _one(HttpApiState, "HTTP API", _access_logs)
 
@@ -217,7 +211,7 @@ def is_limited(facts: Facts) -> bool:
 # Topics and the queue.
 
 
-def _is_private(topic: TopicState, _told: Told) -> bool:
+def _is_private(topic: TopicState) -> bool:
     return not any(
         statement.get("Effect") == "Allow"
         and statement.get("Principal") in ("*", {"AWS": "*"}, {"AWS": ["*"]})
@@ -226,14 +220,10 @@ def _is_private(topic: TopicState, _told: Told) -> bool:
     )
 
 
-topic_keys = _each(
-    TopicState, "topic", lambda _, told: bool(told.get("KmsMasterKeyId")), "all", "AWS's own key"
-)
+topic_keys = _each(TopicState, "topic", lambda topic: bool(topic.encrypted_with), "all", "AWS's own key")
 topics_private = _each(TopicState, "topic", _is_private, "the account and its alarms alone", "open")
-queue_encrypted = _one(DeadLetterQueueState, "queue", lambda queue, _: _is(queue.encrypted, "by SQS", "not"))
-queue_key = _one(
-    DeadLetterQueueState, "queue", lambda _, told: _named(told.get("KmsMasterKeyId"), "SQS's own key")
-)
+queue_encrypted = _one(DeadLetterQueueState, "queue", lambda queue: _is(queue.encrypted, "by SQS", "not"))
+queue_key = _one(DeadLetterQueueState, "queue", lambda queue: _named(queue.encrypted_with, "SQS's own key"))
 
 
 # Alarms and logs.
@@ -248,43 +238,49 @@ def retention(facts: Facts) -> Observation:
 
 
 alarm_actions = _each(
-    MetricAlarmState, "alarm", lambda alarm, _: bool(alarm.actions), "all of them", "no action"
+    MetricAlarmState, "alarm", lambda alarm: bool(alarm.actions), "all of them", "no action"
 )
-alarms_on = _each(
-    MetricAlarmState, "alarm", lambda alarm, _: alarm.actions_enabled, "all of them", "turned off"
-)
+alarms_on = _each(MetricAlarmState, "alarm", lambda alarm: alarm.actions_enabled, "all of them", "turned off")
 any_retention = _each(
-    LogGroupState, "log group", lambda group, _: group.retention > 0, "all of them", "kept forever"
+    LogGroupState, "log group", lambda group: group.retention > 0, "all of them", "kept forever"
 )
 log_keys = _each(
-    LogGroupState, "log group", lambda _, told: bool(told.get("kmsKeyId")), "all of them", "AWS's own key"
+    LogGroupState, "log group", lambda group: bool(group.encrypted_with), "all of them", "AWS's own key"
 )
 
 
 # The role.
 
 
-def _statements(facts: Facts) -> list[dict[str, Any]] | None:
+def _allowed(facts: Facts) -> list[dict[str, Any]] | None:
+    """Return what the stack's own role allows; None without one."""
     role = facts.the(RoleState)
-    return None if role is None or not role.policy else json_statements(role.policy)
+    if role is None or not role.policy:
+        return None
+    return [one for one in json_statements(role.policy) if one.get("Effect") == "Allow"]
 
 
 def no_wildcard(facts: Facts) -> Observation:
-    statements = _statements(facts)
+    statements = _allowed(facts)
     if statements is None:
         return _absent("role of the stack's own")
-    wide = [action for one in statements for action in _list(one["Action"]) if "*" in action]
+    wide = [action for one in statements for action in _actions(one) if "*" in action]
     return Observation(not wide, ", ".join(wide) or f"{len(statements)} statements, each action by name")
 
 
 def named_resources(facts: Facts) -> Observation:
-    statements = _statements(facts)
+    statements = _allowed(facts)
     if statements is None:
         return _absent("role of the stack's own")
-    anywhere = [a for one in statements if "*" in _list(one["Resource"]) for a in _list(one["Action"])]
+    anywhere = [a for one in statements if "*" in _list(one.get("Resource", "*")) for a in _actions(one)]
     unnamed = [action for action in anywhere if action not in WITHOUT_RESOURCES]
     told = f"on any resource: {', '.join(unnamed)}" if unnamed else "each by its ARN, where AWS has one"
     return Observation(not unnamed, told)
+
+
+def _actions(statement: Mapping[str, Any]) -> list[str]:
+    """List what a statement allows; all but some actions (`NotAction`) are as good as all."""
+    return _list(statement.get("Action", "*"))
 
 
 def _list(value: Any) -> list[str]:

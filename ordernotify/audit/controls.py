@@ -45,8 +45,8 @@ class Control:
         hub = next((one for one in self.ids if "." in one), "")
         if not hub:
             return _CHECKOV
-        service = {"Lambda": "lambda"}.get(hub.split(".")[0], hub.split(".")[0].lower())
-        return _HUB.format(service=service, anchor=hub.lower().replace(".", "-"))
+        anchor = hub.lower().replace(".", "-")
+        return _HUB.format(service=anchor.split("-")[0], anchor=anchor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ CONTROLS: tuple[Control, ...] = (
         accepted="Point-in-time recovery keeps every second of 35 days; a backup plan is the account's.",
         accepted_if=checks.is_recoverable,
     ),
-    Control(("DynamoDB.5",), "The table is tagged", checks.tagged("table")),
+    Control(("DynamoDB.5",), "The table is tagged", checks.tagged("table", "table")),
     Control(
         ("DynamoDB.6",),
         "The table is protected from deletion",
@@ -101,7 +101,7 @@ CONTROLS: tuple[Control, ...] = (
         checks.vpc,
         accepted="It calls DynamoDB and SNS alone, over TLS and with a role for exactly these.",
     ),
-    Control(("Lambda.6",), "The function is tagged", checks.tagged("function")),
+    Control(("Lambda.6",), "The function is tagged", checks.tagged("function", "function")),
     Control(("Lambda.7", "CKV_AWS_50"), "The function is traced", checks.function_traced, "--tracing"),
     Control(("CKV_AWS_45",), "The function's environment has no secrets", checks.no_secrets),
     Control(
@@ -175,7 +175,7 @@ CONTROLS: tuple[Control, ...] = (
         _KEY,
         _OWN_KEY,
     ),
-    Control(("SNS.3",), "The topics are tagged", checks.tagged("topic", "alarm topic")),
+    Control(("SNS.3",), "The topics are tagged", checks.tagged("topic", "topic", "alarm topic")),
     Control(("SNS.4",), "The topics' policies do not allow the public", checks.topics_private),
     Control(("SQS.1",), "The queue is encrypted", checks.queue_encrypted),
     Control(
@@ -185,7 +185,7 @@ CONTROLS: tuple[Control, ...] = (
         _KEY,
         _OWN_KEY,
     ),
-    Control(("SQS.2",), "The queue is tagged", checks.tagged("dead-letters")),
+    Control(("SQS.2",), "The queue is tagged", checks.tagged("queue", "dead-letters")),
     Control(
         ("CloudWatch.15",), "The alarms tell somebody", checks.alarm_actions, "--alarm-email you@example.com"
     ),
@@ -204,7 +204,7 @@ CONTROLS: tuple[Control, ...] = (
         _OWN_KEY,
     ),
     Control(("CloudWatch.17",), "The alarms' actions are on", checks.alarms_on),
-    Control(("IAM.24",), "The role is tagged", checks.tagged("role")),
+    Control(("IAM.24",), "The role is tagged", checks.tagged("role of the stack's own", "role")),
     Control(("IAM.21", "CKV_AWS_62", "CKV_AWS_63"), "The role may not do everything", checks.no_wildcard),
     Control(("CKV_AWS_111",), "The role writes to named resources alone", checks.named_resources),
 )

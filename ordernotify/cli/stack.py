@@ -185,7 +185,7 @@ def status(
     from ordernotify.orders.signing import read_api_key
     from ordernotify.render import note, plans
     from ordernotify.render.status import show_status
-    from ordernotify.stack.overview import read_overview
+    from ordernotify.stack.report import read_overview
 
     found = read_overview(cloud, names, run.stack, run.settings)
     if found.unread:

@@ -105,7 +105,7 @@ def _carry_out(
 def _remove_late(resources: tuple[Resource[Any], ...], planned: Plan) -> Sequence[Item]:
     """Remove what AWS did not know yet when the plan was made; returns what that was."""
     from ordernotify.render.progress import waiting
-    from ordernotify.stack.late import look_again
+    from ordernotify.stack.left import look_again
 
     with waiting() as tell:
         late = look_again(resources, planned, tell)

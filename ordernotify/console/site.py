@@ -10,7 +10,7 @@ from ordernotify.errors import OrderNotifyError
 from ordernotify.orders.post import OrderClient
 from ordernotify.settings.names import Names, Target
 from ordernotify.stack.discovery import InvokeEndpoint, find_endpoint
-from ordernotify.stack.overview import Describe
+from ordernotify.stack.report import Describe
 
 
 class UnreachableError(OrderNotifyError):

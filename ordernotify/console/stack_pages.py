@@ -18,7 +18,7 @@ from ordernotify.render.audit import remark
 from ordernotify.render.changes import change_lines, tag_lines
 from ordernotify.render.plans import left_to_do
 from ordernotify.stack.cost import USUAL_ORDERS_PER_DAY, estimate, receivers_of, total
-from ordernotify.stack.overview import read_overview
+from ordernotify.stack.report import read_overview
 from ordernotify.watch.history import SPANS, read_history
 
 MOST_MESSAGES = 60

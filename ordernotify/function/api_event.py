@@ -9,6 +9,8 @@ from ordernotify.function.log import masked
 from ordernotify.function.order import Refusal, fault, has_names
 
 NO_BODY = "The request has no body; an order is expected"
+PROBE_KEY = "setup"
+"""The Idempotency-Key with which `setup` asks, without a body, whether the function answers."""
 
 TYPE_CHECKING = False  # `typing` is not imported at run time
 if TYPE_CHECKING:
@@ -53,6 +55,11 @@ def idempotency_key(event: Any, faults: list[dict[str, str]]) -> str | None:
         what = "must be one value of 1 to 255 visible ASCII characters without a comma"
         faults.append(fault("Idempotency-Key", what))
     return key
+
+
+def is_probe(event: Any) -> bool:
+    """Tell the question of `setup` from a request that lacks its order by mistake."""
+    return PROBE_KEY in header_values(event, "idempotency-key") and not event.get("body")
 
 
 def order_text(event: Any) -> str:

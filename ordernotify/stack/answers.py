@@ -11,7 +11,7 @@ from ordernotify.aws.road import DIRECT, Road
 from ordernotify.aws.session import Cloud
 from ordernotify.aws.waiting import Patience
 from ordernotify.errors import OrderNotifyError, StackNotFoundError, WaitTimeoutError
-from ordernotify.function.api_event import NO_BODY
+from ordernotify.function.api_event import NO_BODY, PROBE_KEY
 from ordernotify.orders.post import Answer, Draft, OrderClient, Sign
 from ordernotify.settings.model import Auth
 
@@ -53,7 +53,7 @@ def asking(url: str, find_sign: Callable[[], Sign | None], road: Road = DIRECT) 
     def ask() -> Answer:
         signs[:] = signs or [find_sign()]
         with closing(OrderClient(url, road=road, sign=signs[0], retry_seconds=0)) as client:
-            return client.send(Draft(b"", "setup"))
+            return client.send(Draft(b"", PROBE_KEY))
 
     return ask
 

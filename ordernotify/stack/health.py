@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,10 +15,11 @@ from ordernotify.aws.waiting import Clock, SystemClock
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.logs.events import LogEvent
 from ordernotify.logs.reader import BackOff, GroupMissingError, GroupReader, function_calls
-from ordernotify.orders.items import OrderCount, count_calls
+from ordernotify.orders.items import OrderCount, count_calls, count_orders
 from ordernotify.resources.watches import watches
 from ordernotify.settings.model import Settings
 from ordernotify.settings.names import Names
+from ordernotify.times import milliseconds
 
 ALARMS = tuple(watch.what for watch in watches(Settings()))
 """What a stack's alarms watch: other stacks' alarms begin with the same letters."""
@@ -72,6 +74,16 @@ def calls(cloud: Cloud, names: Names) -> Calls:
         allow("cloudwatch", "DescribeAlarms", on=cloud.arn("cloudwatch", "alarm:*")),
         *function_calls(cloud, names),
     )
+
+
+def read_health(cloud: Cloud, names: Names) -> Health:
+    """Read how a stack is doing, side by side."""
+    now = milliseconds(cloud.now())
+    with ThreadPoolExecutor(3) as pool:
+        alarms = pool.submit(read_alarms, cloud, names)
+        orders = pool.submit(count_orders, cloud, names)
+        errors = pool.submit(last_errors, cloud, names, now)
+        return Health(alarms.result(), orders.result(), errors.result())
 
 
 def read_alarms(cloud: Cloud, names: Names) -> tuple[AlarmState, ...]:

@@ -1,13 +1,16 @@
-"""What `setup` and `status` tell of a stack, from its plan."""
+"""What `setup` and `status` tell of a stack: what exists, what differs, and how it is doing."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
+from ordernotify import provision
 from ordernotify.aws.endpoints import console_home
 from ordernotify.aws.errors import map_botocore_errors
 from ordernotify.aws.session import Cloud
+from ordernotify.errors import StackNotFoundError
 from ordernotify.executor import Action, Item, Plan
 from ordernotify.resources.api.base import ApiState
 from ordernotify.resources.base import AnyLive, needed_state
@@ -15,6 +18,13 @@ from ordernotify.resources.dashboard import Dashboard
 from ordernotify.resources.listing import Subscription, is_internal, list_subscriptions
 from ordernotify.resources.subscriptions import Subscriptions
 from ordernotify.settings.model import Settings
+from ordernotify.settings.names import Names
+from ordernotify.stack.discovery import SETUP_HINT, recorded_settings, with_own_role
+from ordernotify.stack.former import find_former, with_orders_told
+from ordernotify.stack.health import Health, read_health
+
+Describe = Callable[[Names, Mapping[str, Any]], Settings]
+"""Describes the stack from its names and from what its last `setup` was told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +40,20 @@ class Report:
     subscriptions: tuple[Subscription, ...]
     dashboard: str = ""
     """Its address in the AWS console; empty: there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """A stack's resources and its health."""
+
+    report: Report
+    health: Health
+    unread: str
+    """What could not be looked at."""
+
+    @property
+    def differs(self) -> bool:
+        return any(item.action not in {Action.NONE, Action.KEEP} for item in self.report.items)
 
 
 def mailboxes_after(planned: Plan, applied: Mapping[str, AnyLive]) -> frozenset[str]:
@@ -70,3 +94,14 @@ def _dashboard_url(cloud: Cloud, live: AnyLive | None) -> str:
         return ""
     name = live.arn.rpartition("/")[2]
     return f"{home}/cloudwatch/home?region={cloud.region}#dashboards/dashboard/{name}"
+
+
+def read_overview(cloud: Cloud, names: Names, stack: str, describe: Describe) -> Overview:
+    """Read everything about a stack; raises StackNotFoundError if nothing of it exists, AwsError."""
+    settings = describe(with_own_role(cloud, names, stack), recorded_settings(cloud, names, stack))
+    former = find_former(cloud, settings.names, stack)
+    planned = provision.compare(provision.declare(settings, cloud, former.names))
+    if all(item.live is None for item in planned.items):
+        raise StackNotFoundError(f"nothing of the stack {stack} exists", SETUP_HINT)
+    told = report(settings, cloud, with_orders_told(cloud, settings.names, planned))
+    return Overview(told, read_health(cloud, names), former.unread)

@@ -45,9 +45,11 @@ KINDS = ("stored", "replayed", "rejected", "failed")
 
 
 def served(event: LogEvent) -> Served | None:
-    """Read an answer from its log line; None for every other line."""
+    """Read an answer from its log line; None for every other line, and for an answer to setup's question."""
     fields = event.fields
     if event.source != "function" or not fields or fields.get("event") != "response":
+        return None
+    if fields.get("probe"):
         return None
     steps = fields.get("steps")
     return Served(

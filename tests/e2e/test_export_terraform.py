@@ -13,6 +13,7 @@ from ordernotify.settings.names import MANAGED_TAG
 from tests import terraform_schema
 from tests.e2e.cloud import EmbeddedCloud
 from tests.e2e.takeover import HandedOver, Terraform, differences
+from tests.web_acls import make_web_acl
 
 pytestmark = pytest.mark.long
 
@@ -25,9 +26,10 @@ OPTIONS = {
     "http": (
         *("--api", "http", "--email", "you@example.com", "--alarm-email", "ops@example.com", "--auth", "iam"),
         *("--rate", "50", "--burst", "100", "--access-logs", "--cors-origin", "https://shop.example.com"),
+        "--dashboard",
     ),
     "production": (
-        *("--production", "--concurrency", "20", "--auth", "api-key"),
+        *("--production", "--dashboard", "--concurrency", "20", "--auth", "api-key"),
         *("--email", "you@example.com", "--alarm-email", "ops@example.com"),
     ),
 }
@@ -61,6 +63,8 @@ def exported(
 ) -> tuple[HandedOver, Terraform, tuple[str, ...]]:
     """A living stack with orders, and terraform in the folder of its export."""
     stack, described = HandedOver(embedded_cloud, f"tf-{request.param}"), OPTIONS[request.param]
+    if "--production" in described:
+        described += ("--waf-acl", make_web_acl(embedded_cloud.cloud()))
     stack.run("setup", "--yes", *described)
     stack.subscribe_queue()
     stack.send(3)

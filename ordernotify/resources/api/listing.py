@@ -101,22 +101,20 @@ def find_apis(cloud: Cloud, kind: ApiKind, name: str, stack: str) -> list[FoundA
 
 def with_tags_of_now(cloud: Cloud, api: FoundApi) -> FoundApi:
     """Read the API's tags as they are now."""
-    if api.kind is ApiKind.REST:
-        return replace(api, tags=tags_of_now(cloud, api.arn, api.tags))
-    tags = api.tags
-    with ignore_codes(NOT_FOUND, "404"):
-        tags = cloud.apigatewayv2.get_tags(ResourceArn=api.arn).get("Tags") or tags
-    return replace(api, tags=tags)
+    return replace(api, tags=tags_of_now(cloud, api.arn, api.tags))
 
 
 def tags_of_now(cloud: Cloud, arn: str, listed: Mapping[str, str]) -> Mapping[str, str]:
-    """Read the tags of a REST API, key or plan; those of the listing where the service keeps none apart.
+    """Read the tags of something in API Gateway; those of the listing where the service keeps none apart.
 
     An emulator's listing never learns of a change, and a moto server has no page of tags.
     """
     read: Mapping[str, str] = {}
     with ignore_codes(NOT_FOUND, "404"):
-        read = cloud.apigateway.get_tags(resourceArn=arn).get("tags", {})
+        if "::/apis/" in arn:
+            read = cloud.apigatewayv2.get_tags(ResourceArn=arn).get("Tags", {})
+        else:
+            read = cloud.apigateway.get_tags(resourceArn=arn).get("tags", {})
     return read or listed
 
 
