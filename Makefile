@@ -5,6 +5,8 @@ STAMP := $(VENV)/.installed
 PROOFS := HYPOTHESIS_PROFILE=thorough TESTS_FAULT_MATRIX=full
 # Three on two cores: the end-to-end tests spend a good part of their time waiting.
 WORKERS := -n 3 --dist worksteal
+# They start hundreds of commands; each would compile the package again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test test-all test-browser checkov-env screenshots lint docs audit constraints clean
 
