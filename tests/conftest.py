@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 
@@ -39,6 +40,13 @@ def pytest_configure() -> None:
     os.environ.update(_NO_ACCOUNT)
     for console in (render.out, render.err, render.alert):
         console._width = None  # it keeps the COLUMNS that it was made with, and pytest's workers have them
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage more seldom, and not among what stays: it took an eighth of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 @pytest.fixture

@@ -114,6 +114,8 @@ class FakeLogs:
     def __post_init__(self) -> None:
         self._ordered = sorted(self.stored, key=lambda event: (event.at, event.visible))
         self._times = [ms(event.at) for event in self._ordered]
+        self._asked: tuple[Any, ...] = ()
+        self._found: list[Stored] = []
 
     def filter_log_events(self, **request: Any) -> dict[str, Any]:
         self.requests.append(request | {"asked": self.clock.seconds})
@@ -132,12 +134,16 @@ class FakeLogs:
     def _visible(self, request: dict[str, Any]) -> list[Stored]:
         first, last = request["startTime"], request.get("endTime", float("inf"))
         pattern = request.get("filterPattern", "").strip('"')
+        if self._asked == (asking := (first, last, pattern, self.clock.seconds)):
+            return self._found  # the next page of the same
+        self._asked = asking
         asked = slice(bisect_left(self._times, first), bisect_right(self._times, last))
-        return [
+        self._found = [
             event
             for event in self._ordered[asked]
             if event.visible <= self.clock.seconds and pattern in event.message
         ]
+        return self._found
 
     def _page(self, found: list[Stored], token: str | None) -> dict[str, Any]:
         position = int(token.split("/")[0]) if token else 0

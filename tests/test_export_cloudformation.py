@@ -1,4 +1,7 @@
-"""The templates of an export: what cfn-lint says, and what CloudFormation's registry says of an import."""
+"""The templates of an export: what cfn-lint says, and what CloudFormation's registry says of an import.
+
+cfn-lint is imported where it is used: every worker collects this file, and it takes a second.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,6 @@ import json
 from typing import Any
 
 import pytest
-from cfnlint.config import ConfigMixIn
-from cfnlint.decode.decode import decode_str
-from cfnlint.runner import Runner
-from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
 from ordernotify.export import cloudformation
 from ordernotify.settings.model import Settings
@@ -24,12 +23,17 @@ FULL = {"rest": full_settings(**FULL_REST), "http": full_settings(**FULL_HTTP)}
 
 
 @functools.cache
-def linter() -> Runner:
+def linter() -> Any:
     """Read cfn-lint's rules once: that takes as long as a template does."""
+    from cfnlint.config import ConfigMixIn
+    from cfnlint.runner import Runner
+
     return Runner(ConfigMixIn(regions=[REGION]))
 
 
 def linted(template: str) -> list[str]:
+    from cfnlint.decode.decode import decode_str
+
     document, faults = decode_str(template)
     return [str(fault) for fault in (*faults, *linter().validate_template(document))]
 
@@ -64,6 +68,7 @@ def files(account: Account, request: pytest.FixtureRequest) -> dict[str, str]:
 
 def test_everything_that_has_a_reader_is_imported_by_its_primary_identifier(files: dict[str, str]) -> None:
     import yaml
+    from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
     whole = yaml.safe_load(files["template.yaml"])["Resources"]
     imported = {one["LogicalResourceId"]: one for one in json.loads(files["resources-to-import.json"])}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import subprocess
 import sys
@@ -31,6 +32,7 @@ def commands(command: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[
 COMMANDS = list(commands())
 
 
+@functools.cache
 def typed(*words: str, width: int = 80) -> Result:
     return CliRunner().invoke(app, words, env={"COLUMNS": str(width)}, prog_name="ordernotify")
 

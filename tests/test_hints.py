@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import json
 import re
 import shlex
@@ -34,7 +35,12 @@ PLACE = {
 SETTINGS = {"memory": 512, "access-logs": False, "cors-origin": ["https://a.example", "https://b.example"]}
 
 
-def texts() -> Iterator[str]:
+@functools.cache
+def texts() -> list[str]:
+    return list(_texts())
+
+
+def _texts() -> Iterator[str]:
     """Yield every text of the package that is no docstring, with a word for each value that is filled in."""
     # The README of an export is a file for later: its commands hold the stack's own options.
     for source in set(PACKAGE.rglob("*.py")) - {PACKAGE / "export" / "readme.py"}:
@@ -58,12 +64,13 @@ NAMED = sorted(
         if re.match(r"ordernotify (?!(?:policy )?word$)[a-z]", found)
     }
 )
-OWN = {*get_command(app).commands} | {"policy setup", "policy operate"}  # type: ignore[attr-defined]
+ROOT: Any = get_command(app)
+OWN = {*ROOT.commands} | {"policy setup", "policy operate"}
 
 
 def parsed(line: str) -> list[str]:
     """Parse a command line as the installed command does, without running it; returns the options' names."""
-    command: Any = get_command(app)
+    command = ROOT
     words = shlex.split(line)[1:]
     while hasattr(command, "commands"):
         assert words[0] in command.commands, f"{line} is no command"

@@ -42,6 +42,7 @@ def shown_by_restarting_at_the_newest(fake: FakeLogs) -> set[str]:
 
 
 @pytest.mark.no_cover  # many small steps: tracing them would take longer than the test
+@pytest.mark.no_cover  # many small steps: tracing them would take longer than the test
 def test_ten_thousand_late_events_in_all_the_trouble_there_is_are_each_shown_once() -> None:
     clock = FakeClock(until=400)
     stored = late_events(10_000, seconds=300, latest=60)
@@ -203,6 +204,7 @@ def test_an_error_that_waiting_does_not_cure_ends_following() -> None:
     assert clock.slept == []
 
 
+@pytest.mark.no_cover  # many small steps: tracing them would take longer than the test
 def test_the_memory_of_what_was_shown_is_bounded() -> None:
     clock = FakeClock(until=3 * DEEP_LOOK_BACK_SECONDS)
     stored = [Stored(at, at, f"{at}", f"{at}") for at in range(int(clock.until))]

@@ -1,4 +1,7 @@
-"""The OpenAPI description: valid, and a client made from it can send orders and read every answer."""
+"""The OpenAPI description: valid, and a client made from it can send orders and read every answer.
+
+The libraries are imported where they are used: every worker collects this file, and they take a second.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,13 @@ from typing import Any
 
 import httpx2
 import pytest
-from aiopenapi3 import OpenAPI
-from aiopenapi3.errors import HTTPClientError
-from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from tests.e2e.cloud import EmbeddedCloud, run_command
 
 
 def describe(cloud: EmbeddedCloud, stack: str, *options: str) -> dict[str, Any]:
+    from openapi_spec_validator import OpenAPIV31SpecValidator
+
     made = run_command("setup", "--stack", stack, "--yes", *options, environ=cloud.environ)
     assert made.returncode == 0, made.stderr
     done = run_command("openapi", "--stack", stack, environ=cloud.environ)
@@ -25,11 +27,15 @@ def describe(cloud: EmbeddedCloud, stack: str, *options: str) -> dict[str, Any]:
 
 
 def client(description: dict[str, Any]) -> Any:
+    from aiopenapi3 import OpenAPI
+
     return OpenAPI("/", description, session_factory=httpx2.Client)
 
 
 @pytest.mark.filterwarnings("ignore")
 def test_a_client_made_from_the_description_sends_orders(embedded_cloud: EmbeddedCloud) -> None:
+    from aiopenapi3.errors import HTTPClientError
+
     api = client(describe(embedded_cloud, "openapi"))
     order = {"customerName": "Zoë", "productName": "Mouse", "quantity": 2, "colour": "red"}
 
@@ -51,6 +57,8 @@ def test_a_client_made_from_the_description_sends_orders(embedded_cloud: Embedde
 
 @pytest.mark.filterwarnings("ignore")
 def test_the_description_says_what_is_asked_of_a_client(embedded_cloud: EmbeddedCloud) -> None:
+    from aiopenapi3.errors import HTTPClientError
+
     api = client(describe(embedded_cloud, "openapi-key", "--auth", "api-key"))
     order = {"customerName": "John Doe", "productName": "Mouse"}
     with pytest.raises(ValueError, match="security requirement"):
