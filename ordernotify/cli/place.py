@@ -1,4 +1,4 @@
-"""`url`, `env` and `list`: where stacks are, for people, curl, the AWS command line and boto3."""
+"""`url`, `env`, `list` and `openapi`: where stacks are, for people, curl, boto3 and writers of clients."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def list_(run: Run, json: JsonOption = False) -> None:
     """
     cloud = run.cloud()
     from ordernotify import render
-    from ordernotify.render.stacks import show_stacks, stack_documents
+    from ordernotify.render.places import show_stacks, stack_documents
     from ordernotify.stack.discovery import list_stacks
 
     found = list_stacks(cloud)
@@ -84,3 +84,21 @@ def list_(run: Run, json: JsonOption = False) -> None:
         render.json_lines(stack_documents(found))
     else:
         show_stacks(found)
+
+
+@command(app, "openapi")
+def openapi(run: Run) -> None:
+    """Print the OpenAPI 3.1 description of the stack's order API, with its URL and what it asks of a client.
+
+    Example: ordernotify openapi > openapi.json
+    """
+    cloud, names = run.open()
+    import json
+    import sys
+    from importlib.metadata import version
+
+    from ordernotify.stack.discovery import find_endpoint
+    from ordernotify.stack.openapi import openapi as describe
+
+    endpoint = find_endpoint(cloud, names, run.stack)
+    sys.stdout.write(json.dumps(describe(endpoint, version("ordernotify")), indent=2) + "\n")
