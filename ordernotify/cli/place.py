@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -13,6 +15,12 @@ from ordernotify.settings.names import Target
 
 if TYPE_CHECKING:
     from ordernotify.aws.session import Cloud
+
+_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+_OTHER_ROADS = re.compile(
+    "AWS_(ENDPOINT_URL_.*|IGNORE_CONFIGURED_ENDPOINT_URLS|USE_FIPS_ENDPOINT|USE_DUALSTACK_ENDPOINT)"
+)
+"""What goes before AWS_ENDPOINT_URL, or does not go with it."""
 
 
 @command(app, "url")
@@ -57,7 +65,8 @@ def _variables(cloud: Cloud, profile: str | None) -> tuple[Mapping[str, str], tu
     """Return the variables to set, and those that would lead elsewhere."""
     region = {"AWS_REGION": cloud.region, "AWS_DEFAULT_REGION": cloud.region}
     if cloud.target is Target.AWS:
-        return {**region, **({"AWS_PROFILE": profile} if profile else {})}, ()
+        # botocore takes keys from the environment before a profile that the environment names.
+        return ({**region, "AWS_PROFILE": profile}, _KEYS) if profile else (region, ())
     credentials = cloud.credentials
     assert credentials is not None, "the embedded cloud has fixed ones"
     return {
@@ -65,7 +74,7 @@ def _variables(cloud: Cloud, profile: str | None) -> tuple[Mapping[str, str], tu
         "AWS_ACCESS_KEY_ID": credentials.access_key,
         "AWS_SECRET_ACCESS_KEY": credentials.secret_key,
         **region,
-    }, ("AWS_PROFILE", "AWS_SESSION_TOKEN")
+    }, ("AWS_PROFILE", "AWS_SESSION_TOKEN", *filter(_OTHER_ROADS.fullmatch, os.environ))
 
 
 @command(app, "list")
