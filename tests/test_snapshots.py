@@ -23,7 +23,7 @@ from ordernotify.executor import Event, Plan
 from ordernotify.orders.bulk import Rejected, Summary
 from ordernotify.orders.items import OrderCount
 from ordernotify.orders.newest import Newest
-from ordernotify.render import listing, orders, plans, subscribers, top
+from ordernotify.render import listing, orders, plans, setup, subscribers, top
 from ordernotify.render.hints import begin_command
 from ordernotify.render.logs import LinePrinter
 from ordernotify.render.status import show_status
@@ -285,7 +285,7 @@ def of_stack(stack: Stack, name: str) -> None:
         render.note("Stack default (AWS), account 123456789012, us-east-1")
         plans.show_progress(stack.events, stack.made, lambda _event: None)
         render.note("The URL answers, after 0.3 s.")
-        plans.show_setup_result(stack.after, 0.6)
+        setup.show_setup_result(stack.after, 0.6)
 
 
 @pytest.mark.parametrize("width", WIDTHS)

@@ -84,7 +84,6 @@ def _run() -> None:
         init,
         local,
         logs,
-        openapi,
         orders,
         place,
         policy,

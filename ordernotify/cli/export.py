@@ -33,7 +33,7 @@ def export_stack(run: Run, folder: FolderArgument, format_: FormatOption, json: 
     export.check_folder(folder)
     cloud, names = run.open()
     from ordernotify import provision
-    from ordernotify.render import export as show
+    from ordernotify.render import clean, json_document, note, out
     from ordernotify.stack.discovery import recorded_settings, with_own_role
 
     recorded = recorded_settings(cloud, names, run.stack)
@@ -41,7 +41,12 @@ def export_stack(run: Run, folder: FolderArgument, format_: FormatOption, json: 
     resources = provision.declare(settings, cloud)
     written = export.export_stack(cloud, resources, provision.plan(resources), chosen)
     export.write_files(written, folder)
+    files = sorted(written.files)
     if json:
-        show.as_json(written, folder)
-    else:
-        show.text(written, folder)
+        json_document({"folder": str(folder), "files": files, "notes": list(written.notes)})
+        return
+    for name in files:
+        out.print(clean(folder / name))
+    for line in written.notes:
+        note(line)
+    note(f"Nothing was changed. {folder / 'README.md'} has the commands with which to take the stack over.")

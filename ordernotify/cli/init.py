@@ -42,7 +42,7 @@ def init(run: Run) -> None:
             f"{run.config} exists, and init changes no file",
             "Edit it, give options to `ordernotify setup --save`, or choose another file with --config.",
         )
-    from ordernotify.render import outlook
+    from ordernotify.render import setup as screen
     from ordernotify.settings.file import save_settings
 
     place, cloud = _place(run)
@@ -50,9 +50,9 @@ def init(run: Run) -> None:
     told |= _receiver() if not told.keys() & {"email", "phone"} else {}
     told |= {"auth": str(_auth())} if "auth" not in told else {}
     settings = describe(run.stack, run.told_names, Told(told))
-    outlook.show_outlook(_kinds(settings, cloud), cloud, _usd_a_month(settings, cloud), ORDERS_PER_DAY)
+    screen.show_outlook(_kinds(settings, cloud), cloud, _usd_a_month(settings, cloud), ORDERS_PER_DAY)
     save_settings(run.config, {option: list(v) if isinstance(v, tuple) else v for option, v in told.items()})
-    outlook.show_written(run.config)
+    screen.show_written(run.config)
 
 
 def _place(run: Run) -> tuple[Mapping[str, Any], Cloud]:

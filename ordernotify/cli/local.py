@@ -78,13 +78,13 @@ def _register(name: str, act: Callable[[], LocalCloud]) -> None:
 
 
 def _show(cloud: LocalCloud, as_json: bool) -> None:
-    from ordernotify.render import local as render
+    from ordernotify.render import places
 
-    render.warning(cloud)
+    places.show_warning(cloud)
     if as_json:
-        render.as_json(cloud)
+        places.show_cloud_json(cloud)
     else:
-        render.text(cloud)
+        places.show_cloud(cloud)
     if cloud.lost:
         raise typer.Exit(EXIT_FAILED)
 

@@ -1,7 +1,9 @@
-"""`url`, `env` and `list`: where stacks are, for people, curl, the AWS command line and boto3."""
+"""`url`, `env`, `list` and `openapi`: where stacks are, for people, curl, boto3 and writers of clients."""
 
 from __future__ import annotations
 
+import os
+import re
 import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -13,6 +15,12 @@ from ordernotify.settings.names import Target
 
 if TYPE_CHECKING:
     from ordernotify.aws.session import Cloud
+
+_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+_OTHER_ROADS = re.compile(
+    "AWS_(ENDPOINT_URL_.*|IGNORE_CONFIGURED_ENDPOINT_URLS|USE_FIPS_ENDPOINT|USE_DUALSTACK_ENDPOINT)"
+)
+"""What goes before AWS_ENDPOINT_URL, or does not go with it."""
 
 
 @command(app, "url")
@@ -57,7 +65,8 @@ def _variables(cloud: Cloud, profile: str | None) -> tuple[Mapping[str, str], tu
     """Return the variables to set, and those that would lead elsewhere."""
     region = {"AWS_REGION": cloud.region, "AWS_DEFAULT_REGION": cloud.region}
     if cloud.target is Target.AWS:
-        return {**region, **({"AWS_PROFILE": profile} if profile else {})}, ()
+        # botocore takes keys from the environment before a profile that the environment names.
+        return ({**region, "AWS_PROFILE": profile}, _KEYS) if profile else (region, ())
     credentials = cloud.credentials
     assert credentials is not None, "the embedded cloud has fixed ones"
     return {
@@ -65,7 +74,7 @@ def _variables(cloud: Cloud, profile: str | None) -> tuple[Mapping[str, str], tu
         "AWS_ACCESS_KEY_ID": credentials.access_key,
         "AWS_SECRET_ACCESS_KEY": credentials.secret_key,
         **region,
-    }, ("AWS_PROFILE", "AWS_SESSION_TOKEN")
+    }, ("AWS_PROFILE", "AWS_SESSION_TOKEN", *filter(_OTHER_ROADS.fullmatch, os.environ))
 
 
 @command(app, "list")
@@ -76,7 +85,7 @@ def list_(run: Run, json: JsonOption = False) -> None:
     """
     cloud = run.cloud()
     from ordernotify import render
-    from ordernotify.render.stacks import show_stacks, stack_documents
+    from ordernotify.render.places import show_stacks, stack_documents
     from ordernotify.stack.discovery import list_stacks
 
     found = list_stacks(cloud)
@@ -84,3 +93,21 @@ def list_(run: Run, json: JsonOption = False) -> None:
         render.json_lines(stack_documents(found))
     else:
         show_stacks(found)
+
+
+@command(app, "openapi")
+def openapi(run: Run) -> None:
+    """Print the OpenAPI 3.1 description of the stack's order API, with its URL and what it asks of a client.
+
+    Example: ordernotify openapi > openapi.json
+    """
+    cloud, names = run.open()
+    import json
+    import sys
+    from importlib.metadata import version
+
+    from ordernotify.stack.discovery import find_endpoint
+    from ordernotify.stack.openapi import openapi as describe
+
+    endpoint = find_endpoint(cloud, names, run.stack)
+    sys.stdout.write(json.dumps(describe(endpoint, version("ordernotify")), indent=2) + "\n")

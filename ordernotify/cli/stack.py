@@ -103,26 +103,27 @@ def _check_dry_run(dry_run: bool, *, exit_code: bool, save: bool) -> None:
 
 def _end_setup(cloud: Cloud, result: Report, seconds: float | None, *, json: bool) -> None:
     """Wait for the URL and print the result; `seconds` is what the changes took, None if there were none."""
-    from ordernotify.render import plans
+    from ordernotify.render import setup as screen
 
     url = result.url if seconds is not None else None
     seen = wait_for_url(result.settings, cloud, url) if url else None
     if json:
-        plans.show_report_json(result, answers=seen.answers if seen else None)
+        screen.show_report_json(result, answers=seen.answers if seen else None)
     else:
-        plans.show_setup_result(result, seconds)
+        screen.show_setup_result(result, seconds)
     if seen and not seen.answers:
-        plans.show_unanswered(seen, result.settings.auth, as_json=json)
+        screen.show_unanswered(seen, result.settings.auth, as_json=json)
 
 
 def _show_dry_run(settings: Settings, cloud: Cloud, planned: Plan, *, json: bool) -> None:
     from ordernotify.render import note, plans
+    from ordernotify.render import setup as screen
     from ordernotify.stack.report import report
 
     if json:
         for line in planned.stays:
             note(line)
-        plans.show_report_json(report(settings, cloud, planned))
+        screen.show_report_json(report(settings, cloud, planned))
     else:
         plans.show_plan(planned, to_stdout=True)
 
@@ -131,7 +132,7 @@ def _declared(settings: Settings, cloud: Cloud) -> tuple[Resource[Any], ...]:
     """List the stack's resources; says what production adds, and where former names could not be read."""
     from ordernotify import provision
     from ordernotify.render import note
-    from ordernotify.render.production import show_production
+    from ordernotify.render.setup import show_production
     from ordernotify.stack.former import find_former
 
     if settings.production:
@@ -183,7 +184,8 @@ def status(
     """
     cloud, names = run.open()
     from ordernotify.orders.signing import read_api_key
-    from ordernotify.render import note, plans
+    from ordernotify.render import note
+    from ordernotify.render import setup as screen
     from ordernotify.render.status import show_status
     from ordernotify.stack.report import read_overview
 
@@ -192,7 +194,7 @@ def status(
         note(found.unread)
     api_key = read_api_key(cloud, names, run.stack) if show_key else None
     if json:
-        plans.show_report_json(found.report, found.health, api_key)
+        screen.show_report_json(found.report, found.health, api_key)
     else:
         show_status(found.report, found.health, api_key)
     if exit_code and found.differs:

@@ -25,7 +25,7 @@ from ordernotify.orders.newest import read_newest
 from ordernotify.orders.post import Answer, Draft
 from ordernotify.orders.query import OrderQuery, get_orders
 from ordernotify.orders.send import check_key, order_body, random_key
-from ordernotify.render.plans import curl_line
+from ordernotify.render.setup import curl_line
 from ordernotify.stack.verify import TEST_ORDER
 
 MOST_SHOWN = 100

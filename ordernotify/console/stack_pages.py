@@ -16,7 +16,7 @@ from ordernotify.local.inbox import read_inbox
 from ordernotify.logs.filters import chosen
 from ordernotify.render.audit import remark
 from ordernotify.render.changes import change_lines, tag_lines
-from ordernotify.render.plans import left_to_do
+from ordernotify.render.setup import left_to_do
 from ordernotify.stack.cost import USUAL_ORDERS_PER_DAY, estimate, receivers_of, total
 from ordernotify.stack.report import read_overview
 from ordernotify.watch.history import SPANS, read_history
