@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
 
@@ -34,8 +34,7 @@ from ordernotify.settings.model import SETTING_TAG_PREFIX
 from ordernotify.settings.names import MANAGED_TAG
 
 if TYPE_CHECKING:
-    from mypy_boto3_lambda.literals import ArchitectureType, RuntimeType
-    from mypy_boto3_lambda.type_defs import TracingConfigTypeDef
+    from mypy_boto3_lambda.literals import ArchitectureType
 
 ROLE_ID_TAG = "ordernotify:role-id"
 ROLE_TIMEOUT_SECONDS = 120.0
@@ -47,7 +46,7 @@ _ROLE_NOT_READY = (
     ("InvalidArnException", "valid principal"),
 )
 """AWS-FACTS 1: a role that is not usable yet; the same codes mean other things with other texts."""
-_TRACED: Literal["Active"] = "Active"
+_TRACED = "Active"
 """The mode in which Lambda traces every sampled request, not only those that come with a trace."""
 _ABSENT = "ResourceNotFoundException"
 _ACTIVE, _PENDING, _FAILED, _UPDATE_FAILED = "Active", "Pending", "Failed", "last update failed"
@@ -87,18 +86,18 @@ class FunctionState:
     description: str = field(default="", compare=False)
 
     @property
-    def configuration(self) -> tuple[object, ...]:
-        """What UpdateFunctionConfiguration changes."""
-        return (
-            self.runtime,
-            self.handler,
-            self.memory,
-            self.timeout,
-            self.environment,
-            self.tracing,
-            self.encrypted_with,
-            self.role,
-        )
+    def configuration(self) -> dict[str, Any]:
+        """What UpdateFunctionConfiguration changes, as its arguments."""
+        return {
+            "Runtime": self.runtime,
+            "Handler": self.handler,
+            "Role": self.role,
+            "MemorySize": self.memory,
+            "Timeout": self.timeout,
+            "Environment": {"Variables": self.environment},
+            "TracingConfig": {"Mode": _TRACED if self.tracing else "PassThrough"},
+            "KMSKeyArn": self.encrypted_with,
+        }
 
 
 class Function(Resource[FunctionState]):
@@ -211,7 +210,12 @@ class Function(Resource[FunctionState]):
             )
             self._wait_until_ready(step)
         if everything or found.configuration != wanted.configuration:
-            self._retry(step, lambda: self._update_configuration(wanted))
+            self._retry(
+                step,
+                lambda: self.cloud.lambda_.update_function_configuration(
+                    FunctionName=self.name, **wanted.configuration
+                ),
+            )
             self._wait_until_ready(step)
         if everything or found.settings != wanted.settings:
             self._put_settings(found.settings)
@@ -275,34 +279,14 @@ class Function(Resource[FunctionState]):
                 FunctionName=self.name,
                 Description="Validates, stores and announces orders (ordernotify)",
                 Code={"ZipFile": function_zip()},
-                Runtime=cast("RuntimeType", wanted.runtime),
-                Handler=wanted.handler,
-                Role=wanted.role,
                 Architectures=[cast("ArchitectureType", wanted.architecture)],
-                MemorySize=wanted.memory,
-                Timeout=wanted.timeout,
-                Environment={"Variables": wanted.environment},
-                TracingConfig=_tracing(wanted),
-                KMSKeyArn=wanted.encrypted_with,
+                **wanted.configuration,
                 Tags={**self.settings.all_tags, **self.settings.recorded, ROLE_ID_TAG: wanted.role_id},
             )
         except ClientError as error:
             # AWS-FACTS 3 and 21: after a create that was cut off, the code means "already exists".
             if not (has_code(error, "ResourceConflictException", text="already exist") and self.is_ours()):
                 raise
-
-    def _update_configuration(self, wanted: FunctionState) -> None:
-        self.cloud.lambda_.update_function_configuration(
-            FunctionName=self.name,
-            Runtime=cast("RuntimeType", wanted.runtime),
-            Handler=wanted.handler,
-            Role=wanted.role,
-            MemorySize=wanted.memory,
-            Timeout=wanted.timeout,
-            Environment={"Variables": wanted.environment},
-            TracingConfig=_tracing(wanted),
-            KMSKeyArn=wanted.encrypted_with,
-        )
 
     def _wait_until_ready(self, step: Step, *, new: bool = False) -> None:
         """Wait until the change is in effect; raises OrderNotifyError if Lambda gave it up."""
@@ -333,10 +317,6 @@ class Function(Resource[FunctionState]):
             settled, waiting_for=f"the function {self.name} to be active", timeout=READY_TIMEOUT_SECONDS
         )
         return found
-
-
-def _tracing(wanted: FunctionState) -> TracingConfigTypeDef:
-    return {"Mode": _TRACED if wanted.tracing else "PassThrough"}
 
 
 def _without_prefix(tags: Mapping[str, str]) -> dict[str, str]:
