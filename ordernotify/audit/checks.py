@@ -16,7 +16,7 @@ from ordernotify.resources.api.web_acl import WebAclAssociationState
 from ordernotify.resources.base import json_statements
 from ordernotify.resources.concurrency import ConcurrencyState
 from ordernotify.resources.dead_letters import DeadLetterQueueState
-from ordernotify.resources.function import FunctionState
+from ordernotify.resources.function_state import FunctionState
 from ordernotify.resources.log_group import LogGroupState
 from ordernotify.resources.role import RoleState
 from ordernotify.resources.table import TableState
