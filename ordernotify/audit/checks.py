@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ordernotify.audit.facts import Facts
+from ordernotify.iam.documents import json_statements
 from ordernotify.resources.alarm import MetricAlarmState
 from ordernotify.resources.api.http_stage import HttpApiState
 from ordernotify.resources.api.permission import PermissionState
 from ordernotify.resources.api.rest_stage import NO_EXECUTION_LOGS, RestApiState
 from ordernotify.resources.api.web_acl import WebAclAssociationState
-from ordernotify.resources.base import json_statements
 from ordernotify.resources.concurrency import ConcurrencyState
 from ordernotify.resources.dead_letters import DeadLetterQueueState
-from ordernotify.resources.function import FunctionState
+from ordernotify.resources.function_state import FunctionState
 from ordernotify.resources.log_group import LogGroupState
 from ordernotify.resources.role import RoleState
 from ordernotify.resources.table import TableState
@@ -216,7 +216,7 @@ def _is_private(topic: TopicState) -> bool:
         statement.get("Effect") == "Allow"
         and statement.get("Principal") in ("*", {"AWS": "*"}, {"AWS": ["*"]})
         and not statement.get("Condition")
-        for statement in (json_statements(topic.policy) if topic.policy else ())
+        for statement in json_statements(topic.policy)
     )
 
 

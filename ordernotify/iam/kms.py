@@ -8,6 +8,7 @@ from typing import Any
 
 from ordernotify.aws.session import Cloud
 from ordernotify.iam.calls import Calls, allow
+from ordernotify.iam.documents import listed
 from ordernotify.settings.model import Settings
 
 _DATA_KEYS = ("kms:Decrypt", "kms:GenerateDataKey*")
@@ -80,19 +81,15 @@ def _allows(policy: Mapping[str, Any], needed: Mapping[str, Any]) -> bool:
     service = needed["Principal"]["Service"]
     granted = [
         action.lower()
-        for statement in _listed(policy.get("Statement", ()))
+        for statement in listed(policy.get("Statement", ()))
         if statement.get("Effect") == "Allow" and service in _services(statement.get("Principal"))
-        for action in _listed(statement.get("Action", ()))
+        for action in listed(statement.get("Action", ()))
     ]
     return all(any(fnmatchcase(action.lower(), wide) for wide in granted) for action in needed["Action"])
 
 
 def _services(principal: Any) -> list[str]:
-    return _listed(principal.get("Service", ())) if isinstance(principal, dict) else []
-
-
-def _listed(value: Any) -> list[Any]:
-    return [value] if isinstance(value, str | dict) else list(value)
+    return listed(principal.get("Service", ())) if isinstance(principal, dict) else []
 
 
 def _statement(

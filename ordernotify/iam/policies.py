@@ -13,6 +13,7 @@ from botocore.model import ServiceModel
 
 from ordernotify.aws.session import Cloud, unconfigured_session
 from ordernotify.iam.calls import Allow
+from ordernotify.iam.documents import listed
 from ordernotify.iam.function_policy import function_policy
 from ordernotify.settings.model import Settings
 
@@ -131,7 +132,7 @@ def _merged(statements: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
         key = json.dumps([one["Resource"], one.get("Condition")])
         known = joined.setdefault(key, one)
         if known is not one:
-            actions = [*_listed(known["Action"]), *_listed(one["Action"])]
+            actions = [*listed(known["Action"]), *listed(one["Action"])]
             joined[key] = {**known, "Action": actions}
     return list(joined.values())
 
@@ -151,7 +152,7 @@ def _packed(statements: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
         other = packed[place]
         packed[place] = {
             **other,
-            **{part: [*_listed(other[part]), *_listed(one[part])] for part in ("Action", "Resource")},
+            **{part: [*listed(other[part]), *listed(one[part])] for part in ("Action", "Resource")},
         }
     return packed
 
@@ -168,15 +169,11 @@ def _may_join(one: dict[str, Any], other: dict[str, Any]) -> bool:
 def _services(statement: dict[str, Any], part: str) -> set[str]:
     """Name the services of a statement's actions (`sns:Publish`) or resources (`arn:aws:sns:…`)."""
     place = 0 if part == "Action" else 2
-    return {text.split(":")[place] for text in _listed(statement[part])}
+    return {text.split(":")[place] for text in listed(statement[part])}
 
 
 def _document(statements: list[dict[str, Any]]) -> dict[str, Any]:
     return {"Version": "2012-10-17", "Statement": statements}
-
-
-def _listed(value: str | list[str]) -> list[str]:
-    return [value] if isinstance(value, str) else value
 
 
 def _by_action(rights: Sequence[_Right]) -> list[dict[str, Any]]:

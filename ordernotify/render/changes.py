@@ -9,8 +9,9 @@ from dataclasses import asdict, is_dataclass
 from typing import Any
 
 from ordernotify.executor import Action, Item
+from ordernotify.iam.documents import json_statements
 from ordernotify.render import clean
-from ordernotify.resources.base import TAGS, Change, json_statements
+from ordernotify.resources.base import TAGS, Change
 
 _MAX_VALUE = 60
 _ARN = re.compile(r"arn:aws[\w-]*:[\w-]*:[\w-]*:\d*:([^\s\",]+)")
@@ -125,7 +126,7 @@ def _is_policy(value: Any) -> bool:
 
 
 def _statements(policy: str | None) -> list[str]:
-    return [_statement(one) for one in json_statements(policy)] if policy else []
+    return [_statement(one) for one in json_statements(policy)]
 
 
 def _statement(statement: Mapping[str, Any]) -> str:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ordernotify.aws.errors import ignore_codes
 from ordernotify.aws.session import Cloud
-from ordernotify.aws.tags import tag_list
+from ordernotify.aws.tags import tag_list, tags_of
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.api.base import ApiState
-from ordernotify.resources.base import UNKNOWN, Live, Needed, Resource, Step, Verb, needed_state, tags_of
+from ordernotify.resources.base import UNKNOWN, Live, Needed, Resource, Step, Verb, needed_state
 from ordernotify.resources.watches import API_ID, Watch
 from ordernotify.settings.model import Settings
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from copy import copy
@@ -286,26 +285,3 @@ class Given(Resource[State]):
 
     def delete(self, live: Live[State], step: Step) -> None:
         """Do nothing: it is the person's."""
-
-
-def tags_of(listing: Any) -> dict[str, str]:
-    """Read tags from AWS's `[{"Key": …, "Value": …}]` form."""
-    return {tag["Key"]: tag["Value"] for tag in listing or ()}
-
-
-def policy_text(policy: Mapping[str, Any]) -> str:
-    """Write a policy document in one fixed form, so that equal policies are equal texts."""
-    return json.dumps(policy, sort_keys=True, separators=(",", ":"))
-
-
-def same_policy_text(document: str | Mapping[str, Any] | None) -> str:
-    """Bring a policy that AWS returned (text or already parsed) into the form of `policy_text`."""
-    if not document:
-        return ""
-    return policy_text(json.loads(document) if isinstance(document, str) else document)
-
-
-def json_statements(policy: str) -> list[dict[str, Any]]:
-    """Read the statements of a policy document; a single one need not be in a list."""
-    statements = json.loads(policy).get("Statement", [])
-    return statements if isinstance(statements, list) else [statements]

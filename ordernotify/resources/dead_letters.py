@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Self
 from ordernotify.aws.errors import has_code, ignore_codes, read_or_none
 from ordernotify.errors import OrderNotifyError
 from ordernotify.iam.calls import Calls, allow
-from ordernotify.resources.base import Live, Needed, Resource, Step, Verb, same_policy_text, shown_as
+from ordernotify.iam.documents import same_policy_text
+from ordernotify.resources.base import Live, Needed, Resource, Step, Verb, shown_as
 from ordernotify.resources.delivery import queue_policy
 from ordernotify.resources.kms_key import GivenKeyState
 from ordernotify.resources.listing import (

@@ -16,7 +16,7 @@ from ordernotify.aws.session import Cloud
 from ordernotify.errors import AccessDeniedError, OrderNotifyError, UsageError
 from ordernotify.iam.calls import Calls
 from ordernotify.iam.calls import allow as allow_calls
-from ordernotify.resources.base import json_statements, policy_text
+from ordernotify.iam.documents import json_statements, policy_text
 from ordernotify.resources.listing import NO_QUEUE
 
 SQS, LAMBDA = SERVICES = ("sqs", "lambda")
@@ -218,7 +218,7 @@ def _allow_queue(cloud: Cloud, receiver: Receiver, topic_arn: str) -> Grant:
 def _forbid_queue(cloud: Cloud, receiver: Receiver, topic_arn: str) -> Grant:
     url = _queue_url(cloud, receiver)
     text = _queue_attributes(cloud, url).get("Policy") if url else None
-    statements = json_statements(text) if text else []
+    statements = json_statements(text)
     kept = [statement for statement in statements if statement.get("Sid") != statement_id(topic_arn)]
     if not url or not text or len(kept) == len(statements):
         return Grant.ABSENT

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
 
@@ -21,11 +20,18 @@ from ordernotify.resources.base import (
     Resource,
     Step,
     Verb,
-    internal,
     needed_state,
-    shown_as,
 )
 from ordernotify.resources.function_code import HANDLER, code_sha256, function_zip
+from ordernotify.resources.function_state import (
+    FAILED,
+    PENDING,
+    ROLE_ID_TAG,
+    UPDATE_FAILED,
+    FunctionState,
+    settings_tagged,
+    status_of,
+)
 from ordernotify.resources.given_role import GivenRoleState
 from ordernotify.resources.kms_key import GivenKeyState
 from ordernotify.resources.own_role import own_role_arn
@@ -34,10 +40,8 @@ from ordernotify.settings.model import SETTING_TAG_PREFIX
 from ordernotify.settings.names import MANAGED_TAG
 
 if TYPE_CHECKING:
-    from mypy_boto3_lambda.literals import ArchitectureType, RuntimeType
-    from mypy_boto3_lambda.type_defs import TracingConfigTypeDef
+    from mypy_boto3_lambda.literals import ArchitectureType
 
-ROLE_ID_TAG = "ordernotify:role-id"
 ROLE_TIMEOUT_SECONDS = 120.0
 READY_TIMEOUT_SECONDS = 180.0
 _ROLE_NOT_READY = (
@@ -47,10 +51,7 @@ _ROLE_NOT_READY = (
     ("InvalidArnException", "valid principal"),
 )
 """AWS-FACTS 1: a role that is not usable yet; the same codes mean other things with other texts."""
-_TRACED: Literal["Active"] = "Active"
-"""The mode in which Lambda traces every sampled request, not only those that come with a trace."""
 _ABSENT = "ResourceNotFoundException"
-_ACTIVE, _PENDING, _FAILED, _UPDATE_FAILED = "Active", "Pending", "Failed", "last update failed"
 
 
 def is_role_not_ready(error: ClientError) -> bool:
@@ -62,43 +63,6 @@ def is_function_busy(error: ClientError) -> bool:
     """Whether another change of the function is running (AWS-FACTS 3), not whether it exists already."""
     text = error_text(error).lower()
     return has_code(error, "ResourceConflictException") and ("pending" in text or "in progress" in text)
-
-
-@dataclass(frozen=True, slots=True)
-class FunctionState:
-    """The configuration (memory in MB, timeout in seconds), the code's hash, and whether it serves."""
-
-    runtime: str
-    handler: str
-    architecture: str
-    memory: int
-    timeout: int
-    environment: Mapping[str, str]
-    tracing: bool
-    encrypted_with: str
-    """The ARN of the KMS key of the environment; empty: Lambda's own."""
-    role: str
-    role_id: str
-    """The id of the role when the function was made, from its tag; empty: unknown."""
-    code: str
-    settings: Mapping[str, str] = field(metadata=internal("the record of the options"))
-    """What setup was told, from the tags."""
-    status: str = field(default=_ACTIVE, metadata=shown_as("state"))
-    description: str = field(default="", compare=False)
-
-    @property
-    def configuration(self) -> tuple[object, ...]:
-        """What UpdateFunctionConfiguration changes."""
-        return (
-            self.runtime,
-            self.handler,
-            self.memory,
-            self.timeout,
-            self.environment,
-            self.tracing,
-            self.encrypted_with,
-            self.role,
-        )
 
 
 class Function(Resource[FunctionState]):
@@ -149,31 +113,15 @@ class Function(Resource[FunctionState]):
             role=self._role_arn,
             role_id=role.id if role else UNKNOWN,
             code=code_sha256(),
-            settings=_without_prefix(self.settings.recorded),
+            settings=settings_tagged(self.settings.recorded),
         )
 
     def find(self) -> Live[FunctionState] | None:
         answer = read_or_none(lambda: self.cloud.lambda_.get_function(FunctionName=self.name), _ABSENT)
         if answer is None:
             return None
-        configuration, tags = answer["Configuration"], answer.get("Tags", {})
-        state = FunctionState(
-            runtime=configuration.get("Runtime", ""),
-            handler=configuration.get("Handler", ""),
-            architecture=(configuration.get("Architectures") or ["x86_64"])[0],
-            memory=configuration.get("MemorySize", 0),
-            timeout=configuration.get("Timeout", 0),
-            environment=configuration.get("Environment", {}).get("Variables", {}),
-            tracing=configuration.get("TracingConfig", {}).get("Mode") == _TRACED,
-            encrypted_with=configuration.get("KMSKeyArn") or "",
-            role=configuration.get("Role", ""),
-            role_id=tags.get(ROLE_ID_TAG, ""),
-            code=configuration.get("CodeSha256", ""),
-            settings=_without_prefix(tags),
-            status=_status(configuration),
-            description=configuration.get("Description", ""),
-        )
-        return self.live(state, tags)
+        tags = answer.get("Tags", {})
+        return self.live(FunctionState.of(answer["Configuration"], tags), tags)
 
     def must_replace(self, found: FunctionState, wanted: FunctionState) -> bool:
         """Whether it never became active, or its role was deleted and made again.
@@ -181,7 +129,7 @@ class Function(Resource[FunctionState]):
         With the new role the function could not decrypt its environment (AWS-FACTS 2).
         """
         made_again = found.role == wanted.role and found.role_id not in {"", wanted.role_id}
-        return found.status == _FAILED or made_again
+        return found.status == FAILED or made_again
 
     def create(self, step: Step) -> Live[FunctionState]:
         """Create the function, waiting for the role to be usable and then for the function to be active."""
@@ -198,7 +146,7 @@ class Function(Resource[FunctionState]):
         """
         found, wanted = live.state, self.described(step.needed)
         # What Lambda reports after an update that it gave up need not be what is in effect.
-        everything = found.status == _UPDATE_FAILED
+        everything = found.status == UPDATE_FAILED
         self._wait_until_settled(step)
         if everything or (found.code, found.architecture) != (wanted.code, wanted.architecture):
             self._retry(
@@ -211,7 +159,12 @@ class Function(Resource[FunctionState]):
             )
             self._wait_until_ready(step)
         if everything or found.configuration != wanted.configuration:
-            self._retry(step, lambda: self._update_configuration(wanted))
+            self._retry(
+                step,
+                lambda: self.cloud.lambda_.update_function_configuration(
+                    FunctionName=self.name, **wanted.configuration
+                ),
+            )
             self._wait_until_ready(step)
         if everything or found.settings != wanted.settings:
             self._put_settings(found.settings)
@@ -275,15 +228,8 @@ class Function(Resource[FunctionState]):
                 FunctionName=self.name,
                 Description="Validates, stores and announces orders (ordernotify)",
                 Code={"ZipFile": function_zip()},
-                Runtime=cast("RuntimeType", wanted.runtime),
-                Handler=wanted.handler,
-                Role=wanted.role,
                 Architectures=[cast("ArchitectureType", wanted.architecture)],
-                MemorySize=wanted.memory,
-                Timeout=wanted.timeout,
-                Environment={"Variables": wanted.environment},
-                TracingConfig=_tracing(wanted),
-                KMSKeyArn=wanted.encrypted_with,
+                **wanted.configuration,
                 Tags={**self.settings.all_tags, **self.settings.recorded, ROLE_ID_TAG: wanted.role_id},
             )
         except ClientError as error:
@@ -291,23 +237,10 @@ class Function(Resource[FunctionState]):
             if not (has_code(error, "ResourceConflictException", text="already exist") and self.is_ours()):
                 raise
 
-    def _update_configuration(self, wanted: FunctionState) -> None:
-        self.cloud.lambda_.update_function_configuration(
-            FunctionName=self.name,
-            Runtime=cast("RuntimeType", wanted.runtime),
-            Handler=wanted.handler,
-            Role=wanted.role,
-            MemorySize=wanted.memory,
-            Timeout=wanted.timeout,
-            Environment={"Variables": wanted.environment},
-            TracingConfig=_tracing(wanted),
-            KMSKeyArn=wanted.encrypted_with,
-        )
-
     def _wait_until_ready(self, step: Step, *, new: bool = False) -> None:
         """Wait until the change is in effect; raises OrderNotifyError if Lambda gave it up."""
         found = self._wait_until_settled(step, new=new)
-        if _status(found) in {_FAILED, _UPDATE_FAILED}:
+        if status_of(found) in {FAILED, UPDATE_FAILED}:
             reason = found.get("StateReason") or found.get("LastUpdateStatusReason") or "no reason given"
             raise OrderNotifyError(
                 f"Lambda could not put the function {self.name} into effect: {reason}",
@@ -327,27 +260,9 @@ class Function(Resource[FunctionState]):
             if answer is None:
                 return False
             found = cast("Mapping[str, Any]", answer)
-            return found.get("State") != _PENDING and found.get("LastUpdateStatus") != "InProgress"
+            return found.get("State") != PENDING and found.get("LastUpdateStatus") != "InProgress"
 
         step.patience.until(
             settled, waiting_for=f"the function {self.name} to be active", timeout=READY_TIMEOUT_SECONDS
         )
         return found
-
-
-def _tracing(wanted: FunctionState) -> TracingConfigTypeDef:
-    return {"Mode": _TRACED if wanted.tracing else "PassThrough"}
-
-
-def _without_prefix(tags: Mapping[str, str]) -> dict[str, str]:
-    """Choose the recorded settings among the tags, by their plain names."""
-    prefix = SETTING_TAG_PREFIX
-    return {key.removeprefix(prefix): value for key, value in tags.items() if key.startswith(prefix)}
-
-
-def _status(configuration: Mapping[str, Any]) -> str:
-    """Whether it serves. Emulators leave the states out, and an inactive function wakes by itself."""
-    state = str(configuration.get("State", _ACTIVE))
-    if state in {_PENDING, _FAILED}:
-        return state
-    return _UPDATE_FAILED if configuration.get("LastUpdateStatus") == _FAILED else _ACTIVE

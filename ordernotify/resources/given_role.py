@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from ordernotify.aws.errors import read_or_none
 from ordernotify.errors import OrderNotifyError
 from ordernotify.iam.calls import Calls, allow
+from ordernotify.iam.documents import same_policy_text
 from ordernotify.iam.function_policy import KEY_STATEMENT, MARK_STATEMENT, function_policy
-from ordernotify.resources.base import Given, Live, Needed, Verb, same_policy_text
+from ordernotify.resources.base import Given, Live, Needed, Verb
 from ordernotify.resources.own_role import NO_ROLE
 from ordernotify.resources.role import AnyRoleState
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 
 from ordernotify.aws.errors import read_or_none
 from ordernotify.aws.session import Cloud
+from ordernotify.aws.tags import tags_of
 from ordernotify.iam.calls import Calls, allow
-from ordernotify.resources.base import Change, Live, Needed, Resource, Step, Verb, needed_state, tags_of
+from ordernotify.resources.base import Change, Live, Needed, Resource, Step, Verb, needed_state
 from ordernotify.resources.delivery import queue_policy
 from ordernotify.resources.filter_policy import Scope
 from ordernotify.resources.listing import (

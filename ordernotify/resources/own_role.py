@@ -7,7 +7,8 @@ from typing import Any, TypedDict, TypeVar
 
 from ordernotify.aws.errors import has_code, is_changed_at_once
 from ordernotify.aws.session import Cloud
-from ordernotify.resources.base import Step, policy_text
+from ordernotify.iam.documents import policy_text
+from ordernotify.resources.base import Step
 from ordernotify.settings.model import Settings
 
 NO_ROLE = "NoSuchEntity"

@@ -13,21 +13,12 @@ from ordernotify.aws.errors import (
     is_changed_at_once,
     read_or_none,
 )
-from ordernotify.aws.tags import tag_list
+from ordernotify.aws.tags import tag_list, tags_of
 from ordernotify.errors import NotOursError, OrderNotifyError
 from ordernotify.iam.calls import Calls, allow
+from ordernotify.iam.documents import policy_text, same_policy_text
 from ordernotify.iam.function_policy import function_policy
-from ordernotify.resources.base import (
-    Live,
-    Needed,
-    Resource,
-    Step,
-    Verb,
-    policy_text,
-    same_policy_text,
-    shown_as,
-    tags_of,
-)
+from ordernotify.resources.base import Live, Needed, Resource, Step, Verb, shown_as
 from ordernotify.resources.own_role import (
     NO_ROLE,
     SETTLING_TIMEOUT_SECONDS,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from ordernotify.aws.errors import map_botocore_errors, read_or_none
 from ordernotify.aws.session import Cloud
+from ordernotify.aws.tags import tags_of
 from ordernotify.errors import AccessDeniedError
 from ordernotify.iam.calls import Calls, allow
-from ordernotify.resources.base import json_statements, same_policy_text, tags_of
+from ordernotify.iam.documents import json_statements, same_policy_text
 from ordernotify.resources.own_role import NO_ROLE
 from ordernotify.settings.names import REGION_TAG, STACK_TAG
 
@@ -86,6 +87,6 @@ def inline_policy(cloud: Cloud, name: str) -> str:
 
 def _region_served(policy: str) -> str:
     """Tell a role's region from its policy: version 0.1.0 gave it no tag. Empty without a policy."""
-    resources = (statement.get("Resource") for statement in json_statements(policy or "{}"))
+    resources = (statement.get("Resource") for statement in json_statements(policy))
     arns = (one.split(":") for one in resources if isinstance(one, str))
     return next((parts[3] for parts in arns if len(parts) > 5 and parts[2] == "dynamodb"), "")

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from botocore.exceptions import ClientError
 
 from ordernotify.aws.errors import has_code, ignore_codes, read_or_none
-from ordernotify.aws.tags import tag_list
+from ordernotify.aws.tags import tag_list, tags_of
 from ordernotify.aws.waiting import Patience
 from ordernotify.errors import OrderNotifyError
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.iam.kms import USE_OF_KEY, allow_key
-from ordernotify.resources.base import Live, Needed, Resource, Step, Verb, shown_as, tags_of
+from ordernotify.resources.base import Live, Needed, Resource, Step, Verb, shown_as
 from ordernotify.resources.kms_key import GivenKeyState
 from ordernotify.settings.names import TABLE_KEY, Target
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from ordernotify.aws.errors import map_botocore_errors
 from ordernotify.aws.session import Cloud
+from ordernotify.aws.tags import tags_of
 from ordernotify.iam.calls import Calls, allow
-from ordernotify.resources.base import tags_of
 from ordernotify.settings.names import STACK_TAG
 
 FUNCTIONS = "lambda:function"

@@ -9,19 +9,11 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from ordernotify.aws.errors import has_code, read_or_none
-from ordernotify.aws.tags import tag_list
+from ordernotify.aws.tags import tag_list, tags_of
 from ordernotify.errors import NotOursError
 from ordernotify.iam.calls import Calls, allow
-from ordernotify.resources.base import (
-    Live,
-    Needed,
-    Resource,
-    Step,
-    Verb,
-    policy_text,
-    same_policy_text,
-    tags_of,
-)
+from ordernotify.iam.documents import policy_text, same_policy_text
+from ordernotify.resources.base import Live, Needed, Resource, Step, Verb
 from ordernotify.resources.kms_key import GivenKeyState
 from ordernotify.resources.listing import NEW_TOPIC_SECONDS, NO_TOPIC
 from ordernotify.settings.names import Target

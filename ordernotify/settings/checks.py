@@ -15,22 +15,9 @@ RETENTION_DAYS = (
     *(1096, 1827, 2192, 2557, 2922, 3288, 3653),
 )
 """What PutRetentionPolicy accepts."""
-_EMAIL_PATTERN = re.compile(r"[^@\s\x00-\x1f]+@[^@\s\x00-\x1f.]+(\.[^@\s\x00-\x1f.]+)+")
-_E164_PATTERN = re.compile(r"\+[1-9][0-9]{6,14}")
-_ORIGIN_PATTERN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
-_ROLE_ARN_PATTERN = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+", re.ASCII)
-_BOUNDARY_PATTERN = re.compile(r"arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/[\w+=,.@/-]+", re.ASCII)
-_KMS_KEY_PATTERN = re.compile(
-    r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+|alias/(?!aws/)[A-Za-z0-9/_-]{1,250}"
-)
-"""No alias of AWS's own keys: their policies admit neither alarms nor logs, and cannot be changed."""
-_WAF_ACL_PATTERN = re.compile(
-    r"arn:aws[a-z-]*:wafv2:[a-z0-9-]+:[0-9]{12}:regional/webacl/[A-Za-z0-9_-]{1,128}/[0-9a-f-]{36}"
-)
-_PATH_PATTERN = re.compile(r"/([\w+=,.@-]+/)*", re.ASCII)
-"""Lambda takes no other characters in a role's ARN; IAM itself takes more."""
 _TAG_PATTERN = re.compile(r"[\w .:/=+@-]+")
 """AWS-FACTS 30: Lambda's pattern is the strictest."""
+_SHOWN_LENGTH = 80
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -54,6 +41,18 @@ def one_of(what: str, choices: Sequence[str]) -> Callable[[str], None]:
     return check
 
 
+def matching(pattern: str, fault: str, hint: str) -> Callable[[str], None]:
+    """Make the check that all of a text matches; `fault` says what is wrong, as in "is not a stage name"."""
+    compiled = re.compile(pattern)
+
+    def check(text: str) -> None:
+        if not compiled.fullmatch(text):
+            shown = text if len(text) <= _SHOWN_LENGTH else f"{text[:_SHOWN_LENGTH]}…"
+            raise UsageError(f"{shown!r} {fault}", hint)
+
+    return check
+
+
 def check_retention(days: int) -> None:
     """Raise UsageError unless CloudWatch Logs has this retention."""
     if days not in RETENTION_DAYS:
@@ -63,59 +62,57 @@ def check_retention(days: int) -> None:
         )
 
 
-def check_stage(stage: str) -> None:
-    """Raise UsageError unless API Gateway takes this name of a stage."""
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,128}", stage):
-        raise UsageError(
-            f"{stage!r} is not a stage name", "Use up to 128 letters, digits, hyphens and underscores."
-        )
-
-
-def check_role_arn(arn: str) -> None:
-    """Raise UsageError unless this is the ARN of a role."""
-    if not _ROLE_ARN_PATTERN.fullmatch(arn):
-        raise UsageError(
-            f"{arn!r} is not the ARN of a role", "It looks like arn:aws:iam::123456789012:role/name."
-        )
-
-
-def check_boundary(arn: str) -> None:
-    """Raise UsageError unless this is the ARN of a managed policy, the person's or AWS's."""
-    if not _BOUNDARY_PATTERN.fullmatch(arn):
-        raise UsageError(
-            f"{arn!r} is not the ARN of a managed policy",
-            "It looks like arn:aws:iam::123456789012:policy/name.",
-        )
-
-
-def check_kms_key(key: str) -> None:
-    """Raise UsageError unless this is the ARN of a KMS key, or the name of an alias of one."""
-    if not _KMS_KEY_PATTERN.fullmatch(key):
-        raise UsageError(
-            f"{key!r} is not a KMS key",
-            "Give its ARN, arn:aws:kms:REGION:ACCOUNT:key/ID, or the alias of one in the stack's region: "
-            "alias/orders.",
-        )
-
-
-def check_waf_acl(arn: str) -> None:
-    """Raise UsageError unless this is the ARN of a regional web ACL of AWS WAF (WAFv2)."""
-    if not _WAF_ACL_PATTERN.fullmatch(arn):
-        raise UsageError(
-            f"{arn!r} is not the ARN of a regional web ACL",
-            "It looks like arn:aws:wafv2:REGION:ACCOUNT:regional/webacl/NAME/ID; "
-            "`aws wafv2 list-web-acls --scope REGIONAL` lists them.",
-        )
-
-
-def check_role_path(path: str) -> None:
-    """Raise UsageError unless a role may have this path."""
-    if not _PATH_PATTERN.fullmatch(path):
-        raise UsageError(
-            f"{path!r} cannot be the path of a role",
-            "Begin and end with a slash; between slashes use letters, digits and _ + = , . @ -; "
-            "for example: /team/.",
-        )
+check_stage = matching(
+    r"[A-Za-z0-9_-]{1,128}",
+    "is not a stage name",
+    "Use up to 128 letters, digits, hyphens and underscores.",
+)
+check_role_arn = matching(
+    r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+",
+    "is not the ARN of a role",
+    "It looks like arn:aws:iam::123456789012:role/name.",
+)
+check_boundary = matching(
+    r"arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/[A-Za-z0-9_+=,.@/-]+",
+    "is not the ARN of a managed policy",
+    "It looks like arn:aws:iam::123456789012:policy/name.",
+)
+check_kms_key = matching(
+    # No alias of AWS's own keys: their policies admit neither alarms nor logs, and cannot be changed.
+    r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+|alias/(?!aws/)[A-Za-z0-9/_-]{1,250}",
+    "is not a KMS key",
+    "Give its ARN, arn:aws:kms:REGION:ACCOUNT:key/ID, or the alias of one in the stack's region: "
+    "alias/orders.",
+)
+check_waf_acl = matching(
+    r"arn:aws[a-z-]*:wafv2:[a-z0-9-]+:[0-9]{12}:regional/webacl/[A-Za-z0-9_-]{1,128}/[0-9a-f-]{36}",
+    "is not the ARN of a regional web ACL",
+    "It looks like arn:aws:wafv2:REGION:ACCOUNT:regional/webacl/NAME/ID; "
+    "`aws wafv2 list-web-acls --scope REGIONAL` lists them.",
+)
+check_role_path = matching(
+    # Lambda takes no other characters in a role's ARN; IAM itself takes more.
+    r"/([A-Za-z0-9_+=,.@-]+/)*",
+    "cannot be the path of a role",
+    "Begin and end with a slash; between slashes use letters, digits and _ + = , . @ -; for example: /team/.",
+)
+check_origin = matching(
+    # As browsers send it, see `browser_origin`.
+    r"\*|https?://[a-z0-9.-]+(:[0-9]{1,5})?",
+    "is not an origin",
+    "Give scheme and host without a path: https://shop.example.com.",
+)
+check_email = matching(
+    r"(?=.{1,254}$)[^@\s\x00-\x1f]+@[^@\s\x00-\x1f.]+(\.[^@\s\x00-\x1f.]+)+",
+    "is not an email address",
+    "Give an address such as you@example.com.",
+)
+check_phone = matching(
+    # https://www.itu.int/rec/T-REC-E.164
+    r"\+[1-9][0-9]{6,14}",
+    "is not a phone number in E.164 form",
+    "Give the country code and the number without spaces; for example: +14155550100.",
+)
 
 
 def browser_origin(text: str) -> str:
@@ -133,14 +130,6 @@ def browser_origin(text: str) -> str:
     if parts.scheme not in _DEFAULT_PORTS or extra or text.endswith(("?", "#")):
         return text
     return f"{parts.scheme}://{host}" + ("" if port in (None, _DEFAULT_PORTS[parts.scheme]) else f":{port}")
-
-
-def check_origin(origin: str) -> None:
-    """Raise UsageError unless `origin` is `*` or an origin as browsers send it."""
-    if origin != "*" and not _ORIGIN_PATTERN.fullmatch(origin):
-        raise UsageError(
-            f"{origin!r} is not an origin", "Give scheme and host without a path: https://shop.example.com."
-        )
 
 
 def tag_pair(text: str) -> tuple[str, str]:
@@ -165,19 +154,4 @@ def check_tag(pair: tuple[str, str]) -> None:
         raise UsageError(
             f"the value of the tag {key} is not valid",
             f"Use up to {MAX_TAG_VALUE} letters, digits, spaces and _ . : / = + - @.",
-        )
-
-
-def check_email(address: str) -> None:
-    """Raise UsageError unless `address` has the form of an email address."""
-    if not _EMAIL_PATTERN.fullmatch(address) or len(address) > 254:
-        raise UsageError(f"{address!r} is not an email address", "Give an address such as you@example.com.")
-
-
-def check_phone(number: str) -> None:
-    """Raise UsageError unless `number` is in E.164 form (https://www.itu.int/rec/T-REC-E.164)."""
-    if not _E164_PATTERN.fullmatch(number):
-        raise UsageError(
-            f"{number!r} is not a phone number in E.164 form",
-            "Give the country code and the number without spaces; for example: +14155550100.",
         )

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from ordernotify.errors import UsageError
+from ordernotify.settings.checks import matching
 from ordernotify.settings.row import SettingsError, rows_of, setting
 
 STACK_TAG = "ordernotify:stack"
@@ -18,7 +19,6 @@ REGION_TAG = "ordernotify:region"
 MANAGED_TAG = "ordernotify:managed-by"
 """On the function of a stack that another tool has taken over: that tool's name."""
 DEFAULT_STACK = "default"
-LOCAL_ACCOUNT = "000000000000"
 LOCAL_REGION = "us-east-1"
 ORDERS_PATH = "orders"
 TABLE_KEY = "FileName"
@@ -36,7 +36,6 @@ MAILBOX_DIGITS = 12
 API_KEY_END = "-key"
 USAGE_PLAN_END = "-plan"
 ALARM_TOPIC_END = "-alarms"
-_SHOWN_LENGTH = 80
 _STACK_PATTERN = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _STACK_MAX_LENGTH = 20
 
@@ -50,19 +49,12 @@ class Target(StrEnum):
 
 def _name(what: str, default: str, pattern: str, rule: str) -> Any:
     """Make the setting for a resource's name; `rule` says in words what `pattern` holds."""
-    compiled = re.compile(pattern)
-
-    def check(name: str) -> None:
-        if not compiled.fullmatch(name):
-            shown = name if len(name) <= _SHOWN_LENGTH else f"{name[:_SHOWN_LENGTH]}…"
-            raise UsageError(f"{shown!r} cannot be the name of the {what}", f"Use {rule}.")
-
     return setting(
         default,
         f"The {what}'s name.",
         panel="Names",
         option=f"{what.lower()}-name",
-        check=check,
+        check=matching(pattern, f"cannot be the name of the {what}", f"Use {rule}."),
     )
 
 

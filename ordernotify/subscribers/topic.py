@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 
 from ordernotify.aws.errors import map_botocore_errors, read_or_none
 from ordernotify.aws.session import Cloud
+from ordernotify.aws.tags import tags_of
 from ordernotify.errors import NotOursError, StackNotFoundError
 from ordernotify.iam.calls import Calls, allow
-from ordernotify.resources.base import tags_of
 from ordernotify.resources.listing import (
     NO_QUEUE,
     NO_TOPIC,

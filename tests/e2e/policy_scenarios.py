@@ -8,7 +8,7 @@ import zipfile
 from typing import Any
 
 from ordernotify.aws.session import Cloud
-from ordernotify.resources.function import ROLE_ID_TAG
+from ordernotify.resources.function_state import ROLE_ID_TAG
 from ordernotify.resources.watches import watches
 from ordernotify.settings.model import ApiKind, Settings
 from ordernotify.settings.names import STACK_TAG, Names

@@ -9,7 +9,7 @@ from typing import Any
 from ordernotify.export.cloudformation.declared import Declared, attribute, ref, sub, tag_items
 from ordernotify.export.found import FoundResource, FoundStack
 from ordernotify.resources.delivery import queue_policy
-from ordernotify.resources.function import ROLE_ID_TAG
+from ordernotify.resources.function_state import ROLE_ID_TAG
 from ordernotify.resources.mailbox import READER_TAG, RETENTION_SECONDS
 from ordernotify.resources.role_names import POLICY_NAME
 from ordernotify.resources.subscriber import Subscriber

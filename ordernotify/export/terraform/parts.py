@@ -9,7 +9,7 @@ from typing import Any
 from ordernotify.export.found import FoundResource, FoundStack
 from ordernotify.export.terraform.block import ONLY, Block, Template, importable, label_of, value
 from ordernotify.resources.delivery import queue_policy
-from ordernotify.resources.function import ROLE_ID_TAG
+from ordernotify.resources.function_state import ROLE_ID_TAG
 from ordernotify.resources.mailbox import READER_TAG, RETENTION_SECONDS
 from ordernotify.resources.role_names import POLICY_NAME
 from ordernotify.resources.subscriber import Subscriber, policy_json

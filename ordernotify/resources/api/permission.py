@@ -10,17 +10,9 @@ from botocore.exceptions import ClientError
 
 from ordernotify.aws.errors import has_code, ignore_codes, read_or_none
 from ordernotify.iam.calls import Calls, allow
+from ordernotify.iam.documents import json_statements
 from ordernotify.resources.api.base import METHOD, ApiState, proxied_on_preflight
-from ordernotify.resources.base import (
-    UNKNOWN,
-    Live,
-    Needed,
-    Resource,
-    Step,
-    Verb,
-    json_statements,
-    needed_state,
-)
+from ordernotify.resources.base import UNKNOWN, Live, Needed, Resource, Step, Verb, needed_state
 from ordernotify.settings.names import ORDERS_PATH
 
 _PRINCIPAL = "apigateway.amazonaws.com"
