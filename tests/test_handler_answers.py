@@ -10,7 +10,6 @@ from decimal import Decimal
 
 import pytest
 
-from ordernotify import handler
 from ordernotify.function.invocation import Invocation
 from tests.handler_fakes import MARK, MARK_BY_PUT, PUBLISH, PUT, Reply, Shop, notified, open_shop
 

@@ -271,7 +271,7 @@ def inbox(
     from ordernotify import times
     from ordernotify.aws.waiting import SystemClock
     from ordernotify.local.inbox import Delivery, follow_inbox, read_inbox
-    from ordernotify.orders.ids import full_id
+    from ordernotify.orders.query import full_id
     from ordernotify.render import proof
 
     wanted = full_id(cloud, names, order) if order else None
