@@ -207,7 +207,7 @@ def verify(run: Run, api_key_file: KeyFileOption = None, json: JsonOption = Fals
     """
     cloud, names = run.open()
     from ordernotify.orders.post import Answer, Draft, OrderClient
-    from ordernotify.orders.send import random_key
+    from ordernotify.orders.source import random_key
     from ordernotify.render import json_document, json_text, proof
     from ordernotify.stack import verify as procedure
 
