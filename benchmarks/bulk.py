@@ -20,6 +20,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -82,25 +83,22 @@ def import_file(lines: int, concurrency: int, folder: Path) -> None:
     with file.open("w", encoding="utf-8") as out:
         out.writelines(json.dumps({**ORDER, "number": number}) + "\n" for number in range(lines))
     arguments = ["send-order", "--file", str(file), "--concurrency", str(concurrency), "--json"]
+    report = folder / "summary.json"
     started = time.monotonic()
-    process = subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE)
-    time.sleep(IMPORT_SECONDS)
-    peak = memory_megabytes(process.pid)
-    process.send_signal(signal.SIGINT)
-    summary = json.loads(process.communicate()[0])
+    with report.open("wb") as written:
+        process = subprocess.Popen([*COMMAND, *arguments], stdout=written)
+    interrupt = threading.Timer(IMPORT_SECONDS, process.send_signal, [signal.SIGINT])
+    interrupt.start()
+    _, _, usage = os.wait4(process.pid, 0)
+    interrupt.cancel()
+    summary = json.loads(report.read_text(encoding="utf-8"))
     first = time.monotonic() - started - summary["seconds"]
+    peak = usage.ru_maxrss / (1024 * 1024 if sys.platform == "darwin" else 1024)
     print(
         f"{lines} lines, {file.stat().st_size / 1e6:.0f} MB: {summary['accepted']} orders in "
         f"{summary['seconds']:.0f} s, sending began about {max(first, 0):.1f} s after the command, "
         f"memory at most {peak:.0f} MB (goal: under 150)"
     )
-
-
-def memory_megabytes(pid: int) -> float:
-    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    peak = re.search(r"VmHWM:\s+(\d+) kB", status)
-    assert peak
-    return int(peak[1]) / 1024
 
 
 def main() -> None:

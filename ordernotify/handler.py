@@ -29,20 +29,16 @@ from ordernotify.function.api_event import (
     is_probe,
     order_text,
     refused_body,
-    request_fields,
     request_method,
 )
 from ordernotify.function.aws_calls import NEVER, mark_sent, publish, put_item, stored_item
 from ordernotify.function.aws_client import AwsClient, CallFailed
 from ordernotify.function.connection import tls_context
+from ordernotify.function.invocation import Invocation, InvocationLog
 from ordernotify.function.log import (
-    MAX_LOG_TEXT,
     METRIC_NOTIFICATIONS_PENDING,
     METRIC_ORDERS_REPLAYED,
     log_line,
-    masked,
-    masked_text,
-    metrics,
     timestamp,
     write_log,
 )
@@ -54,9 +50,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
-RESERVE_SECONDS = 0.4  # kept back of the time limit, for the log and the answer
-LONGEST_SECONDS = 25.0  # API Gateway gives up after 29 seconds
-DEFAULT_SECONDS = 10.0  # where no context tells the time limit
 # A repeat that arrives with the first request waits so long for it to publish, and then publishes itself.
 REPEAT_PAUSES_SECONDS = (0.1, 0.3, 0.6)
 REPEAT_WAITS_FOR_SECONDS = 2.0  # an order that is pending for longer has nobody who works on it
@@ -74,40 +67,6 @@ class Environment:
         self.region = environment["AWS_REGION"]
         self.dynamodb_endpoint = environment["AWS_ENDPOINT_URL_DYNAMODB"]
         self.sns_endpoint = environment["AWS_ENDPOINT_URL_SNS"]
-
-
-class Invocation:
-    """One call of the function: its time limit, the times of its steps, and what its log line will say."""
-
-    def __init__(self, context: Any, timer: Callable[[], float]) -> None:
-        self._timer = timer
-        self._started = timer()
-        seconds = DEFAULT_SECONDS
-        remaining = getattr(context, "get_remaining_time_in_millis", None)
-        if remaining is not None:
-            seconds = remaining() / 1000 - RESERVE_SECONDS
-        self.deadline = self._started + min(seconds, LONGEST_SECONDS)
-        self.request_id = str(getattr(context, "aws_request_id", "") or "")
-        self.steps: dict[str, float] = {}
-        self.log: dict[str, Any] = {}
-        self.metrics: list[str] = []
-
-    def milliseconds(self) -> float:
-        return round((self._timer() - self._started) * 1000, 1)
-
-    def step(self, name: str) -> None:
-        self.steps[name] = self.milliseconds()
-
-    def failed(self, step: str, failure: CallFailed) -> None:
-        """Note a call to AWS that failed for good."""
-        self.log["error"] = {
-            "step": step,
-            "code": failure.code,
-            "message": failure.message[:500],
-            "attempts": failure.attempts,
-        }
-        if failure.maybe_applied:
-            self.log["error"]["maybeApplied"] = True
 
 
 class OrderFunction:
@@ -135,12 +94,11 @@ class OrderFunction:
         self._environment = environment
         self._dynamodb = dynamodb
         self._sns = sns
-        self._write = write
+        self._log = InvocationLog(write, clock, environment.stack, bodies=environment.log_bodies)
         self._clock = clock
         self._timer = timer
         self._sleep = sleep
         self._random_bytes = random_bytes
-        self._cold = True
 
     def __call__(self, event: Any, context: Any = None) -> dict[str, Any]:
         """Answer one event; raises nothing."""
@@ -151,9 +109,7 @@ class OrderFunction:
             body: dict[str, Any] = {"message": refusal.message}
             if refusal.errors:
                 body["errors"] = refusal.errors
-            answer = ProxyResponse(
-                refusal.status, body, {"Allow": "POST, OPTIONS"} if refusal.status == 405 else None
-            )
+            answer = ProxyResponse(refusal.status, body)
         except Exception as error:  # noqa: BLE001 - the caller gets an answer whatever happens
             invocation.log["error"] = {
                 "step": "handler",
@@ -161,27 +117,24 @@ class OrderFunction:
                 "message": str(error)[:500],
             }
             answer = ProxyResponse(500, {"message": "The order could not be handled; the log says why"})
-        self._log_response(invocation, answer)
+        self._log.response(invocation, answer)
         return answer.to_event(cors_headers(event, self._environment.cors_origins))
 
     def _answer(self, event: Any, invocation: Invocation) -> ProxyResponse:
         method = request_method(event)
-        refusal: Refusal | None = None
-        document: Any = None
-        if method != "OPTIONS":
-            try:
-                document = parse_order(order_text(event))
-            except Refusal as refused:
-                refusal = refused
-        self._log_request(event, method, document, refusal, invocation)
-        if method == "OPTIONS":
-            return ProxyResponse(204, None)
         if method not in (None, "POST"):
-            raise Refusal(405, "Orders are sent with POST")
-        if refusal:
+            self._log.request(event, invocation)
+            if method == "OPTIONS":
+                return ProxyResponse(204, None)
+            return ProxyResponse(405, {"message": "Orders are sent with POST"}, {"Allow": "POST, OPTIONS"})
+        try:
+            document = parse_order(order_text(event))
+        except Refusal:
+            self._log.request(event, invocation, refused_body(event))
             if is_probe(event):
                 invocation.log["probe"] = True
-            raise refusal
+            raise
+        self._log.request(event, invocation, document)
         faults: list[dict[str, str]] = []
         key = idempotency_key(event, faults)
         order = validate(document, faults)
@@ -319,45 +272,6 @@ class OrderFunction:
         status = 202 if not published else 200 if replayed else 201
         headers = {"Idempotency-Replayed": "true"} if replayed else {}
         return ProxyResponse(status, {"orderId": new_id, "message": message}, headers)
-
-    def _log_request(
-        self, event: Any, method: str | None, document: Any, refusal: Refusal | None, invocation: Invocation
-    ) -> None:
-        record = {"timestamp": timestamp(self._clock()), "level": "INFO", "event": "request"}
-        record["requestId"] = invocation.request_id
-        record |= request_fields(event, method)
-        if self._environment.log_bodies and method != "OPTIONS":
-            if refusal is None:
-                record["body"] = masked(document)
-            else:
-                body = refused_body(event)
-                record["body"] = masked_text(body[:MAX_LOG_TEXT]) if isinstance(body, str) else masked(body)
-        self._write(log_line(record))
-
-    def _log_response(self, invocation: Invocation, answer: ProxyResponse) -> None:
-        status = answer.status
-        pending = METRIC_NOTIFICATIONS_PENDING in invocation.metrics
-        now = self._clock()
-        record: dict[str, Any] = {
-            "timestamp": timestamp(now),
-            "level": "ERROR" if status >= 500 or pending else "WARNING" if status >= 400 else "INFO",
-            "event": "response",
-            "requestId": invocation.request_id,
-            "status": status,
-            "durationMs": invocation.milliseconds(),
-            "coldStart": self._cold,
-            **invocation.log,
-        }
-        self._cold = False
-        if answer.body is not None:
-            record["message"] = answer.body["message"]
-            if self._environment.log_bodies:
-                record["body"] = answer.body
-        record["steps"] = invocation.steps
-        if "Idempotency-Replayed" in answer.headers:
-            record["replayed"] = True
-        record |= metrics(self._environment.stack, invocation.metrics, now)
-        self._write(log_line(record))
 
 
 _function: OrderFunction | None = None

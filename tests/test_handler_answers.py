@@ -10,7 +10,7 @@ from decimal import Decimal
 
 import pytest
 
-from ordernotify import handler
+from ordernotify.function.invocation import Invocation
 from tests.handler_fakes import MARK, MARK_BY_PUT, PUBLISH, PUT, Reply, Shop, notified, open_shop
 
 ORDER = {"customerName": "John Doe", "productName": "Wireless Mouse", "price": 0.1}
@@ -318,8 +318,8 @@ def test_an_order_ends_before_lambda_and_api_gateway_give_up(left: float, deadli
         def get_remaining_time_in_millis(self) -> int:
             return int(left * 1000)
 
-    assert handler.Invocation(Limit(), lambda: 100.0).deadline == pytest.approx(100 + deadline)
-    assert handler.Invocation(None, lambda: 100.0).deadline < 100 + 15, "the guide's time limit"
+    assert Invocation(Limit(), lambda: 100.0).deadline == pytest.approx(100 + deadline)
+    assert Invocation(None, lambda: 100.0).deadline < 100 + 15, "the guide's time limit"
 
 
 def test_a_stored_order_that_cannot_be_compared_is_not_taken_for_the_same(shop: Shop) -> None:

@@ -247,6 +247,14 @@ def test_the_item_of_a_failed_condition_is_read_back(item: dict[str, Any]) -> No
     assert aws_calls.stored_item(failure) == item
 
 
+@pytest.mark.parametrize(("code", "attempts"), [("KMSThrottling", 5), ("KMSDisabled", 1)])
+def test_a_key_that_is_asked_too_often_is_asked_again(code: str, attempts: int) -> None:
+    SNS.status, SNS.body = 400, sns_error(code, "x")
+    with pytest.raises(aws_client.CallFailed) as failed:
+        SNS.client("sns").call({"content-type": "x"}, b"", 1e12)
+    assert failed.value.attempts == attempts
+
+
 # --- Connections
 
 

@@ -25,8 +25,7 @@ from ordernotify.orders.bulk import BulkRun, Rejected, Summary, percentile
 from ordernotify.orders.files import Format, Rejects, check_rejects, open_orders
 from ordernotify.orders.lines import Broken
 from ordernotify.orders.post import Answer, Draft, OrderClient
-from ordernotify.orders.send import repeated
-from ordernotify.orders.source import Source
+from ordernotify.orders.source import Source, repeated
 from tests.orders_fakes import FakeApi, Reply, running_api
 
 BODY = b'{"customerName": "John Doe", "productName": "Wireless Mouse"}'

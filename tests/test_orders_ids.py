@@ -6,7 +6,7 @@ import pytest
 
 from ordernotify.aws.session import Cloud
 from ordernotify.errors import UsageError
-from ordernotify.orders.ids import full_id, full_ids
+from ordernotify.orders.query import full_id, full_ids
 from ordernotify.settings.model import Settings
 from ordernotify.settings.names import Names
 from tests.cli_support import Typed, typed

@@ -83,6 +83,21 @@ def test_a_broken_row_is_refused_and_the_others_come_back(cloud: Cloud) -> None:
     assert done[-1].reason == "a quote is not closed"
 
 
+@pytest.mark.parametrize(
+    "value", ["[" * 200 + "]" * 200, "[" * 600 + "]" * 600, r'"\ud800"'], ids=["nested", "deep", "half"]
+)
+def test_a_value_that_cannot_be_sent_refuses_its_line_alone(cloud: Cloud, value: str) -> None:
+    done = restore(cloud, f'{{"FileName": "a", "x": {value}}}\n{{"FileName": "b"}}\n')
+    assert [one.result for one in done] == [Restoration.REFUSED, Restoration.STORED]
+    assert get_order(cloud, NAMES, "a") is None
+
+
+@pytest.mark.parametrize("cell", ['"[1]"', '"5"', '"{""x"": 5}"'])
+def test_other_fields_that_no_export_writes_refuse_their_row(cloud: Cloud, cell: str) -> None:
+    done = restore(cloud, f'"FileName","otherFields"\n"a",{cell}\n"b",\n', Format.CSV)
+    assert [one.result for one in done] == [Restoration.REFUSED, Restoration.STORED]
+
+
 @pytest.mark.parametrize("text", ["", "customerName,productName\nA,B\n", '"FileName","FileName"\n'])
 def test_a_file_that_is_no_export_is_told(cloud: Cloud, text: str) -> None:
     with pytest.raises(UsageError, match="not a CSV file of export-orders"):

@@ -139,7 +139,7 @@ def _refuse_empty(order_id: str) -> None:
 
 
 def _full_id(cloud: Cloud, names: Names, order_id: str) -> str:
-    from ordernotify.orders.ids import full_id
+    from ordernotify.orders.query import full_id
 
     return full_id(cloud, names, order_id.strip())
 

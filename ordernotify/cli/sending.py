@@ -120,7 +120,7 @@ def send_order(
 
 
 def _order(customer: str | None, product: str | None, quantity: int | None, fields: list[str]) -> bytes:
-    from ordernotify.orders.send import order_body
+    from ordernotify.orders.source import order_body
 
     if customer is None or product is None:
         raise UsageError(
@@ -138,7 +138,7 @@ def _order(customer: str | None, product: str | None, quantity: int | None, fiel
 
 def _send_one(run: Run, body: bytes, given_key: str | None, api_key_file: Path | None, *, json: bool) -> None:
     from ordernotify.orders.post import Draft, OrderClient
-    from ordernotify.orders.send import check_key, random_key
+    from ordernotify.orders.source import check_key, random_key
 
     key = random_key() if given_key is None else given_key
     check_key(key)
@@ -167,7 +167,7 @@ def _send_one(run: Run, body: bytes, given_key: str | None, api_key_file: Path |
 
 
 def _send_many(run: Run, body: bytes, count: int, bulk: _Bulk) -> None:
-    from ordernotify.orders.send import repeated
+    from ordernotify.orders.source import repeated
 
     _send_all(run, repeated(body, count), bulk, total=count)
 

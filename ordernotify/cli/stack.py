@@ -209,7 +209,7 @@ def verify(run: Run, api_key_file: KeyFileOption = None, json: JsonOption = Fals
     """
     cloud, names = run.open()
     from ordernotify.orders.post import Answer, Draft, OrderClient
-    from ordernotify.orders.send import random_key
+    from ordernotify.orders.source import random_key
     from ordernotify.render import json_document, json_text, proof
     from ordernotify.stack import verify as procedure
 
@@ -273,7 +273,7 @@ def inbox(
     from ordernotify import times
     from ordernotify.aws.waiting import SystemClock
     from ordernotify.local.inbox import Delivery, follow_inbox, read_inbox
-    from ordernotify.orders.ids import full_id
+    from ordernotify.orders.query import full_id
     from ordernotify.render import proof
 
     wanted = full_id(cloud, names, order) if order else None

@@ -24,7 +24,7 @@ from ordernotify.orders.attributes import Order
 from ordernotify.orders.newest import read_newest
 from ordernotify.orders.post import Answer, Draft
 from ordernotify.orders.query import OrderQuery, get_orders
-from ordernotify.orders.send import check_key, order_body, random_key
+from ordernotify.orders.source import check_key, order_body, random_key
 from ordernotify.render.setup import curl_line
 from ordernotify.stack.verify import TEST_ORDER
 

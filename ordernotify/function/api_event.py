@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from ordernotify.function.exact_json import NOT_JSON
-from ordernotify.function.log import masked
+from ordernotify.function.log import MAX_LOG_TEXT, masked
 from ordernotify.function.order import Refusal, fault, has_names
 
 NO_BODY = "The request has no body; an order is expected"
@@ -99,16 +99,18 @@ def _decode_base64(body: str) -> str:
 
 
 def refused_body(event: Any) -> Any:
-    """Return what a refused event brought, for the log: text decoded, so that secrets in it can be found."""
+    """Return what a refused event brought, for the log: text decoded, to find secrets in it, and cut."""
     body = event.get("body") if is_request(event) else event
-    if not isinstance(body, str) or not is_request(event) or event.get("isBase64Encoded") is not True:
+    if not isinstance(body, str):
         return body
-    import binascii
+    if is_request(event) and event.get("isBase64Encoded") is True:
+        import binascii
 
-    try:
-        return binascii.a2b_base64(body.encode("ascii", "ignore")).decode("utf-8", "replace")
-    except ValueError:
-        return "…"
+        try:
+            body = binascii.a2b_base64(body.encode("ascii", "ignore")).decode("utf-8", "replace")
+        except ValueError:
+            return "…"
+    return body[:MAX_LOG_TEXT]
 
 
 def request_method(event: Any) -> str | None:
@@ -120,7 +122,7 @@ def request_method(event: Any) -> str | None:
     return method.upper() if isinstance(method, str) else None
 
 
-def request_fields(event: Any, method: str | None) -> dict[str, Any]:
+def request_fields(event: Any) -> dict[str, Any]:
     """Return what the log says about an HTTP request beside its body; nothing for another event."""
     if not is_request(event):
         return {}
@@ -128,7 +130,7 @@ def request_fields(event: Any, method: str | None) -> dict[str, Any]:
     caller = _object(context.get("http")) or _object(context.get("identity"))
     return {
         "apiRequestId": masked(context.get("requestId")),
-        "method": method,
+        "method": request_method(event),
         "path": masked(event.get("rawPath") or event.get("path")),
         "sourceIp": masked(caller.get("sourceIp")),
         "userAgent": masked(caller.get("userAgent")),

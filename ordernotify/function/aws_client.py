@@ -22,7 +22,7 @@ RETRIED_CODES = frozenset(
         *("RequestTimeout", "RequestTimeoutException", "PriorRequestNotComplete", "RequestLimitExceeded"),
         *("RequestThrottled", "RequestThrottledException", "Throttled", "ThrottledException"),
         *("Throttling", "ThrottlingException", "TooManyRequestsException"),
-        "ProvisionedThroughputExceededException",
+        *("ProvisionedThroughputExceededException", "KMSThrottling"),
     )
 )
 ATTEMPTS = 5

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from ordernotify.aws.errors import ignore_codes, is_throttled, map_botocore_errors
 from ordernotify.aws.session import Cloud
-from ordernotify.aws.waiting import Clock, Patience
+from ordernotify.aws.waiting import Patience
 from ordernotify.errors import AwsError, StackNotFoundError
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.orders.attributes import Attributes, Order, plain_order
@@ -28,7 +28,6 @@ SEGMENT_BYTES = 64 * 1024 * 1024
 MAX_SEGMENTS = 4
 _BATCH_KEYS = 100
 """BatchGetItem's limit."""
-_BATCH_PATIENCE_SECONDS = 60.0
 _FIRST_PAGE = 100
 _PAGES_BUFFERED = 1
 COUNTED_PAGES = 20
@@ -223,17 +222,14 @@ def scan_counted(
 ) -> Iterator[tuple[Page, int]]:
     """Yield the same pages, each with how many items of the table were looked at for it; some are empty."""
     total = segments or choose_segments(cloud, names)
-    sources = [_segment(cloud, names, condition, number, total) for number in range(total)]
-    return merge(sources, buffered=_PAGES_BUFFERED)
 
+    def segment(number: int) -> Iterator[ScanOutputTypeDef]:
+        request = _request(names, condition)
+        request["Segment"], request["TotalSegments"] = number, total
+        return _answers(cloud, names, request)
 
-def _segment(
-    cloud: Cloud, names: Names, condition: Condition, number: int, total: int
-) -> Iterator[tuple[Page, int]]:
-    request = _request(names, condition)
-    if total > 1:
-        request |= {"Segment": number, "TotalSegments": total}
-    return ((answer["Items"], answer["ScannedCount"]) for answer in _answers(cloud, names, request))
+    answers = merge([segment(number) for number in range(total)], buffered=_PAGES_BUFFERED)
+    return ((answer["Items"], answer["ScannedCount"]) for answer in answers)
 
 
 def _request(names: Names, condition: Condition) -> ScanInputTypeDef:
@@ -274,38 +270,36 @@ def scan_some(
             request["Limit"] = min(request["Limit"] * 2, 1_000_000)
 
 
-def read_orders(cloud: Cloud, names: Names, order_ids: Iterable[str], clock: Clock) -> dict[str, Order]:
+def read_orders(cloud: Cloud, names: Names, order_ids: Iterable[str], patience: Patience) -> dict[str, Order]:
     """Read the orders of these ids, consistently; ids that do not exist are missing in the result.
 
-    Raises StackNotFoundError, AwsError (also when DynamoDB throttles for more than a minute).
+    Raises StackNotFoundError, AwsError, WaitTimeoutError when DynamoDB throttles for more than a minute.
     """
     ids = list(dict.fromkeys(order_ids))
     found: dict[str, Order] = {}
     for start in range(0, len(ids), _BATCH_KEYS):
-        for item in _read_batch(cloud, names, ids[start : start + _BATCH_KEYS], clock):
+        for item in _read_batch(cloud, names, ids[start : start + _BATCH_KEYS], patience):
             order = plain_order(item)
             found[order[TABLE_KEY]] = order
     return found
 
 
-def _read_batch(cloud: Cloud, names: Names, ids: Sequence[str], clock: Clock) -> Iterator[Attributes]:
+def _read_batch(cloud: Cloud, names: Names, ids: Sequence[str], patience: Patience) -> list[Attributes]:
     keys: Sequence[Mapping[str, Any]] = [{TABLE_KEY: {"S": order_id}} for order_id in ids]
-    deadline, pause = clock.now() + _BATCH_PATIENCE_SECONDS, 0.05
-    while keys:
-        with _table(cloud, names):
-            answer = cloud.dynamodb.batch_get_item(
-                RequestItems={names.table: {"Keys": keys, "ConsistentRead": True}}
-            )
-        yield from answer["Responses"].get(names.table, [])
+    found: list[Attributes] = []
+
+    def is_read() -> bool:
+        nonlocal keys
+        answer = cloud.dynamodb.batch_get_item(
+            RequestItems={names.table: {"Keys": keys, "ConsistentRead": True}}
+        )
+        found.extend(answer["Responses"].get(names.table, []))
         # What was over the throughput or 16 MB comes back as unprocessed; it is no error.
         unprocessed = answer["UnprocessedKeys"].get(names.table)
         keys = unprocessed["Keys"] if unprocessed else []
-        if keys:
-            if clock.now() >= deadline:
-                raise AwsError(
-                    f"could not read {len(keys)} of the orders: DynamoDB throttles the table {names.table}",
-                    "Wait a minute and run the same command again.",
-                    code="ThrottlingException",
-                )
-            clock.sleep(pause)
-            pause = min(pause * 2, 5.0)
+        return not keys
+
+    throttling = f"DynamoDB, which throttles the table {names.table}"
+    with _table(cloud, names):
+        patience.until(is_read, waiting_for=throttling, timeout=THROTTLE_SECONDS)
+    return found

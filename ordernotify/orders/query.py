@@ -1,4 +1,4 @@
-"""Find orders: by what the customer wrote, by time, by notification, by any field; or by id."""
+"""Find orders: by what the customer wrote, by time, by notification, by any field; or by (part of) the id."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from itertools import islice
 from typing import Any
 
 from ordernotify.aws.session import Cloud
-from ordernotify.aws.waiting import Clock, SystemClock
-from ordernotify.errors import UsageError
+from ordernotify.aws.waiting import Patience
+from ordernotify.errors import StackNotFoundError, UsageError
 from ordernotify.orders.attributes import Order, attribute_of, plain_order, read_json
-from ordernotify.orders.ids import full_ids
 from ordernotify.orders.items import ANY, Condition, read_orders, scan_pages, scan_some
-from ordernotify.settings.names import Names
+from ordernotify.settings.names import FULL_ID, SHORT_ID, TABLE_KEY, Names
 from ordernotify.times import created_at_text
 
 _MAX_ID_BYTES = 2048
+_IDS_AT_ONCE = 100
+_IDS_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def list_orders(
 
 
 def get_orders(
-    cloud: Cloud, names: Names, order_ids: Sequence[str], clock: Clock | None = None
+    cloud: Cloud, names: Names, order_ids: Sequence[str], patience: Patience | None = None
 ) -> list[Order | None]:
     """Read orders by id or its beginning, in the sequence asked; None for one that does not exist.
 
@@ -71,9 +72,9 @@ def get_orders(
     """
     for order_id in order_ids:
         _check_id(order_id)
-    clock = clock or SystemClock()
-    completed = full_ids(cloud, names, order_ids, clock)
-    found = read_orders(cloud, names, completed, clock)
+    patience = patience or Patience()
+    completed = full_ids(cloud, names, order_ids, patience)
+    found = read_orders(cloud, names, completed, patience)
     return [found.get(order_id) for order_id in completed]
 
 
@@ -84,6 +85,49 @@ def _check_id(order_id: str) -> None:
         length = 0
     if not 1 <= length <= _MAX_ID_BYTES:
         raise UsageError(f"{order_id!r} is not an order id", "`ordernotify list-orders` shows the ids.")
+
+
+def full_ids(cloud: Cloud, names: Names, given: Sequence[str], patience: Patience | None = None) -> list[str]:
+    """Complete the ids that are only a beginning; what no order begins with stays as it is.
+
+    An order of exactly the id given wins. A beginning makes DynamoDB read the whole table: it has no index.
+    Raises UsageError where several orders begin alike, AwsError.
+    """
+    short = [one for one in dict.fromkeys(given) if SHORT_ID <= len(one) < FULL_ID]
+    if not short:
+        return list(given)
+    try:
+        exact = read_orders(cloud, names, short, patience or Patience())
+        known = _beginning_with(cloud, names, [one for one in short if one not in exact])
+    except StackNotFoundError:
+        # The logs of an order may outlive the table.
+        return list(given)
+    return [
+        _only([full for full in known if full.startswith(one)], one) if one in short else one for one in given
+    ]
+
+
+def full_id(cloud: Cloud, names: Names, given: str) -> str:
+    """Complete one id, see `full_ids`."""
+    return full_ids(cloud, names, [given])[0]
+
+
+def _beginning_with(cloud: Cloud, names: Names, short: Sequence[str]) -> list[str]:
+    found: list[str] = []
+    for start in range(0, len(short), _IDS_AT_ONCE):
+        some = short[start : start + _IDS_AT_ONCE]
+        expression = " OR ".join(f"begins_with(#key, :id{number})" for number in range(len(some)))
+        values = {f":id{number}": {"S": one} for number, one in enumerate(some)}
+        pages = scan_pages(cloud, names, Condition(expression, {"#key": TABLE_KEY}, values))
+        found += [item[TABLE_KEY]["S"] for page in pages for item in page]
+    return sorted(found)
+
+
+def _only(matching: Sequence[str], given: str) -> str:
+    if len(matching) > 1:
+        shown = ", ".join(matching[:_IDS_SHOWN]) + (", …" if len(matching) > _IDS_SHOWN else "")
+        raise UsageError(f"{len(matching)} orders begin with {given}: {shown}", "Give more of the id.")
+    return matching[0] if matching else given
 
 
 class _Clauses:

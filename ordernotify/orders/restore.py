@@ -75,6 +75,8 @@ def restore_orders(
             if error.code != _REFUSED:
                 raise
             return Restored(found.line, Restoration.REFUSED, error.message)
+        except (RecursionError, UnicodeEncodeError) as error:
+            return Restored(found.line, Restoration.REFUSED, f"DynamoDB cannot hold the order: {error}")
         return Restored(found.line, Restoration.STORED if stored else Restoration.EXISTING)
 
     return in_parallel(exported_items(file, form), store, concurrency=concurrency)
@@ -98,7 +100,7 @@ def _from_json_lines(lines: Iterable[Line]) -> Iterator[_Found | Broken]:
             if not isinstance(order, dict):
                 raise ValueError("it is not a JSON object")
             yield _Found(line.number, _checked({name: attribute_of(value) for name, value in order.items()}))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             yield line.broken(f"the line holds no exported order: {error}")
 
 
@@ -112,7 +114,7 @@ def _from_csv(lines: Iterable[Line]) -> Iterator[_Found | Broken]:
         number, text = record
         try:
             yield _Found(number, _checked(_item(header, split_row(text))))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             yield Broken(number, f"the row holds no exported order: {error}", text[:KEPT_TEXT])
 
 
@@ -136,7 +138,10 @@ def _item(header: list[str], cells: list[str]) -> Attributes:
         raise ValueError(f"it has {len(cells)} cells, and the header has {len(header)}")
     present: dict[str, str] = {name: cell for name, cell in zip(header, cells, strict=True) if cell}
     if header[-1] == OTHER_FIELDS and OTHER_FIELDS in present:
-        present |= json.loads(present.pop(OTHER_FIELDS)[1:-1].replace('""', '"'))
+        others = json.loads(present.pop(OTHER_FIELDS)[1:-1].replace('""', '"'))
+        if not isinstance(others, dict) or not all(isinstance(cell, str) for cell in others.values()):
+            raise ValueError(f"its {OTHER_FIELDS} are not what an export writes")
+        present |= others
     return {name: read_cell(cell) for name, cell in present.items()}
 
 

@@ -1,6 +1,6 @@
-"""Orders out of a file, one after the other, in a fixed amount of memory.
+"""The orders that are sent: one from options, the same one many times, or those of a file.
 
-Each order's key is derived from its line number and its JSON text, and from nothing else. So a file that was
+The key of an order in a file is derived from its line number and its JSON text alone. So a file that was
 cut off is simply sent again; lines may be added at its end or mended in place, and the others keep their
 keys; equal lines are orders of their own. A line that is inserted or removed in the middle moves the lines
 after it: those become new orders. The file's name plays no part. Two different files may hold the same
@@ -16,21 +16,77 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
 from ordernotify.errors import UsageError
 from ordernotify.orders.files import Format
-from ordernotify.orders.lines import Broken, Line, Lines, Row, csv_rows, fault_of_json, members
+from ordernotify.orders.lines import Broken, Line, Lines, Row, any_number, csv_rows, fault_of_json, members
 from ordernotify.orders.post import Draft
 
 Record = Draft | Broken
 
-_WHOLE = re.compile(r"\s*[+-]?[0-9]+\s*", re.ASCII)
+_KEY = re.compile(r"[!-+.-~-]{1,255}")
 _REQUIRED = ("customerName", "productName")
+_OWN_FIELDS = (*_REQUIRED, "quantity")
+_WHOLE = re.compile(r"\s*[+-]?[0-9]+\s*", re.ASCII)
 _REJECT = re.compile(r'\{\s*"line"\s*:\s*([0-9]{1,18}|null)\s*,\s*"status"\s*:')
 """How each line of a list of rejects begins."""
 _HEADER_HINT = "The first line must name the columns; for example: customerName,productName,quantity"
+
+
+def order_body(
+    customer: str, product: str, quantity: int | None = None, fields: Mapping[str, str] | None = None
+) -> bytes:
+    """Write an order as the JSON text that is sent.
+
+    The value of a further field is taken as JSON where it is JSON (a number keeps its digits as they are
+    written; `"007"` in quotes is text), and as text otherwise. Raises UsageError for a field that has an
+    option of its own.
+    """
+    parts = [("customerName", json.dumps(customer)), ("productName", json.dumps(product))]
+    if quantity is not None:
+        parts.append(("quantity", str(quantity)))
+    for name, value in (fields or {}).items():
+        if name in _OWN_FIELDS:
+            raise UsageError(
+                f"{name} was given as a field", "Use --customer, --product and --quantity for these."
+            )
+        parts.append((name, _json_or_text(value)))
+    return ("{" + ", ".join(f"{json.dumps(name)}: {value}" for name, value in parts) + "}").encode()
+
+
+def _json_or_text(value: str) -> str:
+    try:
+        json.loads(value, parse_int=any_number, parse_float=any_number, parse_constant=_no_number)
+    except (ValueError, RecursionError):
+        return json.dumps(value)
+    return value.strip()
+
+
+def _no_number(text: str) -> int:
+    raise ValueError(text)  # NaN and Infinity, which JSON does not have
+
+
+def random_key() -> str:
+    """Make an idempotency key that no other order has."""
+    return uuid.uuid4().hex
+
+
+def check_key(key: str) -> None:
+    """Raise UsageError for an idempotency key that the API would refuse or that is no header's value."""
+    if not _KEY.fullmatch(key):
+        raise UsageError(
+            f"{key!r} cannot be an idempotency key",
+            "Give 1 to 255 letters, digits and signs, without spaces and commas.",
+        )
+
+
+def repeated(body: bytes, count: int) -> Iterator[Draft]:
+    """Yield the same order `count` times, each with its own key."""
+    run = random_key()
+    return (Draft(body, f"{run}-{number}") for number in range(1, count + 1))
 
 
 def order_key(line: int, body: bytes, import_id: str = "") -> str:
