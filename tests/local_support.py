@@ -16,7 +16,8 @@ from pathlib import Path
 from ordernotify.local import cloud as local
 from ordernotify.local import process as local_process
 from ordernotify.local.cloud import LocalCloud
-from ordernotify.local.process import Host, Record
+from ordernotify.local.process import Host
+from ordernotify.local.record import Record, began, write_record
 
 
 class FakeClock:
@@ -87,14 +88,14 @@ def start_and_forget(host: Host) -> subprocess.Popen[bytes]:
     local_process.make_private(cloud.state_dir)
     environ = local_process.environment(cloud.port, cloud.state_dir, "token", host.environ)
     child = local_process.spawn(environ, cloud.state_dir, host)
-    local_process.write_record(cloud.state_dir, Record.of(child, "token", host))
+    write_record(cloud.state_dir, Record.of(child, "token", host.command[0]))
     return child
 
 
 def is_gone(pid: int) -> bool:
     """Wait for the end of a process."""
     deadline = time.monotonic() + 5
-    while local_process.began(pid):
+    while began(pid):
         if time.monotonic() > deadline:
             return False
         time.sleep(0.01)

@@ -109,6 +109,20 @@ def test_a_link_is_read_as_aws_sends_it_and_as_mail_filters_rewrite_it(text: str
     assert parse_link(text) == ConfirmationLink(TOKEN, TOPIC_ARN, EMAIL)
 
 
+@pytest.mark.parametrize("written", ["jane+orders@example.com", "jane%2Borders@example.com"])
+def test_an_address_with_a_plus_stays_whole(written: str) -> None:
+    assert parse_link(LINK.replace(EMAIL, written)).address == "jane+orders@example.com"
+
+
+def test_a_hint_holds_nothing_of_a_link_that_a_shell_would_run(
+    account: Account, cloud: Cloud, topic: str
+) -> None:
+    account.interfere = refuse("ConfirmSubscription", "InvalidParameter", "Invalid parameter: Token")
+    with pytest.raises(OrderNotifyError) as raised:
+        confirmed(cloud, LINK.replace(EMAIL, "x@example.com;reboot"))
+    assert "subscribe 'x@example.com;reboot'" in raised.value.hint
+
+
 def test_a_token_alone_is_enough() -> None:
     assert parse_link(f" {TOKEN}\n") == ConfirmationLink(TOKEN)
 
@@ -196,9 +210,14 @@ def test_a_link_of_the_alarm_topic_is_taken_too(account: Account, cloud: Cloud) 
 @pytest.mark.parametrize(
     ("code", "text", "message", "hint"),
     [
-        ("InvalidParameter", "Invalid parameter: Token", "older than 48 hours, or not whole", EMAIL),
+        (
+            "InvalidParameter",
+            "Invalid parameter: Token",
+            "(Invalid parameter: Token): it may be older",
+            EMAIL,
+        ),
         ("InvalidParameter", "Invalid parameter: Topic", f"not one of {TOPIC_ARN}", "whole link"),
-        ("NotFound", "Subscription does not exist", "does not know the subscription any more", EMAIL),
+        ("NotFound", "Subscription does not exist", "its subscription was removed", EMAIL),
         (
             "AuthorizationError",
             "User: x is not authorized to perform: SNS:ConfirmSubscription",

@@ -17,10 +17,9 @@ from hypothesis import strategies as st
 
 from ordernotify.console.figures import ALARM_PARTS
 from ordernotify.console.hub import Hub
-from ordernotify.console.loglines import line_words
 from ordernotify.console.orders_pages import MOST_SHOWN
 from ordernotify.console.pages import Desk
-from ordernotify.console.templating import commands, render_page
+from ordernotify.console.templating import commands, line_words, render_page
 from ordernotify.local.inbox import Delivery
 from ordernotify.logs.events import LogEvent
 from ordernotify.logs.follow import Follower
@@ -76,6 +75,17 @@ def test_an_order_is_in_the_table_the_log_and_on_its_own_page(console: Console) 
         assert f'<th scope="row">{step}</th>' in page
     assert "10.0 ms" in page
     assert "New order order-nu" in page
+
+
+def test_the_page_of_an_order_reads_the_logs_once(console: Console, account: Account) -> None:
+    put_order(console.cloud, "order-number-one")
+    put_answer(console.cloud, "order-number-one")
+    account.forget_calls()
+    page = console.ask("/orders/order-number-one").text
+    assert "New order order-nu" in page
+    read = [call.params["logGroupName"] for call in account.calls if call.operation == "FilterLogEvents"]
+    # The lines that name the order, those of its request, and those of the API's.
+    assert read.count(NAMES.log_group) == 2, read
 
 
 def test_a_pending_order_and_an_alarm_are_seen(console: Console) -> None:

@@ -16,7 +16,8 @@ from ordernotify.errors import LocalCloudError, UsageError
 from ordernotify.extras import install_command
 from ordernotify.local import cloud as local
 from ordernotify.local import process as local_process
-from ordernotify.local.process import Host, Record
+from ordernotify.local.process import Host
+from ordernotify.local.record import Record, write_record
 from ordernotify.settings.places import state_home
 from tests.e2e.cloud import command_environ, free_port
 from tests.local_support import (
@@ -222,9 +223,9 @@ class TestStaleRecords:
         host = faked("serve")
         folder = place(host).state_dir
         local_process.make_private(folder)
-        local_process.write_record(folder, Record(sleeper.pid, "long ago", "token", sys.executable))
+        write_record(folder, Record(sleeper.pid, "long ago", "token", sys.executable))
         assert local.stop(host=host) == place(host)
-        local_process.write_record(folder, Record(sleeper.pid, "long ago", "token", sys.executable))
+        write_record(folder, Record(sleeper.pid, "long ago", "token", sys.executable))
         assert local.start(host=host).running
         assert sleeper.poll() is None
 

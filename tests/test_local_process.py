@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from ordernotify.local import process as local_process
-from ordernotify.local.process import Record
+from ordernotify.local import record as records
+from ordernotify.local.record import Record
 from tests.local_support import a_sleeper, is_gone
 
 
@@ -51,7 +52,7 @@ def test_the_process_gets_its_settings_and_nothing_of_the_persons_but_where_prog
 
 
 class TestTheRecord:
-    @pytest.mark.parametrize("began", [local_process.began, local_process._began_in_ps])
+    @pytest.mark.parametrize("began", [records.began, records._began_in_ps])
     def test_a_process_is_known_by_when_it_began(self, began: Callable[[int], str]) -> None:
         with a_sleeper() as process:
             assert began(process.pid) == began(process.pid) != ""
@@ -63,13 +64,13 @@ class TestTheRecord:
     def test_the_persons_language_and_time_zone_do_not_change_when_a_process_began(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        told = local_process._began_in_ps(os.getpid())
+        told = records._began_in_ps(os.getpid())
         monkeypatch.setenv("TZ", "Asia/Tokyo")
-        assert local_process._began_in_ps(os.getpid()) == told
+        assert records._began_in_ps(os.getpid()) == told
 
     def test_a_reused_id_is_another_process(self) -> None:
         pid = os.getpid()
-        assert Record(pid, local_process.began(pid), "t", "p").is_alive()
+        assert Record(pid, records.began(pid), "t", "p").is_alive()
         assert not Record(pid, "1", "t", "p").is_alive()
         assert not Record(pid, "", "t", "p").is_alive()
 
@@ -81,9 +82,9 @@ class TestTheRecord:
     @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"pid": 1}', '{"pid": 1, "x": 2}'])
     def test_a_record_that_is_not_whole_counts_as_none(self, tmp_path: Path, text: str) -> None:
         (tmp_path / "process.json").write_text(text)
-        assert local_process.read_record(tmp_path) is None
+        assert records.read_record(tmp_path) is None
 
     def test_it_is_read_as_written(self, tmp_path: Path) -> None:
         record = Record(7, "now", "token", "/bin/python")
-        local_process.write_record(tmp_path, record)
-        assert local_process.read_record(tmp_path) == record
+        records.write_record(tmp_path, record)
+        assert records.read_record(tmp_path) == record

@@ -16,7 +16,7 @@ from ordernotify.logs.filters import (
     REQUEST_PATTERNS,
     ErrorLines,
     OrderLines,
-    TextLines,
+    chosen,
     find_order_events,
     is_error,
     mentions,
@@ -47,15 +47,15 @@ def request_lines(
     ]
 
 
-def fed(events: Iterable[LogEvent], chooser: TextLines | ErrorLines | OrderLines) -> list[LogEvent]:
-    return [chosen for each in events for chosen in chooser.feed(each)]
+def fed(events: Iterable[LogEvent], chooser: ErrorLines | OrderLines) -> list[LogEvent]:
+    return [one for each in events for one in chooser.feed(each)]
 
 
 @pytest.mark.parametrize(
-    ("message", "chosen"), [("a Straße b", True), ("STRASSE", True), ("street", False), ("Str.*e", False)]
+    ("message", "found"), [("a Straße b", True), ("STRASSE", True), ("street", False), ("Str.*e", False)]
 )
-def test_a_text_is_found_in_any_case_and_is_no_pattern(message: str, chosen: bool) -> None:
-    assert bool(TextLines("straSSe").feed(event(message))) is chosen
+def test_a_text_is_found_in_any_case_and_is_no_pattern(message: str, found: bool) -> None:
+    assert bool(list(chosen(iter([event(message)]), text="straSSe"))) is found
 
 
 @pytest.mark.parametrize(

@@ -315,7 +315,7 @@ STORY = Trace(
         TraceStep("published", None, "message m-1"),
     ),
     requests=("8403",),
-    lines=5,
+    events=[LogEvent("function", "s", 0, 0, "line", "e")] * 5,
     missing=("The notification is not out yet.",),
     hint="Run `ordernotify redrive`.",
 )

@@ -9,10 +9,11 @@ import pytest
 from ordernotify.aws.session import Cloud
 from ordernotify.errors import NotOursError, StackNotFoundError, UsageError
 from ordernotify.resources.delivery import queue_statement, statement_id
+from ordernotify.resources.listing import NEW_TOPIC_SECONDS
 from ordernotify.resources.subscriptions import Subscriptions
 from ordernotify.settings.model import Settings
 from ordernotify.settings.names import STACK_TAG
-from ordernotify.subscribers.change import NEW_SECONDS, SubscriberAction, subscribe
+from ordernotify.subscribers.change import SubscriberAction, subscribe
 from ordernotify.subscribers.endpoints import Wanted, parse_endpoint
 from tests.moto_account import REGION
 from tests.provision_support import ACCOUNT_ID, Account, ManualClock, answer, refuse, step
@@ -312,7 +313,7 @@ def test_row_24_what_was_just_made_may_not_be_found_for_seconds(
     account.interfere = refuse(operation, "NotFound", "Subscription does not exist", times=3)
     done = list(subscribe(cloud, NAMES, "default", [parse_endpoint(EMAIL)], Wanted(), manual_clock))
     assert [(one.action, one.error) for one in done] == [(SubscriberAction.SUBSCRIBED, None)]
-    assert 0 < manual_clock.time < NEW_SECONDS
+    assert 0 < manual_clock.time < NEW_TOPIC_SECONDS
 
 
 @pytest.mark.usefixtures("topic")
@@ -323,4 +324,4 @@ def test_row_24_what_stays_unfound_is_named(
     [done] = subscribe(cloud, NAMES, "default", [parse_endpoint(EMAIL)], Wanted(), manual_clock)
     assert done.error is not None
     assert f"the new subscription of {EMAIL}" in done.error.message
-    assert manual_clock.time >= NEW_SECONDS
+    assert manual_clock.time >= NEW_TOPIC_SECONDS

@@ -68,7 +68,7 @@ def test_the_story_of_an_order_that_went_well() -> None:
         TraceStep("marked", AT + 45, "as sent"),
         TraceStep("answered", AT + 50, "status 201 in 50 ms"),
     )
-    assert (story.requests, story.lines, story.missing, story.hint, story.known) == (
+    assert (story.requests, len(story.events), story.missing, story.hint, story.known) == (
         ("r-1",),
         4,
         (),

@@ -11,14 +11,13 @@ from urllib.parse import parse_qs
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ordernotify.console.loglines import line_words
 from ordernotify.console.pages import Desk, Values, desk, is_refresh, trouble, trouble_page
+from ordernotify.console.templating import line_words
 from ordernotify.console.threads import in_thread
 from ordernotify.errors import OrderNotifyError, StackNotFoundError, UsageError
 from ordernotify.function.notification import NOT_IN_MESSAGE, texts
 from ordernotify.local.inbox import read_inbox
-from ordernotify.logs.filters import find_order_events
-from ordernotify.logs.opening import open_reader, read_story
+from ordernotify.logs.opening import read_story
 from ordernotify.logs.trace import Trace
 from ordernotify.orders.attributes import Order
 from ordernotify.orders.newest import read_newest
@@ -213,9 +212,6 @@ def order_page(at: Desk, request: Request) -> Values:
             f"there is no order {order_id}", "It may have been deleted; the page Orders shows what there is."
         )
     item = story.item or {}
-    since = int(min((step.at for step in story.steps if step.at is not None), default=0)) - 60_000
-    reader = open_reader(site.cloud, site.names, site.stack)
-    lines = find_order_events(reader.read, order_id, max(since, 0), None) if story.lines else []
     inbox = read_inbox(site.cloud, site.names, site.stack) if site.is_local else []
     return {
         "order_id": order_id,
@@ -224,5 +220,5 @@ def order_page(at: Desk, request: Request) -> Values:
         "item": item,
         "message": texts({k: v for k, v in item.items() if k not in NOT_IN_MESSAGE}) if item else None,
         "deliveries": [one for one in inbox if one.order_id == order_id],
-        "lines": [line_words(event) for event in lines],
+        "lines": [line_words(event) for event in story.events],
     }

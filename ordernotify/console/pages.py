@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from ordernotify.console.aws_links import links
+from ordernotify.aws.endpoints import console_home
+from ordernotify.aws.session import Cloud
 from ordernotify.console.figures import figures
 from ordernotify.console.hub import Hub
 from ordernotify.console.site import Site, UnreachableError
@@ -17,6 +19,7 @@ from ordernotify.console.templating import render_page
 from ordernotify.console.threads import in_thread
 from ordernotify.errors import OrderNotifyError, StackNotFoundError, UsageError
 from ordernotify.orders.newest import NewestOrders
+from ordernotify.settings.names import Names
 
 Values = Mapping[str, Any]
 Handler = Callable[[Request], Awaitable[Response]]
@@ -121,7 +124,21 @@ async def overview(request: Request) -> Response:
         "overview.html",
         {
             "newest": at.hub.snapshot.newest[:8],
-            "aws": links(at.site.cloud, at.site.names) if not at.site.is_local else {},
+            "aws": _aws_links(at.site.cloud, at.site.names),
             "names": at.site.names,
         },
     )
+
+
+def _aws_links(cloud: Cloud, names: Names) -> Mapping[str, str]:
+    """Return the addresses by part of the path; none for the embedded cloud and unknown partitions."""
+    home, region = console_home(cloud), f"region={cloud.region}"
+    if not home:
+        return {}
+    return {
+        "api": f"{home}/apigateway/main/apis?{region}",
+        "function": f"{home}/lambda/home?{region}#/functions/{quote(names.function)}",
+        "table": f"{home}/dynamodbv2/home?{region}#table?name={quote(names.table)}",
+        "topic": f"{home}/sns/v3/home?{region}#/topic/{cloud.arn('sns', names.topic)}",
+        "subscribers": f"{home}/sns/v3/home?{region}#/topic/{cloud.arn('sns', names.topic)}",
+    }

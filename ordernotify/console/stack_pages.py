@@ -9,8 +9,8 @@ from starlette.requests import Request
 from ordernotify.audit.controls import audit_stack
 from ordernotify.console.chart import charts
 from ordernotify.console.figures import ALARM_PARTS, watched
-from ordernotify.console.loglines import line_words
 from ordernotify.console.pages import Desk, Values
+from ordernotify.console.templating import line_words
 from ordernotify.executor import Action
 from ordernotify.local.inbox import read_inbox
 from ordernotify.logs.filters import chosen

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -11,8 +11,13 @@ from markupsafe import Markup, escape
 
 from ordernotify.console.figures import milliseconds
 from ordernotify.console.guard import MAIL_STYLE
+from ordernotify.logs.events import LogEvent
+from ordernotify.logs.filters import is_error
 from ordernotify.render import clean, json_text
-from ordernotify.render.log_lines import iso_time
+from ordernotify.render.log_lines import event_line, iso_time
+
+_COLUMNS = 1000
+"""A page wraps its lines by itself: customer and product, of 200 characters at most, are whole on it."""
 
 
 def _visible(value: Any) -> Any:
@@ -43,6 +48,21 @@ def _iso(text: str) -> str:
     at = datetime.fromisoformat(text)
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def line_words(event: LogEvent) -> dict[str, Any]:
+    """One log line as the page shows it: the words that `logs` prints, its level, and its order."""
+    fields = event.fields or {}
+    # The first word is the time, which the page writes by itself.
+    words = event_line(event, date.min, short=True, columns=_COLUMNS)[1:]
+    return {
+        "id": event.event_id,
+        "at": event.timestamp,
+        "source": event.source,
+        "level": "error" if is_error(event) else str(fields.get("level", "")).lower(),
+        "order_id": str(fields.get("orderId") or ""),
+        "words": "".join(text for text, _ in words),
+    }
 
 
 def _environment() -> Environment:

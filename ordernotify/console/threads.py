@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from concurrent.futures import Future
 from typing import TypeVar
 
 Result = TypeVar("Result")
@@ -16,25 +16,14 @@ async def in_thread(call: Callable[[], Result]) -> Result:
 
     The thread is a daemon: asyncio's own threads would keep Ctrl-C waiting until AWS answered.
     """
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[Result] = loop.create_future()
-
-    def settle(result: Result | None, error: BaseException | None) -> None:
-        if future.done():
-            return
-        if error is not None:
-            future.set_exception(error)
-        else:
-            future.set_result(result)  # type: ignore[arg-type]
+    outcome: Future[Result] = Future()
+    outcome.set_running_or_notify_cancel()  # whoever waits may give up; the thread still ends quietly
 
     def run() -> None:
-        result, failure = None, None
         try:
-            result = call()
+            outcome.set_result(call())
         except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
-            failure = error
-        with suppress(RuntimeError):  # the loop is gone: the page was closed meanwhile
-            loop.call_soon_threadsafe(settle, result, failure)
+            outcome.set_exception(error)
 
     threading.Thread(target=run, daemon=True).start()
-    return await future
+    return await asyncio.wrap_future(outcome)

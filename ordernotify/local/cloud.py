@@ -20,6 +20,7 @@ from ordernotify.errors import LocalCloudError, UsageError
 from ordernotify.extras import install_command
 from ordernotify.local import process
 from ordernotify.local.process import Host
+from ordernotify.local.record import Record, read_record, record_age, remove_record, write_record
 from ordernotify.local.saving import forget_unsaved, unsaved_since
 from ordernotify.settings.places import state_home
 
@@ -72,12 +73,12 @@ def ensure_running(*, tell: Tell = lambda _message: None, host: Host | None = No
 def status(*, host: Host | None = None) -> LocalCloud:
     """Say whether the embedded cloud runs; changes nothing and costs one request."""
     cloud = _place(host or Host())
-    record, answer = process.read_record(cloud.state_dir), process.ask(cloud.port)
+    record, answer = read_record(cloud.state_dir), process.ask(cloud.port)
     if record and answer.token == record.token:
         warning = "" if record.has_program() else f"the Python that it runs with is gone: {record.program}"
         return replace(cloud, running=True, pid=record.pid, version=answer.version, warning=warning)
     if record and record.is_alive():
-        stuck = process.record_age(cloud.state_dir) >= START_SECONDS
+        stuck = record_age(cloud.state_dir) >= START_SECONDS
         return replace(cloud, pid=record.pid, warning=_silent(record, cloud.port), stuck=stuck)
     return replace(cloud, warning=_foreign(cloud.port) if answer.listening else "")
 
@@ -108,12 +109,12 @@ def stop(*, host: Host | None = None) -> LocalCloud:
     if not cloud.state_dir.is_dir():
         return status(host=host)
     with _file_errors(cloud.state_dir), process.locked(cloud.state_dir, host):
-        record = process.read_record(cloud.state_dir)
+        record = read_record(cloud.state_dir)
         if record is None or not record.is_alive():
-            process.remove_record(cloud.state_dir)
+            remove_record(cloud.state_dir)
             return status(host=host)
         warning = _end(record, cloud.state_dir, host)
-        process.remove_record(cloud.state_dir)
+        remove_record(cloud.state_dir)
         return replace(cloud, warning=warning, lost=bool(warning))
 
 
@@ -138,8 +139,8 @@ def _wait_for_earlier(cloud: LocalCloud, host: Host) -> LocalCloud | None:
 
     A live process that does not answer is one that comes up (its starter was killed) or goes down.
     """
-    record = process.read_record(cloud.state_dir)
-    deadline = host.now() + START_SECONDS - process.record_age(cloud.state_dir)
+    record = read_record(cloud.state_dir)
+    deadline = host.now() + START_SECONDS - record_age(cloud.state_dir)
     while record:
         answer = process.ask(cloud.port)
         if answer.token == record.token and record.has_program():
@@ -161,14 +162,14 @@ def _launch(cloud: LocalCloud, host: Host) -> LocalCloud:
     token = "ordernotify-" + secrets.token_hex(16)
     child = process.spawn(process.environment(cloud.port, folder, token, host.environ), folder, host)
     try:
-        process.write_record(folder, process.Record.of(child, token, host))
+        write_record(folder, Record.of(child, token, host.command[0]))
     except BaseException:
         child.kill()  # nobody would know it any more
         raise
     try:
         version = _wait_until_healthy(cloud.port, token, child, host)
     except _StartFailedError as error:
-        process.remove_record(folder)
+        remove_record(folder)
         raise _start_failed(str(error), folder) from None
     warning = _complaint("load", folder)
     if warning:
@@ -218,7 +219,7 @@ def _start_failed(what: str, folder: Path) -> LocalCloudError:
     )
 
 
-def _end(record: process.Record, folder: Path, host: Host) -> str:
+def _end(record: Record, folder: Path, host: Host) -> str:
     """End the process; returns a warning if it could not save everything."""
     logged = process.log_path(folder).stat().st_size if process.log_path(folder).exists() else 0
     if process.end(record, STOP_SECONDS, host):
@@ -243,7 +244,7 @@ def _complaint(verb: str, folder: Path, after: int = 0) -> str:
     return ""
 
 
-def _silent(record: process.Record, port: int) -> str:
+def _silent(record: Record, port: int) -> str:
     return f"the embedded cloud's process {record.pid} does not answer at port {port}"
 
 

@@ -63,18 +63,6 @@ def is_platform(event: LogEvent) -> bool:
     return str(fields.get("type", "")).startswith("platform.") and "record" in fields
 
 
-class TextLines:
-    """Chooses the lines that contain a text, in any case."""
-
-    def __init__(self, text: str) -> None:
-        """Take the text; it is no pattern."""
-        self._text = text.casefold()
-
-    def feed(self, event: LogEvent) -> list[LogEvent]:
-        """Give the event back if it is chosen."""
-        return [event] if self._text in event.message.casefold() else []
-
-
 class ErrorLines:
     """Chooses errors, with the lines of a traceback if each came as its own event."""
 
@@ -220,7 +208,8 @@ def chosen(
     if errors:
         stages.append(ErrorLines().feed)
     if text:
-        stages.append(TextLines(text).feed)
+        part = text.casefold()
+        stages.append(lambda event: [event] if part in event.message.casefold() else [])
     if not platform:
         stages.append(lambda event: [] if is_platform(event) and not is_error(event) else [event])
     for stage in stages:

@@ -41,15 +41,15 @@ class Trace:
     steps: tuple[TraceStep, ...]
     requests: tuple[str, ...]
     """The ids of the requests that touched it, oldest first."""
-    lines: int
-    """How many log lines those requests have."""
+    events: Sequence[LogEvent]
+    """The log lines of those requests, in order."""
     missing: tuple[str, ...]
     """What could not be found, and why that may be."""
     hint: str = ""
 
     @property
     def known(self) -> bool:
-        return self.item is not None or self.lines > 0
+        return self.item is not None or bool(self.events)
 
 
 calls = get_calls
@@ -90,7 +90,7 @@ def tell_story(
         item=item,
         steps=tuple(sorted(steps, key=lambda step: (step.at is None, step.at))),
         requests=tuple(requests),
-        lines=len(events),
+        events=events,
         missing=tuple(_missing(order_id, item, events, {step.name for step in steps}, unread)),
         hint=_hint(item),
     )

@@ -73,7 +73,7 @@ def trace_json(trace: Trace) -> dict[str, Any]:
             for step in trace.steps
         ],
         "requests": list(trace.requests),
-        "logLines": trace.lines,
+        "logLines": len(trace.events),
         "missing": list(trace.missing),
         "hint": pasteable(trace.hint) or None,
         "order": trace.item,

@@ -9,6 +9,7 @@ from ordernotify.aws.errors import ignore_codes, read_or_none
 from ordernotify.aws.session import Cloud
 from ordernotify.settings.names import Names
 
+INVALID_PARAMETER = ("InvalidParameter", "InvalidParameterException")
 NO_TOPIC = ("NotFound", "NotFoundException", "ResourceNotFound", "ResourceNotFoundException")
 """The codes with which SNS says that a topic or a subscription does not exist."""
 NO_QUEUE = ("QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue")

@@ -15,7 +15,7 @@ from ordernotify.iam.calls import Calls, allow
 from ordernotify.iam.documents import policy_text, same_policy_text
 from ordernotify.resources.base import Live, Needed, Resource, Step, Verb
 from ordernotify.resources.kms_key import GivenKeyState
-from ordernotify.resources.listing import NEW_TOPIC_SECONDS, NO_TOPIC
+from ordernotify.resources.listing import INVALID_PARAMETER, NEW_TOPIC_SECONDS, NO_TOPIC
 from ordernotify.settings.names import Target
 
 
@@ -74,9 +74,7 @@ class Topic(Resource[TopicState]):
             self.cloud.sns.create_topic(Name=self.name, Tags=tag_list(self.settings.all_tags))
         except ClientError as error:
             # AWS-FACTS 12: another program has just made a topic of this name.
-            if has_code(
-                error, "InvalidParameter", "InvalidParameterException", text="already exists with different"
-            ):
+            if has_code(error, *INVALID_PARAMETER, text="already exists with different"):
                 raise NotOursError(
                     f"a topic {self.name} appeared that is not this stack's",
                     "Choose another --topic-name or --stack.",

@@ -16,16 +16,19 @@ from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources import delivery, mailbox, subscriber
 from ordernotify.resources.delivery import Grant
 from ordernotify.resources.filter_policy import Scope
-from ordernotify.resources.listing import NO_TOPIC, SUBSCRIPTIONS, Subscription, is_internal
+from ordernotify.resources.listing import (
+    INVALID_PARAMETER,
+    NEW_TOPIC_SECONDS,
+    NO_TOPIC,
+    SUBSCRIPTIONS,
+    Subscription,
+    is_internal,
+)
 from ordernotify.resources.subscriber import Subscriber
 from ordernotify.settings.names import Names
 from ordernotify.subscribers import notes
 from ordernotify.subscribers.endpoints import Endpoint, Wanted, parse_endpoint
 from ordernotify.subscribers.topic import StackTopic, list_calls, open_topic, with_dead_letters
-
-NEW_SECONDS = 30.0
-"""How long a new topic or subscription may answer NotFound."""
-_INVALID = ("InvalidParameter", "InvalidParameterException")
 
 
 class SubscriberAction(StrEnum):
@@ -136,7 +139,8 @@ def _subscribe_one(
 ) -> SubscriberOutcome:
     receiver = delivery.parse_receiver(endpoint.address) if endpoint.protocol in delivery.SERVICES else None
     grant = delivery.allow(cloud, receiver, topic.arn) if receiver else None
-    existing = _existing(topic, endpoint)
+    key = (endpoint.protocol, endpoint.address)
+    existing = next((one for one in topic.subscriptions if (one.protocol, one.endpoint) == key), None)
     try:
         if existing is None:
             attributes = subscriber.subscription_attributes(wanted.filter_policy, wanted.scope, wanted.raw)
@@ -156,11 +160,6 @@ def _subscribe_one(
     return SubscriberOutcome(endpoint, action, found, told)
 
 
-def _existing(topic: StackTopic, endpoint: Endpoint) -> Subscription | None:
-    key = (endpoint.protocol, endpoint.address)
-    return next((one for one in topic.subscriptions if (one.protocol, one.endpoint) == key), None)
-
-
 def _subscribed(
     cloud: Cloud, topic: StackTopic, endpoint: Endpoint, attributes: dict[str, str], patience: Patience
 ) -> Subscriber:
@@ -178,7 +177,7 @@ def _subscribed(
         ),
         when=lambda error: has_code(error, *NO_TOPIC),
         waiting_for="the topic",
-        timeout=NEW_SECONDS,
+        timeout=NEW_TOPIC_SECONDS,
     )["SubscriptionArn"]
     # Emulators answer "pending confirmation", whatever was asked for.
     known = Subscription(endpoint.protocol, endpoint.address, arn if arn.startswith("arn:") else None)
@@ -190,7 +189,7 @@ def _subscribed(
         return found is not None
 
     patience.until(
-        can_be_read, waiting_for=f"the new subscription of {endpoint.address}", timeout=NEW_SECONDS
+        can_be_read, waiting_for=f"the new subscription of {endpoint.address}", timeout=NEW_TOPIC_SECONDS
     )
     return read[0]
 
@@ -239,7 +238,7 @@ def _set_attribute(cloud: Cloud, found: Subscriber, name: str, value: str) -> No
             SubscriptionArn=found.arn or "", AttributeName=name, AttributeValue=value
         )
     except ClientError as error:
-        if found.pending and has_code(error, *_INVALID, text="pending"):
+        if found.pending and has_code(error, *INVALID_PARAMETER, text="pending"):
             raise _not_changeable(found) from error
         raise
 
@@ -288,7 +287,7 @@ def _remove(cloud: Cloud, one: Subscription) -> bool:
     try:
         cloud.sns.unsubscribe(SubscriptionArn=one.arn)
     except ClientError as error:
-        if has_code(error, *_INVALID, text="pending confirmation"):
+        if has_code(error, *INVALID_PARAMETER, text="pending confirmation"):
             return False
         if not has_code(error, *NO_TOPIC):
             raise

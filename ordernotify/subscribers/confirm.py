@@ -11,12 +11,12 @@ from urllib.parse import parse_qs, urlsplit
 
 from botocore.exceptions import ClientError
 
-from ordernotify.aws.errors import has_code, map_botocore_errors
+from ordernotify.aws.errors import error_text, has_code, map_botocore_errors
 from ordernotify.aws.session import Cloud
 from ordernotify.aws.waiting import Patience
 from ordernotify.errors import OrderNotifyError, UsageError, WaitTimeoutError
 from ordernotify.iam.calls import Calls, allow
-from ordernotify.resources.listing import NEW_TOPIC_SECONDS, NO_TOPIC
+from ordernotify.resources.listing import INVALID_PARAMETER, NEW_TOPIC_SECONDS, NO_TOPIC
 from ordernotify.resources.subscriber import PENDING_LIFETIME, Subscriber, read_subscribers, subscriber_of
 from ordernotify.settings.names import Names
 from ordernotify.subscribers.change import SubscriberAction, SubscriberOutcome
@@ -25,7 +25,6 @@ from ordernotify.subscribers.topic import list_calls, list_subscribers, open_top
 
 LOOK_SECONDS = 2.0
 """Between two looks at who has confirmed, at least."""
-_INVALID = ("InvalidParameter", "InvalidParameterException")
 _TOKEN = re.compile(r"[0-9A-Za-z-]{16,1024}")
 _WANTED = (
     "Give the link of AWS's confirmation email between single quotes, or the part of it after Token=. "
@@ -55,7 +54,9 @@ def parse_link(text: str) -> ConfirmationLink:
             "the link ends before its token: without quotes, a shell takes no more than up to the first &",
             _WANTED,
         )
-    return ConfirmationLink(_token(told["Token"]), told["TopicArn"], told.get("Endpoint", ""))
+    # In a query a plus stands for a blank, and no address has one: jane+orders@example.com.
+    address = told.get("Endpoint", "").replace(" ", "+")
+    return ConfirmationLink(_token(told["Token"]), told["TopicArn"], address)
 
 
 def _parameters(link: str) -> Mapping[str, str]:
@@ -107,7 +108,7 @@ def confirm(
         before = {one.arn for one in read_subscribers(cloud, topic.subscriptions) if not one.pending}
         found = _read(cloud, _confirmed(cloud, topic_arn, link), patience)
     if not (found.arn or "").startswith(f"{topic_arn}:"):
-        # SNS goes by the token and takes any topic of the region beside it.
+        # SNS goes by the token, and takes any topic of the region beside it (localstack #8129, seen on AWS).
         raise OrderNotifyError(
             f"the token was one of another topic: {found.endpoint} is confirmed at {found.arn}",
             "Give the whole link: what is no link of this stack is then refused before.",
@@ -123,28 +124,28 @@ def confirm(
 
 
 def _confirmed(cloud: Cloud, topic_arn: str, link: ConfirmationLink) -> str:
-    """Give SNS the token; returns the ARN of the subscription, which may have been confirmed before."""
-    address = link.address or "ADDRESS"
-    ask_again = f"`ordernotify subscribe {address}` lets AWS send an email with a new link."
+    """Give SNS the token; returns the ARN of the subscription, which may have been confirmed before.
+
+    Documented are the codes (API reference), and that a token lives two days (Subscribe). The texts after
+    "Invalid parameter: " are as LocalStack's tests saw them on AWS: `Token` for one that is not known, or
+    whose subscription is gone; `Topic` for one of another region (localstack #8129, aws-sdk-ruby #523).
+    """
     try:
         return cloud.sns.confirm_subscription(
             TopicArn=topic_arn, Token=link.token, AuthenticateOnUnsubscribe="true"
         )["SubscriptionArn"]
     except ClientError as error:
-        if has_code(error, *_INVALID, text="token"):
-            raise OrderNotifyError(
-                "SNS does not take the token: it is older than "
-                f"{PENDING_LIFETIME.total_seconds() / 3600:.0f} hours, or not whole",
-                ask_again,
-            ) from error
-        if has_code(error, *_INVALID, text="topic"):
+        if has_code(error, *INVALID_PARAMETER, text="topic"):
             raise OrderNotifyError(
                 f"the token is not one of {topic_arn}", "Give the whole link: it names its topic."
             ) from error
-        if has_code(error, *NO_TOPIC):
+        if has_code(error, *INVALID_PARAMETER, *NO_TOPIC):
+            hours = f"{PENDING_LIFETIME.total_seconds() / 3600:.0f} hours"
+            address = shlex.quote(link.address) if link.address else "ADDRESS"
             raise OrderNotifyError(
-                "SNS does not know the subscription any more: it was not confirmed in time, or was removed",
-                ask_again,
+                f"SNS does not take the token ({error_text(error)}): it may be older than {hours} or not "
+                "whole, or its subscription was removed",
+                f"`ordernotify subscribe {address}` lets AWS send an email with a new link.",
             ) from error
         raise
 
