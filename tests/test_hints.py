@@ -171,3 +171,10 @@ def test_list_shows_the_stacks_of_the_place(account: Account, typed: Typed) -> N
     shown = typed("list").stdout.splitlines()
     assert [line.split()[0] for line in shown] == ["default", "demo", "kept"]
     assert shown[2].endswith("(no API)")
+
+
+def test_what_status_names_works_on_its_stack(account: Account, typed: Typed) -> None:
+    assert typed("setup", "--stack", "demo").exit_code == 0
+    Path("ordernotify.toml").write_text("memory = 512\n", encoding="utf-8")
+    told = typed("status", "--stack", "demo").stdout
+    assert "1 difference; `ordernotify setup --stack demo --aws --region us-east-1` fixes it.\n" in told
