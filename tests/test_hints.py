@@ -32,6 +32,7 @@ PLACE = {
     "config": "shop.toml",
     "table-name": "Orders",
 }
+ACCOUNT = ("--aws", "--region", "us-east-1")
 SETTINGS = {"memory": 512, "access-logs": False, "cors-origin": ["https://a.example", "https://b.example"]}
 
 
@@ -58,7 +59,8 @@ def _texts() -> Iterator[str]:
 
 NAMED = sorted(
     {
-        found.replace("policy word", "policy setup")  # a kind of policy is filled in
+        # a kind of policy is filled in, or the option that mends a control
+        found.replace("policy word", "policy setup").replace("setup word", "setup --tracing")
         for text in texts()
         for found in COMMAND.findall(text)
         if re.match(r"ordernotify (?!(?:policy )?word$)[a-z]", found)
@@ -171,3 +173,17 @@ def test_list_shows_the_stacks_of_the_place(account: Account, typed: Typed) -> N
     shown = typed("list").stdout.splitlines()
     assert [line.split()[0] for line in shown] == ["default", "demo", "kept"]
     assert shown[2].endswith("(no API)")
+
+
+def test_what_status_names_works_on_its_stack(account: Account, typed: Typed) -> None:
+    described = ("--auth", "api-key", "--alarm-email", "ops@example.com", "--rate", "none")
+    assert typed("setup", "--stack", "demo", *described).exit_code == 0
+    Path("ordernotify.toml").write_text("memory = 512\n", encoding="utf-8")
+    told = typed("status", "--stack", "demo").stdout
+    (line,) = [one for one in told.splitlines() if one.startswith("1 difference; `ordernotify setup")]
+    pasted = line.removeprefix("1 difference; `ordernotify ").partition("`")[0]
+    assert set(shlex.split(pasted)) == {"setup", *described, "--stack", "demo", *ACCOUNT}
+    assert typed("setup", "--stack", "demo", *described, "--yes").exit_code == 0
+    options = shlex.join([*("--alarm-email", "ops@example.com"), *("--auth", "api-key"), *("--rate", "none")])
+    mended = f"`ordernotify setup --tracing {options} --stack demo {shlex.join(ACCOUNT)}`"
+    assert mended in typed("audit", "--stack", "demo").stdout

@@ -22,7 +22,7 @@ from ordernotify.logs.trace import Trace, TraceStep
 from ordernotify.render import json_text
 from ordernotify.render import logs as rendering
 from ordernotify.render.log_lines import event_json, event_line
-from ordernotify.render.logs import LinePrinter, trace_json, trace_lines
+from ordernotify.render.logs import LinePrinter, show_trace, trace_json
 from tests.logs_fakes import event
 
 AT = 1_772_366_400_123
@@ -321,10 +321,12 @@ STORY = Trace(
 )
 
 
-def test_a_story_fits_one_screen() -> None:
-    lines = ["".join(text for text, _ in line) for line in trace_lines(STORY, TODAY)]
+def test_a_story_fits_one_screen(capsys: pytest.CaptureFixture[str]) -> None:
+    show_trace(STORY, NOON)
 
-    assert lines == [
+    printed = capsys.readouterr()
+    assert printed.err == "Run `ordernotify redrive`.\n"
+    assert printed.out.splitlines() == [
         "Order 08b0a94b",
         "2 x Mouse for Zo\u00eb\\x1b, notification pending",
         "  12:00:00.123    received        request 8403",

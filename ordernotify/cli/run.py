@@ -28,7 +28,7 @@ from ordernotify.errors import (
 from ordernotify.settings.described import describe
 from ordernotify.settings.environment import told_by_environment
 from ordernotify.settings.file import DEFAULT_FILE, told_by_file
-from ordernotify.settings.model import NAME_ROWS, PLACE_ROWS, ROWS, Place, Settings
+from ordernotify.settings.model import NAME_ROWS, PLACE_ROWS, ROWS, SETTING_ROWS, Place, Settings
 from ordernotify.settings.names import Names, Target
 from ordernotify.settings.row import SettingsError
 from ordernotify.settings.told import Told
@@ -58,7 +58,20 @@ class Run:
     """Why the environment or the settings file was not read, for a command that works without it."""
 
     def settings(self, names: Names | None = None, recorded: Mapping[str, Any] | None = None) -> Settings:
-        """Describe the stack as told, and for the rest as `setup` recorded it."""
+        """Describe the stack as told, and for the rest as `setup` recorded it.
+
+        What was recorded goes into the commands that hints name: `setup` describes the whole stack anew.
+        """
+        from ordernotify.render.hints import add_settings
+
+        kept = recorded or {}
+        add_settings(
+            {
+                row.option: row.word if row.word and kept[row.field] == 0 else kept[row.field]
+                for row in SETTING_ROWS
+                if row.field in kept and row.option not in self.told.values
+            }
+        )
         return describe(self.stack, names or self.told_names, self.told, recorded)
 
     def open(self) -> tuple[Cloud, Names]:

@@ -80,11 +80,6 @@ def short_id(order_id: object) -> str:
     return text[:SHORT_ID] if len(text) == FULL_ID else text
 
 
-def _indented(text: str) -> str:
-    # A line break in AWS's or a customer's text must not begin a line that reads as ours, such as a hint.
-    return clean(text).replace("\n", "\n  ")
-
-
 def _visible(match: re.Match[str]) -> str:
     return f"\\x{ord(match[0]):02x}" if ord(match[0]) < 256 else "�"
 
@@ -94,9 +89,10 @@ def say(
 ) -> None:
     """Print prose behind a head, a text and its style; where a person watches, lines break between words.
 
-    What stands between backticks is to be pasted, and stays whole.
+    What others wrote is made safe: a line break in it begins no line that reads as ours, such as a hint. A
+    command between backticks gets the options by which it works on this stack, and stays whole, to be pasted.
     """
-    told = f"{head[0]}{text}"
+    told = head[0] + clean(pasteable(text)).replace("\n", "\n  ")
     if console.file.isatty():
         hang = " " * (len(head[0]) or 2)
         told = "\n".join(_filled(line, console.width, hang) for line in told.split("\n"))
@@ -115,14 +111,14 @@ def _filled(line: str, width: int, hang: str) -> str:
 
 
 def error(message: str, hint: str = "") -> None:
-    say(alert, _indented(message), ("Error: ", "bold red"))
+    say(alert, message, ("Error: ", "bold red"))
     if hint:
-        say(alert, _indented(pasteable(hint)), ("Hint: ", "bold"))
+        say(alert, hint, ("Hint: ", "bold"))
 
 
 def note(message: str) -> None:
     """Print something worth knowing."""
-    say(err, _indented(pasteable(message)), style="dim")
+    say(err, message, style="dim")
 
 
 def last_error(message: str, hint: str) -> None:
@@ -145,7 +141,7 @@ def traceback() -> None:
     """Print the traceback of the exception being handled."""
     import traceback as library
 
-    err.print(Text(_indented(library.format_exc().rstrip("\n"))))
+    err.print(Text(clean(library.format_exc().rstrip("\n")).replace("\n", "\n  ")))
 
 
 def location(cloud: Cloud, stack: str) -> None:

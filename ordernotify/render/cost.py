@@ -21,7 +21,8 @@ def show_cost(lines: Sequence[CostLine], orders_per_day: int) -> None:
     for line in lines:
         table.add_row(line.name, f"{line.usd:.4f}", line.assumption)
     show_table(table)
-    say(out, f"\n{total(lines):.2f} USD a month at {orders_per_day:,} orders a day, before taxes.")
+    out.print()
+    say(out, f"{total(lines):.2f} USD a month at {orders_per_day:,} orders a day, before taxes.")
     dates = sorted({line.price.as_of for line in lines if line.price.as_of[0].isdigit()})
     say(
         out,

@@ -27,7 +27,7 @@ def show_diagnosis(name: str, found: Diagnosis) -> None:
     """Print one check when it is decided."""
     told = f"{name}: {found.detail}"
     if found.remedy:
-        told += f"{'' if found.detail.endswith('.') else '.'} {pasteable(found.remedy)}"
+        told += f"{'' if found.detail.endswith('.') else '.'} {found.remedy}"
     say(out, one_line(told), _MARKS[found.state])
 
 

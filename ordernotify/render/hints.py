@@ -19,6 +19,12 @@ def begin_command(place: Mapping[str, Any], settings: Mapping[str, Any]) -> None
     _told.set((place, settings))
 
 
+def add_settings(settings: Mapping[str, Any]) -> None:
+    """Remember what else describes the stack; the options on the command line win."""
+    place, told = _told.get()
+    _told.set((place, {**settings, **told}))
+
+
 def pasteable(text: str) -> str:
     """Give each `ordernotify …` in the text the options by which it works on the stack of this command."""
     return _COMMAND.sub(lambda match: f"`ordernotify {_completed(match['words'])}`", text)

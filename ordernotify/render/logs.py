@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from ordernotify.render import clean, json_text, note, one_line, out
+from ordernotify.render import clean, json_text, note, one_line, out, say
 from ordernotify.render.hints import pasteable
 from ordernotify.render.log_lines import Segment, event_json, event_line, iso_time, local_day, local_time
 
@@ -82,13 +82,15 @@ def trace_json(trace: Trace) -> dict[str, Any]:
 
 def show_trace(trace: Trace, now: datetime) -> None:
     """Print an order's story on one screen; what is missing goes to stdout too: it is part of the story."""
-    for line in trace_lines(trace, local_day(now)):
+    for line in _story(trace, local_day(now)):
         out.print(Text.assemble(*line))
+    for each in trace.missing:
+        say(out, one_line(each), ("Missing: ", "yellow"))
     if trace.hint:
         note(trace.hint)
 
 
-def trace_lines(trace: Trace, today: date) -> Iterable[list[Segment]]:
+def _story(trace: Trace, today: date) -> Iterable[list[Segment]]:
     yield [("Order ", "bold"), (one_line(trace.order_id), "bold")]
     if trace.item is not None:
         yield [(_about(trace.item), "")]
@@ -99,8 +101,6 @@ def trace_lines(trace: Trace, today: date) -> Iterable[list[Segment]]:
         style = "red" if " failed" in name else "green"
         detail = "  " + one_line(step.detail) if step.detail else ""
         yield [(f"  {time:<{wide}}  ", "dim"), (f"{name:<{long}}" if detail else name, style), (detail, "")]
-    for each in trace.missing:
-        yield [("Missing: ", "yellow"), (one_line(each), "")]
 
 
 def _about(item: Mapping[str, Any]) -> str:

@@ -47,7 +47,7 @@ def show_answer(answer: Answer, key: str) -> None:
     answered = f"the API answered {answer.status}: " if answer.status else ""
     error(f"{what}{tries}: {answered}{answer.message}", _advice(answer, key))
     for fault in answer.faults:
-        say(alert, f"  {clean(fault.field) or 'the order'}: {clean(fault.message)}")
+        say(alert, f"  {fault.field or 'the order'}: {fault.message}")
 
 
 def _advice(answer: Answer, key: str) -> str:
@@ -119,7 +119,7 @@ def show_restored(counts: Mapping[str, int], file: str, *, json: bool) -> None:
 
 def show_refused(restored: Restored) -> None:
     """Print a line of the file that was not brought back, and why."""
-    say(alert, f"line {restored.line}: {clean(restored.reason)}")
+    say(alert, f"line {restored.line}: {restored.reason}")
 
 
 def show_exported(count: int, file: str) -> None:
@@ -211,7 +211,7 @@ def show_pending(orders: Iterable[Mapping[str, Any]], *, json: bool) -> None:
 
 def show_failure(failure: Redriven) -> None:
     """Print an order whose notification could not be sent, and why."""
-    say(alert, f"{clean(failure.order_id)}: {clean(failure.reason)}")
+    say(alert, f"{failure.order_id}: {failure.reason}")
 
 
 def show_undelivered(order_ids: Sequence[str], *, json: bool) -> None:

@@ -59,4 +59,4 @@ def show_cloud(cloud: LocalCloud) -> None:
 def show_warning(cloud: LocalCloud) -> None:
     if cloud.warning and not cloud.stuck:
         # Not a note: --quiet must not silence that changes are lost.
-        say(alert, clean(cloud.warning), ("Warning: ", ""))
+        say(alert, cloud.warning, ("Warning: ", ""))

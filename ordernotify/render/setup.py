@@ -43,7 +43,7 @@ def show_outlook(kinds: Mapping[str, int], cloud: Cloud, usd: float, orders_per_
 
 def show_written(file: Path) -> None:
     """Print where the settings are now, and what to do next."""
-    out.print(f"Wrote {clean(file)}. Next: {pasteable('`ordernotify setup`')}")
+    say(out, f"Wrote {file}. Next: `ordernotify setup`")
 
 
 def show_production(settings: Settings) -> None:
@@ -117,7 +117,7 @@ def show_setup_result(report: Report, seconds: float | None) -> None:
     out.print(curl_line(report.url or "", report.settings.auth, report.region))
     first, *others = [
         *left_to_do(report),
-        pasteable("`ordernotify verify` proves the whole way on one order"),
+        "`ordernotify verify` proves the whole way on one order",
     ]
     say(out, first, ("Next: ", "bold"))
     for line in others:
@@ -132,8 +132,8 @@ def show_unanswered(seen: Answering, auth: Auth, *, as_json: bool) -> None:
     after = f"after {seen.seconds:.0f} s the last answer was"
     answer = one_line(status + seen.last.message)
     say(console, f"The function does not answer at the URL yet: {after} {answer}")
-    say(console, pasteable(f"  {what_to_check(seen, auth)}"))
-    say(console, pasteable("  The stack is complete, and may need longer: `ordernotify verify` tries it."))
+    say(console, f"  {what_to_check(seen, auth)}")
+    say(console, "  The stack is complete, and may need longer: `ordernotify verify` tries it.")
 
 
 _CREDENTIALS = {

@@ -7,9 +7,9 @@ from datetime import datetime
 from rich.text import Text
 
 from ordernotify.executor import Action
-from ordernotify.render import clean, note, one_line, out, short_id
+from ordernotify.render import clean, note, one_line, out, say, short_id
 from ordernotify.render.changes import change_lines, tag_lines
-from ordernotify.render.hints import pasteable
+from ordernotify.render.orders import counted
 from ordernotify.render.plans import SIGNS, item_title
 from ordernotify.stack.health import ErrorLine, Health, LastErrors
 from ordernotify.stack.report import Report
@@ -49,10 +49,8 @@ def show_status(report: Report, health: Health, api_key: str | None = None) -> N
     differing = [item for item in report.items if item.action not in {Action.NONE, Action.KEEP}]
     if differing:
         one = len(differing) == 1
-        out.print(
-            f"{len(differing)} {'difference' if one else 'differences'}; "
-            f"`ordernotify setup` fixes {'it' if one else 'them'}."
-        )
+        fixes = f"`ordernotify setup` fixes {'it' if one else 'them'}."
+        say(out, f"{counted(len(differing), 'difference')}; {fixes}")
 
 
 def _error_text(error: ErrorLine) -> str:
@@ -69,13 +67,13 @@ def _alarm_word(state: str) -> str:
 
 
 def _show_orders(health: Health) -> None:
-    counted = health.orders
-    if counted is None:
+    held = health.orders
+    if held is None:
         return
-    least = "" if counted.complete else "at least "
-    out.print(f"Orders: {least}{counted.orders}, notifications pending: {least}{counted.pending}")
-    if counted.pending:
-        out.print(pasteable("  `ordernotify redrive` sends what stays pending."))
+    least = "" if held.complete else "at least "
+    out.print(f"Orders: {least}{held.orders}, notifications pending: {least}{held.pending}")
+    if held.pending:
+        say(out, "  `ordernotify redrive` sends what stays pending.")
 
 
 def _show_errors(errors: LastErrors) -> None:
@@ -83,4 +81,4 @@ def _show_errors(errors: LastErrors) -> None:
         out.print(Text(_error_text(error), "red"))
     if not errors.complete:
         found = f"{len(errors.lines) or 'none'} so far"
-        out.print(pasteable(f"Errors: {found}; `ordernotify logs --errors --since 24h` reads all logs."))
+        say(out, f"Errors: {found}; `ordernotify logs --errors --since 24h` reads all logs.")

@@ -8,7 +8,6 @@ from typing import Any
 from rich.text import Text
 
 from ordernotify.render import err, error, json_lines, one_line, out, say
-from ordernotify.render.hints import pasteable
 from ordernotify.resources.subscriber import Subscriber, policy_json
 from ordernotify.subscribers import notes
 from ordernotify.subscribers.change import SubscriberAction, SubscriberOutcome
@@ -42,7 +41,7 @@ def show_outcome(outcome: SubscriberOutcome) -> None:
 def show_notes(texts: Iterable[str]) -> None:
     """Print what the person should know, on stderr."""
     for text in texts:
-        say(err, one_line(pasteable(text)), ("Note: ", "bold yellow"))
+        say(err, one_line(text), ("Note: ", "bold yellow"))
 
 
 def outcome_document(outcome: SubscriberOutcome) -> dict[str, Any]:
@@ -81,7 +80,7 @@ def show_list(listed: Iterable[Subscriber]) -> None:
     """Print the table on stdout, and what pending means on stderr."""
     rows = list(listed)
     if not rows:
-        out.print(pasteable("Nobody is subscribed. `ordernotify subscribe ENDPOINT` adds a subscriber."))
+        say(out, "Nobody is subscribed. `ordernotify subscribe ENDPOINT` adds a subscriber.")
         return
     # Not a table of rich's: that breaks an ARN into pieces that nobody can copy.
     for one in rows:
