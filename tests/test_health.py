@@ -13,6 +13,7 @@ from typing import Any, cast
 import pytest
 
 from ordernotify.aws.session import Cloud
+from ordernotify.orders import items
 from ordernotify.orders.items import OrderCount, count_orders
 from ordernotify.render import status
 from ordernotify.render.status import _error_text
@@ -68,10 +69,13 @@ def test_orders_are_counted_consistently(cloud: Cloud) -> None:
     assert asked == [True]
 
 
-def test_a_count_that_ends_early_is_a_lower_bound_and_without_a_table_there_is_none(cloud: Cloud) -> None:
+def test_a_count_that_ends_early_is_a_lower_bound_and_without_a_table_there_is_none(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for number in range(4):
         put(cloud, f"{number}", note="x" * 390_000)
-    assert count_orders(cloud, NAMES, pages=1) == OrderCount(2, 0, complete=False)
+    monkeypatch.setattr(items, "COUNTED_PAGES", 1)
+    assert count_orders(cloud, NAMES) == OrderCount(2, 0, complete=False)
     cloud.dynamodb.delete_table(TableName=NAMES.table)
     assert count_orders(cloud, NAMES) is None
 

@@ -12,10 +12,9 @@ import signal
 import stat
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -24,6 +23,7 @@ from hypothesis import strategies as st
 
 from ordernotify.aws.session import Cloud
 from ordernotify.errors import AwsError, OrderNotifyError, StackNotFoundError
+from ordernotify.orders import items
 from ordernotify.orders.export import export_orders
 from ordernotify.orders.files import Format
 from ordernotify.orders.spreadsheet import (
@@ -64,11 +64,14 @@ def files(folder: Path) -> list[str]:
 
 
 class TestJsonLines:
-    def test_every_order_is_there_once_with_exact_values(self, cloud: Cloud, tmp_path: Path) -> None:
+    def test_every_order_is_there_once_with_exact_values(
+        self, cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(items, "choose_segments", lambda *_: 3)
         put_many(cloud, [{"orderId": f"{number:04}", "n": number} for number in range(1500)])
         put_many(cloud, [ORDER])
         file = tmp_path / "orders.jsonl"
-        assert export_orders(cloud, NAMES, str(file), Format.JSONL, segments=3) == 1501
+        assert export_orders(cloud, NAMES, str(file), Format.JSONL) == 1501
         orders = [json.loads(line, parse_float=Decimal) for line in file.read_text().splitlines()]
         assert sorted(order["orderId"] for order in orders) == [*(f"{n:04}" for n in range(1500)), "a"]
         (order,) = [order for order in orders if order["orderId"] == "a"]
@@ -222,14 +225,16 @@ class TestCompleteOrNotAtAll:
         assert "Nothing was kept" in raised.value.hint
         assert files(tmpfs) == []
 
-    def test_an_error_of_the_disk_at_the_very_end_is_told(self, cloud: Cloud, tmp_path: Path) -> None:
-        @contextmanager
-        def failing(_file: str) -> Iterator[BinaryIO]:
-            yield io.BytesIO()
+    def test_an_error_of_the_disk_at_the_very_end_is_told(
+        self, cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(_handle: int) -> None:
             raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
 
-        with pytest.raises(OrderNotifyError, match="could not write here: Disk quota exceeded"):
-            export_orders(cloud, NAMES, "here", Format.JSONL, open_output=failing)
+        monkeypatch.setattr(os, "fsync", fail)
+        with pytest.raises(OrderNotifyError, match=r"could not write .*: Disk quota exceeded"):
+            export_orders(cloud, NAMES, str(tmp_path / "o"), Format.JSONL)
+        assert files(tmp_path) == []
 
     @pytest.mark.parametrize(
         ("name", "reason"), [("no/orders.csv", "No such file or directory"), (".", "Is a directory")]

@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 from ordernotify.aws.session import Cloud
 from ordernotify.aws.waiting import Patience
 from ordernotify.errors import AwsError, StackNotFoundError, UsageError, WaitTimeoutError
+from ordernotify.orders import items
 from ordernotify.orders.items import SEGMENT_BYTES, choose_segments, scan_pages
 from ordernotify.orders.query import OrderQuery, get_orders, list_orders, sorted_orders
 from ordernotify.times import parse_duration, parse_moment
@@ -194,11 +195,14 @@ class TestReading:
         assert len(requests.scans) == 1
 
     @pytest.mark.parametrize("segments", [1, 3, 4])
-    def test_segments_give_every_order_once(self, cloud: Cloud, segments: int) -> None:
+    def test_segments_give_every_order_once(
+        self, cloud: Cloud, monkeypatch: pytest.MonkeyPatch, segments: int
+    ) -> None:
+        monkeypatch.setattr(items, "choose_segments", lambda *_: segments)
         requests = Requests(cloud)
-        found = [order["orderId"] for order in list_orders(cloud, NAMES, OrderQuery(), segments=segments)]
+        found = [order["orderId"] for order in list_orders(cloud, NAMES, OrderQuery())]
         assert sorted(found) == [f"{number:03}" for number in range(250)]
-        assert {scan.get("TotalSegments", 1) for scan in requests.scans} == {segments}
+        assert {scan["TotalSegments"] for scan in requests.scans} == {segments}
 
     def test_every_read_is_consistent(self, cloud: Cloud) -> None:
         requests = Requests(cloud)
@@ -206,13 +210,17 @@ class TestReading:
         list(list_orders(cloud, NAMES, OrderQuery(limit=1)))
         assert all(scan["ConsistentRead"] for scan in requests.scans)
 
-    def test_an_error_in_a_segment_reaches_the_caller(self, cloud: Cloud) -> None:
+    def test_an_error_in_a_segment_reaches_the_caller(
+        self, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(items, "choose_segments", lambda *_: 3)
+
         def fail(**_: Any) -> None:
             raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "Scan")
 
         cloud.dynamodb.meta.events.register("before-call.dynamodb.Scan", fail)
         with pytest.raises(AwsError, match="could not read the table FileMetadata"):
-            list(scan_pages(cloud, NAMES, segments=3))
+            list(scan_pages(cloud, NAMES))
 
 
 @pytest.mark.parametrize(

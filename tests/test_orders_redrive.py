@@ -249,7 +249,9 @@ class TestFailing:
             "waited 60 s for AWS to take more calls: Rate exceeded",
         )
 
-    def test_an_order_whose_message_cannot_be_built_does_not_keep_the_others(self, cloud: Cloud) -> None:
+    def test_an_order_whose_message_cannot_be_built_does_not_keep_the_others(
+        self, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         pending(cloud, "a", "b")
 
         def build(order: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -257,6 +259,7 @@ class TestFailing:
                 raise KeyError("nothing")
             return notification.notification(order)
 
-        done = {one.order_id: one for one in redrive(cloud, NAMES, now=NOW, build_message=build)}
+        monkeypatch.setattr("ordernotify.orders.redrive.notification", build)
+        done = {one.order_id: one for one in redrive(cloud, NAMES, now=NOW)}
         assert done["a"] == Redriven("a", Fate.SENT)
         assert done["b"].reason == "its message could not be built: KeyError('nothing')"

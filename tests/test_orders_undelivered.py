@@ -135,6 +135,39 @@ def test_killed_after_the_publish_it_is_sent_again_by_the_next_run(cloud: Cloud,
     assert len(bodies(cloud, inbox)) == 2
 
 
+def test_a_letter_of_what_was_sent_right_now_stays(cloud: Cloud) -> None:
+    put(cloud, "a", **ORDER)
+    put_letter(cloud, envelope("a"))
+
+    def refuse(**_: object) -> None:
+        put_letter(cloud, envelope("a"))
+
+    cloud.sns.meta.events.register("after-call.sns.Publish", refuse)
+    assert send(cloud) == [Redriven("a", Fate.SENT)]
+    assert bodies(cloud, letter_box(cloud)) == [envelope("a")]
+
+
+def test_letters_that_never_end_do_not_keep_the_first_ones_waiting(cloud: Cloud) -> None:
+    clock = TurnedClock()
+    put(cloud, "a", **ORDER)
+    put_letter(cloud, envelope("a"))
+
+    def go_on(**_: object) -> None:
+        put_letter(cloud, envelope("a"))
+        clock.sleep(1)
+
+    cloud.sqs.meta.events.register("after-call.sqs.ReceiveMessage", go_on)
+    assert list(send_undelivered(cloud, [NAMES], patience=Patience(clock))) == [Redriven("a", Fate.SENT)]
+    assert len(clock.slept) == 30
+
+
+def test_every_letter_that_was_looked_at_is_given_back(cloud: Cloud) -> None:
+    for number in range(23):
+        put_letter(cloud, envelope(str(number)))
+    assert len(find_undelivered(cloud, [NAMES])) == 23
+    assert len(bodies(cloud, letter_box(cloud))) == 23
+
+
 def test_looking_changes_nothing(cloud: Cloud, inbox: str) -> None:
     put_letter(cloud, envelope("a"))
     put_letter(cloud, envelope("a"))

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -25,7 +25,6 @@ from ordernotify.settings.names import Names
 
 Progress = Callable[[int], None]
 Visible = Callable[[str], str]
-Opener = Callable[[str], AbstractContextManager[BinaryIO]]
 
 _PART = ".part"
 
@@ -136,8 +135,6 @@ def export_orders(
     form: Format,
     *,
     progress: Progress = _ignore,
-    segments: int | None = None,
-    open_output: Opener = _replacing,
     visible: Visible | None = None,
 ) -> int:
     """Write every order of the table into the file, each once; return how many they are.
@@ -150,8 +147,8 @@ def export_orders(
 
     Raises OrderNotifyError when the file cannot be written, StackNotFoundError, AwsError.
     """
-    pages = scan_pages(cloud, names, segments=segments)
-    with _writing(file), open_output(file) as out:
+    pages = scan_pages(cloud, names)
+    with _writing(file), _replacing(file) as out:
         if form is Format.JSONL:
             return _write_json_lines(pages, out, progress, visible)
         with tempfile.TemporaryFile(dir=_spool_folder(file)) as spool:

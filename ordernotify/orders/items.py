@@ -179,12 +179,12 @@ def put_new(cloud: Cloud, names: Names, item: Attributes, patience: Patience) ->
     return True
 
 
-def count_orders(cloud: Cloud, names: Names, pages: int = COUNTED_PAGES) -> OrderCount | None:
+def count_orders(cloud: Cloud, names: Names) -> OrderCount | None:
     """Count the orders and the pending notifications, consistently; None if there is no table."""
     orders = pending = 0
     request: ScanInputTypeDef = {**_request(names, IS_PENDING), "Select": "COUNT"}
     try:
-        for answer in islice(_answers(cloud, names, request), pages):
+        for answer in islice(_answers(cloud, names, request), COUNTED_PAGES):
             orders += answer["ScannedCount"]
             pending += answer["Count"]
             if not answer.get("LastEvaluatedKey"):
@@ -205,23 +205,19 @@ def choose_segments(cloud: Cloud, names: Names) -> int:
     return max(1, min(size // SEGMENT_BYTES, MAX_SEGMENTS))
 
 
-def scan_pages(
-    cloud: Cloud, names: Names, condition: Condition = ANY, *, segments: int | None = None
-) -> Iterator[Page]:
+def scan_pages(cloud: Cloud, names: Names, condition: Condition = ANY) -> Iterator[Page]:
     """Yield the items of the whole table that meet the condition, page by page, each item once.
 
     The pages (1 MB of table each) are read ahead in threads; a fixed number of them is in memory. The read
     is consistent: an order that was answered before the scan began is among them.
     Raises StackNotFoundError, AwsError.
     """
-    return (page for page, _ in scan_counted(cloud, names, condition, segments=segments) if page)
+    return (page for page, _ in scan_counted(cloud, names, condition) if page)
 
 
-def scan_counted(
-    cloud: Cloud, names: Names, condition: Condition = ANY, *, segments: int | None = None
-) -> Iterator[tuple[Page, int]]:
+def scan_counted(cloud: Cloud, names: Names, condition: Condition) -> Iterator[tuple[Page, int]]:
     """Yield the same pages, each with how many items of the table were looked at for it; some are empty."""
-    total = segments or choose_segments(cloud, names)
+    total = choose_segments(cloud, names)
 
     def segment(number: int) -> Iterator[ScanOutputTypeDef]:
         request = _request(names, condition)

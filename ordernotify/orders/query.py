@@ -44,9 +44,7 @@ class OrderQuery:
     limit: int = 0
 
 
-def list_orders(
-    cloud: Cloud, names: Names, query: OrderQuery, *, segments: int | None = None
-) -> Iterator[Order]:
+def list_orders(cloud: Cloud, names: Names, query: OrderQuery) -> Iterator[Order]:
     """Yield the orders that match the query, as they are read.
 
     With a limit and no sort it reads little more than it yields. With a sort it reads everything and keeps
@@ -58,7 +56,7 @@ def list_orders(
         all_match = condition == ANY and not (query.customer or query.product)
         found = scan_some(cloud, names, condition, query.limit, all_match=all_match)
         return islice(filter(matches, found), query.limit)
-    pages = scan_pages(cloud, names, condition, segments=segments)
+    pages = scan_pages(cloud, names, condition)
     orders = filter(matches, (plain_order(item) for page in pages for item in page))
     return iter(sorted_orders(orders, query.sort, query.limit)) if query.sort else orders
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -35,8 +35,6 @@ from ordernotify.times import ago, created_at_text
 
 OLDER_THAN = timedelta(minutes=1)
 """Younger orders may still be worked on: the function's time limit is 15 s unless it was set otherwise."""
-
-BuildMessage = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 
 class Fate(StrEnum):
@@ -96,7 +94,6 @@ def redrive(
     pace: Pace = nullcontext,
     now: datetime | None = None,
     patience: Patience | None = None,
-    build_message: BuildMessage = notification,
 ) -> Iterator[Redriven]:
     """Publish what is pending, exactly as the handler would have, and yield each order's outcome.
 
@@ -108,7 +105,7 @@ def redrive(
 
     Raises StackNotFoundError, AwsError if the table cannot be read; a failed publish is an outcome.
     """
-    sender = Sender(cloud, names, pace, patience or Patience(), build_message)
+    sender = Sender(cloud, names, pace, patience or Patience())
     return in_parallel(find_pending(cloud, names, older_than, now=now), sender.send, concurrency=concurrency)
 
 
@@ -120,7 +117,6 @@ class Sender:
     names: Names
     pace: Pace
     patience: Patience
-    build_message: BuildMessage = notification
 
     def send(self, order: Order) -> Redriven:
         """Publish what is still pending, and mark it."""
@@ -147,7 +143,7 @@ class Sender:
 
     def _message(self, order: Order) -> Mapping[str, Any]:
         try:
-            return self.build_message(order)
+            return notification(order)
         except Exception as error:  # one damaged item must not keep the others from being sent
             raise OrderNotifyError(f"its message could not be built: {error!r}") from error
 

@@ -22,6 +22,7 @@ from ordernotify.settings.names import TABLE_KEY, Names
 calls = put_calls
 """What bringing orders back calls."""
 
+_AT_ONCE = 16
 _REFUSED = "ValidationException"
 """DynamoDB's answer to an item that it cannot hold: too large, or a number out of range."""
 
@@ -56,7 +57,6 @@ def restore_orders(
     file: BinaryIO,
     form: Format,
     *,
-    concurrency: int = 16,
     patience: Patience | None = None,
 ) -> Iterator[Restored]:
     """Store every order of an exported file that the table does not hold, and yield each line's result.
@@ -79,7 +79,7 @@ def restore_orders(
             return Restored(found.line, Restoration.REFUSED, f"DynamoDB cannot hold the order: {error}")
         return Restored(found.line, Restoration.STORED if stored else Restoration.EXISTING)
 
-    return in_parallel(exported_items(file, form), store, concurrency=concurrency)
+    return in_parallel(exported_items(file, form), store, concurrency=_AT_ONCE)
 
 
 def exported_items(file: BinaryIO, form: Format) -> Iterator[_Found | Broken]:

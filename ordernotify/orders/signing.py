@@ -46,16 +46,15 @@ def authorizer(
     auth: Auth,
     *,
     key: str | None = None,
-    key_file: Path | None = None,
 ) -> Sign | None:
     """Return what makes requests acceptable to the API; None where it takes everybody's.
 
-    For an API key: the key in `key_file`, else `key`, else the stack's own key, read from the account.
-    For IAM: the session's credentials, for the service `execute-api`. Raises UsageError for a key or a file
-    that cannot be, StackNotFoundError if the stack has no key, and CredentialsError without credentials.
+    For an API key: `key`, else the stack's own key, read from the account. For IAM: the session's
+    credentials, for the service `execute-api`. Raises StackNotFoundError if the stack has no key, and
+    CredentialsError without credentials.
     """
     if auth is Auth.API_KEY:
-        return with_api_key(given_key(key, key_file) or read_api_key(cloud, names, stack))
+        return with_api_key(key or read_api_key(cloud, names, stack))
     if auth is Auth.IAM:
         return signed_by_session(cloud)
     return None
@@ -121,7 +120,7 @@ def _read_key_file(path: Path) -> str:
     try:
         with path.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode
-            if os.name == "posix" and stat.S_ISREG(mode) and mode & 0o077:
+            if stat.S_ISREG(mode) and mode & 0o077:
                 raise UsageError(
                     f"others may read the key in {path}: its mode is {stat.S_IMODE(mode):04o}",
                     f"Run: chmod 600 {path}",

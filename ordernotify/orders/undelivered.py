@@ -6,13 +6,13 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ordernotify.aws.errors import map_botocore_errors, read_or_none
 from ordernotify.aws.session import Cloud
-from ordernotify.aws.waiting import Patience
+from ordernotify.aws.waiting import Clock, Patience, SystemClock
 from ordernotify.errors import OrderNotifyError, StackNotFoundError
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.orders.items import get_order
@@ -21,10 +21,15 @@ from ordernotify.orders.redrive import Fate, Redriven, Sender
 from ordernotify.resources.listing import NO_QUEUE
 from ordernotify.settings.names import Names
 
+if TYPE_CHECKING:
+    from mypy_boto3_sqs.type_defs import ChangeMessageVisibilityBatchRequestEntryTypeDef
+
 BATCH = 10
-"""The most that SQS hands out at once."""
+"""The most that SQS takes or hands out at once."""
 HIDDEN_SECONDS = 300
 """How long SQS hides a letter that was handed out: if this run dies, it comes back after that."""
+READING_SECONDS = 30.0
+"""Where letters keep coming, those that are left stay for the next run."""
 UNKNOWN_ORDER = "(unknown order)"
 
 
@@ -51,7 +56,7 @@ def find_undelivered(cloud: Cloud, everywhere: Sequence[Names]) -> list[str]:
     StackNotFoundError without any queue, AwsError when one cannot be read.
     """
     found: dict[str, None] = {}
-    for box in _boxes(cloud, everywhere):
+    for box in _boxes(cloud, everywhere, SystemClock()):
         with box:
             found |= dict.fromkeys(letter.order_id or UNKNOWN_ORDER for letter in box.letters())
     return list(found)
@@ -65,14 +70,16 @@ def send_undelivered(
     SNS does not tell which subscriber a letter was for, so all get the notification again and know it by its
     orderId. Publish comes before the deletion: killed between the two, the order is sent once more. An order
     is sent once, however many letters it has. A letter that names no order, or whose order cannot be sent,
-    stays; one of an order that was deleted goes.
+    stays; one of an order that was deleted goes. A letter that comes while this runs stays: a subscriber may
+    have refused what was sent right now.
 
     `everywhere` and what is raised are as with `find_undelivered`.
     """
-    sender = Sender(cloud, everywhere[0], pace, patience or Patience())
+    patience = patience or Patience()
+    sender = Sender(cloud, everywhere[0], pace, patience)
     tables = list({names.table: names for names in everywhere}.values())
     fates: dict[str, Redriven] = {}
-    for box in _boxes(cloud, everywhere):
+    for box in _boxes(cloud, everywhere, patience.clock):
         with box:
             for letter in box.letters():
                 known = fates.get(letter.order_id)
@@ -83,9 +90,9 @@ def send_undelivered(
                     yield done
 
 
-def _boxes(cloud: Cloud, everywhere: Sequence[Names]) -> list[_Box]:
+def _boxes(cloud: Cloud, everywhere: Sequence[Names], clock: Clock) -> list[_Box]:
     names = dict.fromkeys(one.dead_letter_queue for one in everywhere)
-    boxes = [_Box(cloud, name, url) for name in names if (url := _queue_url(cloud, name))]
+    boxes = [_Box(cloud, name, url, clock) for name in names if (url := _queue_url(cloud, name))]
     if not boxes:
         raise StackNotFoundError(
             "this stack keeps no notifications that were not taken",
@@ -97,24 +104,29 @@ def _boxes(cloud: Cloud, everywhere: Sequence[Names]) -> list[_Box]:
 class _Box:
     """A queue, as a context: at the end, what was received and not deleted becomes visible again."""
 
-    def __init__(self, cloud: Cloud, name: str, url: str) -> None:
-        self._sqs, self._name, self._url = cloud.sqs, name, url
-        self._kept: dict[str, Letter] = {}
+    def __init__(self, cloud: Cloud, name: str, url: str, clock: Clock) -> None:
+        self._sqs, self._name, self._url, self._clock = cloud.sqs, name, url, clock
+        self._kept: dict[str, None] = {}
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for handle in self._kept:
+        handles = list(self._kept)
+        for start in range(0, len(handles), BATCH):
+            visible: list[ChangeMessageVisibilityBatchRequestEntryTypeDef] = [
+                {"Id": str(number), "ReceiptHandle": handle, "VisibilityTimeout": 0}
+                for number, handle in enumerate(handles[start : start + BATCH])
+            ]
             # A letter that cannot be given back comes back by itself.
             with suppress(ClientError, BotoCoreError):
-                self._sqs.change_message_visibility(
-                    QueueUrl=self._url, ReceiptHandle=handle, VisibilityTimeout=0
-                )
+                self._sqs.change_message_visibility_batch(QueueUrl=self._url, Entries=visible)
 
-    def letters(self) -> Iterator[Letter]:
-        """Receive until the queue hands out nothing more."""
-        while True:
+    def letters(self) -> list[Letter]:
+        """Receive until the queue hands out nothing more, or its time is over; return what was there."""
+        letters: list[Letter] = []
+        end = self._clock.now() + READING_SECONDS
+        while self._clock.now() < end:
             with map_botocore_errors("read", "queue", self._name):
                 answer = self._sqs.receive_message(
                     QueueUrl=self._url,
@@ -125,9 +137,10 @@ class _Box:
                 )
             found = [Letter(one["ReceiptHandle"], _order_id(one)) for one in answer.get("Messages", [])]
             if not found:
-                return
-            self._kept |= {letter.handle: letter for letter in found}
-            yield from found
+                break
+            letters += found
+            self._kept |= dict.fromkeys(letter.handle for letter in found)
+        return letters
 
     def delete(self, letter: Letter) -> None:
         with map_botocore_errors("delete from", "queue", self._name):
