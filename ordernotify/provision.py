@@ -37,10 +37,9 @@ from ordernotify.resources.given_role import ExistingRole
 from ordernotify.resources.kms_key import GivenKey
 from ordernotify.resources.log_group import ApiLogGroup, ExecutionLogGroup, LogGroup
 from ordernotify.resources.mailbox import Mailboxes
-from ordernotify.resources.ownership import check_ownership, is_ours, taken_back
-from ordernotify.resources.queue import OldInbox, VerifyQueues
+from ordernotify.resources.ownership import check_ownership, is_ours, staying_tags, taken_back
+from ordernotify.resources.queue import VerifyQueues
 from ordernotify.resources.role import Role
-from ordernotify.resources.staying import staying_tags
 from ordernotify.resources.subscriptions import AlarmSubscriptions, Subscriptions
 from ordernotify.resources.table import Table
 from ordernotify.resources.topic import AlarmTopic, Topic
@@ -68,7 +67,6 @@ def _described(settings: Settings, cloud: Cloud) -> tuple[Resource[Any], ...]:
         Subscriptions(settings, cloud),
         RedrivePolicies(settings, cloud),
         Mailboxes(settings, cloud),
-        OldInbox(settings, cloud),
         VerifyQueues(settings, cloud),
         Role(settings, cloud),
         ExistingRole(settings, cloud),

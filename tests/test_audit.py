@@ -15,10 +15,9 @@ from ordernotify.aws.session import Cloud
 from ordernotify.cli import audit as _commands  # noqa: F401 - it registers its command
 from ordernotify.errors import UsageError
 from ordernotify.iam.kms import needed_statements
-from ordernotify.settings.described import describe
 from ordernotify.settings.model import SETTING_ROWS, ApiKind, Auth, Settings
 from ordernotify.settings.names import Names, Target
-from ordernotify.settings.told import Told
+from ordernotify.settings.told import Told, describe
 from tests.cli_support import Typed, typed
 from tests.keys import ALIAS, make_key
 from tests.provision_support import Account, set_up

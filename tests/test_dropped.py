@@ -11,7 +11,7 @@ from ordernotify import provision
 from ordernotify.aws.session import Cloud
 from ordernotify.errors import EXIT_DIFFERENCES
 from ordernotify.resources.base import Verb
-from ordernotify.resources.staying import staying_tags
+from ordernotify.resources.ownership import staying_tags
 from ordernotify.resources.subscriptions import AlarmSubscriptions
 from ordernotify.resources.table import Table
 from ordernotify.settings.model import Settings

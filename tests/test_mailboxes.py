@@ -9,10 +9,9 @@ import pytest
 from ordernotify import provision
 from ordernotify.resources.api.base import Throttle
 from ordernotify.resources.mailboxes import notes_on_mailboxes
-from ordernotify.settings.described import describe
 from ordernotify.settings.model import ApiKind, Settings
 from ordernotify.settings.names import Names, Target
-from ordernotify.settings.told import Told
+from ordernotify.settings.told import Told, describe
 from ordernotify.stack.report import mailboxes_after
 from tests.moto_account import Account
 from tests.provision_support import only, set_up

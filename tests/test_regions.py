@@ -18,7 +18,6 @@ from tests.provision_support import (
     Account,
     Call,
     Send,
-    planned_actions,
     set_up,
     tear_down,
 )
@@ -91,21 +90,6 @@ def test_a_setup_that_was_cut_off_right_after_making_the_role_finds_it_again(
     assert role_name_in_region(regions[EAST], "default", PLAIN) == f"{PLAIN}-{EAST}"
     tear_down(settings_in(regions[EAST]), regions[EAST])
     assert roles(account) == {}
-
-
-def test_a_role_of_version_0_1_0_belongs_to_the_region_that_its_policy_names(
-    account: Account, regions: dict[str, Cloud]
-) -> None:
-    set_up(settings_in(regions[WEST]), regions[WEST])
-    iam = account.client("iam")
-    iam.untag_role(RoleName=PLAIN, TagKeys=[REGION_TAG])
-    assert role_name_in_region(regions[EAST], "default", PLAIN) == f"{PLAIN}-{EAST}"
-    assert role_name_in_region(regions[WEST], "default", PLAIN) == PLAIN
-    west = provision.declare(settings_in(regions[WEST]), regions[WEST])
-    assert planned_actions(provision.plan(west)) == {"role": "update"}
-    set_up(settings_in(regions[WEST]), regions[WEST])
-    tags = {tag["Key"]: tag["Value"] for tag in iam.list_role_tags(RoleName=PLAIN)["Tags"]}
-    assert tags == {"ordernotify:stack": "default", REGION_TAG: WEST}
 
 
 def test_a_role_of_another_stack_is_never_taken_for_this_ones(

@@ -1,4 +1,4 @@
-"""The mailboxes of the local target, and the queue that version 0.1.0 had in their place."""
+"""The mailboxes of the local target."""
 
 from __future__ import annotations
 
@@ -9,36 +9,31 @@ import pytest
 
 from ordernotify import provision
 from ordernotify.aws.session import Cloud
-from ordernotify.executor import Action
 from ordernotify.resources.base import Resource
 from ordernotify.resources.mailbox import Mailboxes
-from ordernotify.resources.queue import OldInbox
 from ordernotify.resources.subscriptions import Subscriptions
 from ordernotify.resources.topic import Topic
 from ordernotify.settings.model import Settings
 from ordernotify.settings.names import STACK_TAG
 from ordernotify.subscribers.topic import list_subscribers
 from tests.provision_support import (
-    ACCOUNT_ID,
     Account,
     assert_deleted_twice,
     assert_settled,
     bring_about,
     changes_planned,
     only,
-    planned_actions,
     step,
 )
 from tests.subscribers_support import EMAIL, RECEIVED, TOPIC_ARN, add
 
 PHONE = "+14155550100"
-OLD_INBOX = "file-upload-notification-inbox"
-OLD_INBOX_ARN = f"arn:aws:sqs:us-east-1:{ACCOUNT_ID}:{OLD_INBOX}"
+PREFIX = "file-upload-notification-inbox"
 
 
 def stack(cloud: Cloud, *emails: str, phones: tuple[str, ...] = ()) -> list[Resource[Any]]:
     settings = Settings(emails=emails, phones=phones)
-    kinds = (Topic, Subscriptions, Mailboxes, OldInbox)
+    kinds = (Topic, Subscriptions, Mailboxes)
     return [kind(settings, cloud) for kind in kinds]
 
 
@@ -158,58 +153,11 @@ def test_queues_of_others_stay(account: Account, local_cloud: Cloud) -> None:
     kept = [
         account.client("sqs").create_queue(QueueName=name, tags=tags)["QueueUrl"]
         for name, tags in (
-            (f"{OLD_INBOX}-notes", {STACK_TAG: "default", "ordernotify:reader": f"email {EMAIL}"}),
-            (f"{OLD_INBOX}-0123456789ab", {STACK_TAG: "other", "ordernotify:reader": f"email {EMAIL}"}),
-            (f"{OLD_INBOX}-ba9876543210", {STACK_TAG: "default"}),
+            (f"{PREFIX}-notes", {STACK_TAG: "default", "ordernotify:reader": f"email {EMAIL}"}),
+            (f"{PREFIX}-0123456789ab", {STACK_TAG: "other", "ordernotify:reader": f"email {EMAIL}"}),
+            (f"{PREFIX}-ba9876543210", {STACK_TAG: "default"}),
         )
     ]
     resources = stack(local_cloud)
     list(provision.apply(resources, provision.plan_teardown(resources, delete_orders=False)))
     assert sorted(queues(account)) == sorted(kept)
-
-
-def leave_old_inbox(account: Account, owner: str = "default") -> None:
-    """Make the queue and its subscription as version 0.1.0 did."""
-    account.client("sqs").create_queue(QueueName=OLD_INBOX, tags={STACK_TAG: owner})
-    account.client("sns").subscribe(TopicArn=TOPIC_ARN, Protocol="sqs", Endpoint=OLD_INBOX_ARN)
-
-
-def test_setup_puts_mailboxes_in_the_place_of_the_old_inbox(account: Account, local_cloud: Cloud) -> None:
-    bring_about(stack(local_cloud)[:1])
-    account.client("sns").subscribe(TopicArn=TOPIC_ARN, Protocol="email", Endpoint=EMAIL)
-    leave_old_inbox(account)
-    assert planned_actions(bring_about(stack(local_cloud))) == {
-        "inbox": Action.UPDATE,
-        "queue": Action.DELETE,
-    }
-    assert [read(account, url) for url in queues(account)] == [as_described(f"email {EMAIL}")]
-    assert ("sqs", OLD_INBOX_ARN) not in sent_to(account)
-    assert_settled(account, stack(local_cloud))
-
-
-def test_teardown_removes_the_old_inbox(account: Account, local_cloud: Cloud) -> None:
-    bring_about(stack(local_cloud))
-    leave_old_inbox(account)
-    resources = stack(local_cloud)
-    list(provision.apply(resources, provision.plan_teardown(resources, delete_orders=False)))
-    assert (queues(account), sent_to(account)) == ([], [])
-
-
-def test_the_old_inbox_can_be_deleted_twice(account: Account, local_cloud: Cloud) -> None:
-    bring_about(stack(local_cloud))
-    leave_old_inbox(account)
-    assert_deleted_twice(only(stack(local_cloud), "queue"))
-    assert sent_to(account) == []
-
-
-def test_the_old_inbox_of_another_stack_stays(account: Account, local_cloud: Cloud) -> None:
-    bring_about(stack(local_cloud))
-    leave_old_inbox(account, owner="other")
-    assert planned_actions(bring_about(stack(local_cloud))) == {}
-    assert len(queues(account)) == 1
-
-
-def test_the_old_inbox_is_nobody_who_is_listed(account: Account, local_cloud: Cloud) -> None:
-    bring_about(stack(local_cloud))
-    leave_old_inbox(account)
-    assert list(list_subscribers(local_cloud, Settings().names, "default")) == []

@@ -11,10 +11,9 @@ from ordernotify.cli.questions import ask
 from ordernotify.cli.run import Run, command
 from ordernotify.errors import AwsError, UsageError
 from ordernotify.settings.checks import check_email, check_phone
-from ordernotify.settings.described import describe
 from ordernotify.settings.model import Auth, Settings
 from ordernotify.settings.names import Target
-from ordernotify.settings.told import Told
+from ordernotify.settings.told import Told, describe
 
 if TYPE_CHECKING:
     from ordernotify.aws.session import Cloud

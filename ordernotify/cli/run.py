@@ -25,13 +25,12 @@ from ordernotify.errors import (
     StackNotFoundError,
     UsageError,
 )
-from ordernotify.settings.described import describe
 from ordernotify.settings.environment import told_by_environment
 from ordernotify.settings.file import DEFAULT_FILE, told_by_file
 from ordernotify.settings.model import NAME_ROWS, PLACE_ROWS, ROWS, SETTING_ROWS, Place, Settings
 from ordernotify.settings.names import Names, Target
 from ordernotify.settings.row import SettingsError
-from ordernotify.settings.told import Told
+from ordernotify.settings.told import Told, describe
 
 if TYPE_CHECKING:
     from ordernotify.aws.session import Cloud

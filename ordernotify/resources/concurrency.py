@@ -66,16 +66,6 @@ class Concurrency(Resource[ConcurrencyState]):
         return None if reserved is None else Live("", ConcurrencyState(reserved))
 
     def create(self, step: Step) -> Live[ConcurrencyState]:
-        return self._put(step)
-
-    def update(self, live: Live[ConcurrencyState], step: Step) -> Live[ConcurrencyState]:
-        return self._put(step)
-
-    def delete(self, live: Live[ConcurrencyState], step: Step) -> None:
-        with ignore_codes(_ABSENT):
-            self.cloud.lambda_.delete_function_concurrency(FunctionName=self.name)
-
-    def _put(self, step: Step) -> Live[ConcurrencyState]:
         wanted = self.described(step.needed)
         try:
             self.cloud.lambda_.put_function_concurrency(
@@ -91,3 +81,10 @@ class Concurrency(Resource[ConcurrencyState]):
                 ) from error
             raise
         return Live("", wanted)
+
+    def update(self, live: Live[ConcurrencyState], step: Step) -> Live[ConcurrencyState]:
+        return self.create(step)
+
+    def delete(self, live: Live[ConcurrencyState], step: Step) -> None:
+        with ignore_codes(_ABSENT):
+            self.cloud.lambda_.delete_function_concurrency(FunctionName=self.name)

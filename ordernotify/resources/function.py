@@ -139,11 +139,7 @@ class Function(Resource[FunctionState]):
         return Live(self.arn, wanted)
 
     def update(self, live: Live[FunctionState], step: Step) -> Live[FunctionState]:
-        """Change code and configuration one after the other, each waited for (AWS-FACTS 3).
-
-        Orders arrive in between, and a run may be cut off there: the code serves under the configuration of
-        the last version (`packed_files`), not the other way round, so the code goes first.
-        """
+        """Change code and configuration one after the other, each waited for (AWS-FACTS 3)."""
         found, wanted = live.state, self.described(step.needed)
         # What Lambda reports after an update that it gave up need not be what is in effect.
         everything = found.status == UPDATE_FAILED

@@ -10,24 +10,17 @@ import zipfile
 from importlib import resources as package_files
 
 HANDLER = "ordernotify.handler.handler"
-_ALIAS = b"from ordernotify.handler import handler\n"
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 
 
 def packed_files() -> dict[str, bytes]:
-    """Return what the zip holds, by path: the handler and what it imports, under the same import names.
-
-    `handler.py` at the top serves a function whose handler is still `handler.handler`, as version 0.1.0 set
-    it. Lambda changes code and configuration by two calls, and orders arrive between them: with the new code
-    first, both configurations find their handler, also where `setup` was cut off between the two.
-    """
+    """Return what the zip holds, by path: the handler and what it imports, under the same import names."""
     package = package_files.files("ordernotify")
     names = ["__init__.py", "handler.py"]
     names += sorted(
         f"function/{file.name}" for file in (package / "function").iterdir() if file.name.endswith(".py")
     )
-    sources = {f"ordernotify/{name}": (package / name).read_bytes() for name in names}
-    return {"handler.py": _ALIAS, **sources}
+    return {f"ordernotify/{name}": (package / name).read_bytes() for name in names}
 
 
 @functools.cache

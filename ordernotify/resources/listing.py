@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ordernotify.aws.errors import ignore_codes, read_or_none
@@ -52,14 +52,6 @@ def list_subscriptions(cloud: Cloud, topic_arn: str) -> tuple[Subscription, ...]
     return tuple(found)
 
 
-def unsubscribe_endpoints(cloud: Cloud, topic_arn: str, endpoints: Collection[str]) -> None:
-    """Remove the confirmed subscriptions of these endpoints."""
-    for one in list_subscriptions(cloud, topic_arn):
-        if one.arn and one.endpoint in endpoints:
-            with ignore_codes(*NO_TOPIC):
-                cloud.sns.unsubscribe(SubscriptionArn=one.arn)
-
-
 def list_queues(cloud: Cloud, prefix: str) -> Iterator[tuple[str, str]]:
     """Yield the name and the URL of each queue whose name begins with `prefix`."""
     for page in cloud.sqs.get_paginator("list_queues").paginate(QueueNamePrefix=prefix):
@@ -82,4 +74,4 @@ def delete_queue(cloud: Cloud, url: str) -> None:
 def is_internal(cloud: Cloud, names: Names, endpoint: str) -> bool:
     """Whether the endpoint is a local subscriber's mailbox or a temporary queue of `verify`."""
     queue = endpoint.removeprefix(cloud.arn("sqs", ""))
-    return names.is_mailbox(queue) or names.is_verify_queue(queue) or queue == names.old_inbox_queue
+    return names.is_mailbox(queue) or names.is_verify_queue(queue)

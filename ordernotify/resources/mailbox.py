@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from ordernotify.aws.errors import read_or_none
+from ordernotify.aws.errors import ignore_codes, read_or_none
 from ordernotify.aws.session import Cloud
 from ordernotify.aws.tags import tags_of
 from ordernotify.iam.calls import Calls, allow
@@ -24,7 +24,6 @@ from ordernotify.resources.listing import (
     list_queues,
     list_subscriptions,
     queue_tags,
-    unsubscribe_endpoints,
 )
 from ordernotify.resources.subscriber import (
     Subscriber,
@@ -211,7 +210,10 @@ class Mailboxes(Resource[MailboxesState]):
 
     def delete(self, live: Live[MailboxesState], step: Step) -> None:
         queues = {self.cloud.arn("sqs", url.rpartition("/")[2]): url for url in live.state.urls}
-        unsubscribe_endpoints(self.cloud, self._topic_arn, queues)
+        for one in list_subscriptions(self.cloud, self._topic_arn):
+            if one.arn and one.endpoint in queues:
+                with ignore_codes(*NO_TOPIC):
+                    self.cloud.sns.unsubscribe(SubscriptionArn=one.arn)
         for url in queues.values():
             delete_queue(self.cloud, url)
 

@@ -1,22 +1,13 @@
-"""The queues that are left behind: by a killed `verify`, and by version 0.1.0."""
+"""The queues that a killed `verify` leaves behind."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ordernotify.aws.errors import read_or_none
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.base import Leftover, Live, Step, Verb
-from ordernotify.resources.listing import (
-    NO_QUEUE,
-    SUBSCRIPTIONS,
-    delete_queue,
-    list_queues,
-    queue_tags,
-    unsubscribe_endpoints,
-)
-from ordernotify.settings.names import Target
+from ordernotify.resources.listing import delete_queue, list_queues, queue_tags
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,51 +50,3 @@ class VerifyQueues(Leftover[QueuesState]):
         """Delete the queues; their subscriptions go with the topic."""
         for url in live.state.urls:
             delete_queue(self.cloud, url)
-
-
-class OldInbox(Leftover[QueuesState]):
-    """The queue that version 0.1.0 read the local inbox from; setup and teardown remove it."""
-
-    kind = "queue"
-    needs: tuple[str, ...] = ("topic",)
-    deleted_after: tuple[str, ...] = ("function",)
-    removed_when_unwanted = True
-
-    @property
-    def name(self) -> str:
-        return self.settings.names.old_inbox_queue
-
-    @property
-    def arn(self) -> str:
-        return self.cloud.arn("sqs", self.name)
-
-    @property
-    def calls(self) -> Mapping[Verb, Calls]:
-        """None in an account."""
-        if self.cloud.target is not Target.LOCAL:
-            return {}
-        return {
-            Verb.FIND: (allow("sqs", "GetQueueUrl", "ListQueueTags", on=self.arn),),
-            Verb.DELETE: (
-                allow("sns", "ListSubscriptionsByTopic", on=self._topic_arn),
-                allow("sns", "Unsubscribe", on=SUBSCRIPTIONS),
-                allow("sqs", "DeleteQueue", on=self.arn),
-            ),
-        }
-
-    def find(self) -> Live[QueuesState] | None:
-        if self.cloud.target is not Target.LOCAL:
-            return None
-        found = read_or_none(lambda: self.cloud.sqs.get_queue_url(QueueName=self.name), *NO_QUEUE)
-        if found is None:
-            return None
-        return self.live(QueuesState((found["QueueUrl"],)), queue_tags(self.cloud, found["QueueUrl"]))
-
-    def delete(self, live: Live[QueuesState], step: Step) -> None:
-        unsubscribe_endpoints(self.cloud, self._topic_arn, {self.arn})
-        for url in live.state.urls:
-            delete_queue(self.cloud, url)
-
-    @property
-    def _topic_arn(self) -> str:
-        return self.cloud.arn("sns", self.settings.names.topic)

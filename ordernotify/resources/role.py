@@ -28,7 +28,7 @@ from ordernotify.resources.own_role import (
     place_of_role,
     trust_policy,
 )
-from ordernotify.resources.role_names import DESCRIPTION, POLICY_NAME, inline_policy
+from ordernotify.resources.role_names import DESCRIPTION, POLICY_NAME
 from ordernotify.settings.names import REGION_TAG
 
 
@@ -77,7 +77,7 @@ class Role(Resource[RoleState]):
         return {**self.settings.all_tags, REGION_TAG: self.cloud.region}
 
     def owns(self, tags: Mapping[str, str]) -> bool:
-        """Whether it is this stack's in this region; version 0.1.0 gave no region."""
+        """Whether it is this stack's, and of no other region."""
         return super().owns(tags) and tags.get(REGION_TAG, self.cloud.region) == self.cloud.region
 
     @property
@@ -131,7 +131,7 @@ class Role(Resource[RoleState]):
         boundary = role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", "")
         state = RoleState(
             trust=same_policy_text(role.get("AssumeRolePolicyDocument")),
-            policy=inline_policy(self.cloud, self.name),
+            policy=self._inline_policy(),
             boundary=boundary if self.settings.permissions_boundary else "",
             path=role["Path"],
             owned=self.owns(tags),
@@ -199,6 +199,12 @@ class Role(Resource[RoleState]):
                 ),
             )
         return Live(self.arn, replace(wanted, id=found.id))
+
+    def _inline_policy(self) -> str:
+        answer = read_or_none(
+            lambda: self.cloud.iam.get_role_policy(RoleName=self.name, PolicyName=POLICY_NAME), NO_ROLE
+        )
+        return same_policy_text(answer["PolicyDocument"]) if answer else ""
 
     def put_tags(self, live: Live[RoleState]) -> None:
         self.cloud.iam.tag_role(RoleName=self.name, Tags=tag_list(self.own_tags))

@@ -7,7 +7,6 @@ from ordernotify.aws.session import Cloud
 from ordernotify.aws.tags import tags_of
 from ordernotify.errors import AccessDeniedError
 from ordernotify.iam.calls import Calls, allow
-from ordernotify.iam.documents import json_statements, same_policy_text
 from ordernotify.resources.own_role import NO_ROLE
 from ordernotify.settings.names import REGION_TAG, STACK_TAG
 
@@ -38,10 +37,10 @@ def role_name_calls(cloud: Cloud, name: str, path: str) -> Calls:
         for one in (name, _name_in_region(cloud, name))
         for before in dict.fromkeys(("/", path))
     ]
-    return (allow("iam", "GetRole", "GetRolePolicy", on=arns),)
+    return (allow("iam", "GetRole", on=arns),)
 
 
-OWN_ROLE_CALLS: Calls = (allow("iam", "ListRoles", "GetRole", "GetRolePolicy", on="*", optional=True),)
+OWN_ROLE_CALLS: Calls = (allow("iam", "ListRoles", "GetRole", on="*", optional=True),)
 """What `own_role_names` calls; IAM knows no resource for listing roles."""
 
 
@@ -75,18 +74,4 @@ def _belongs_to(cloud: Cloud, name: str) -> tuple[str, str]:
         if found is None:
             return "", ""
         tags = tags_of(found["Role"].get("Tags"))
-        region = tags.get(REGION_TAG) or _region_served(inline_policy(cloud, name)) or cloud.region
-        return tags.get(STACK_TAG, ""), region
-
-
-def inline_policy(cloud: Cloud, name: str) -> str:
-    """Read the policy that setup puts into its role, as `policy_text` writes it; empty without one."""
-    answer = read_or_none(lambda: cloud.iam.get_role_policy(RoleName=name, PolicyName=POLICY_NAME), NO_ROLE)
-    return same_policy_text(answer["PolicyDocument"]) if answer else ""
-
-
-def _region_served(policy: str) -> str:
-    """Tell a role's region from its policy: version 0.1.0 gave it no tag. Empty without a policy."""
-    resources = (statement.get("Resource") for statement in json_statements(policy))
-    arns = (one.split(":") for one in resources if isinstance(one, str))
-    return next((parts[3] for parts in arns if len(parts) > 5 and parts[2] == "dynamodb"), "")
+        return tags.get(STACK_TAG, ""), tags.get(REGION_TAG, cloud.region)

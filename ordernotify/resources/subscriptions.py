@@ -21,9 +21,7 @@ from ordernotify.resources.listing import (
 )
 from ordernotify.resources.mailboxes import find_mailboxes
 from ordernotify.resources.sandbox import SMS_CALLS, sms_notices
-from ordernotify.resources.subscriber import redrive_policy
-
-PARALLEL_CALLS = 8
+from ordernotify.resources.subscriber import PARALLEL_CALLS, redrive_policy
 
 
 @dataclass(frozen=True, slots=True)

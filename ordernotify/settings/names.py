@@ -176,11 +176,6 @@ class Names:
         """How the names of verify's temporary queues begin."""
         return f"{self.topic}-verify-"
 
-    @property
-    def old_inbox_queue(self) -> str:
-        """The queue with which version 0.1.0 filled the inbox of a local stack."""
-        return f"{self.topic}-inbox"
-
     def is_mailbox(self, queue: str) -> bool:
         """Whether a queue has the form of a mailbox's name."""
         return bool(re.fullmatch(f"{re.escape(self.mailbox_prefix)}[0-9a-f]{{{MAILBOX_DIGITS}}}", queue))
@@ -190,7 +185,7 @@ class Names:
         return self._verify_queue(queue) is not None
 
     def verify_queue_made(self, queue: str) -> int | None:
-        """When one of verify's queues was made, in seconds since 1970; None for others and those of 0.1.0."""
+        """When one of verify's queues was made, in seconds since 1970; None if its name does not tell."""
         found = self._verify_queue(queue)
         return int(found[1]) if found and found[1] else None
 

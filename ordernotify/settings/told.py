@@ -1,4 +1,4 @@
-"""The settings that a person gave, each with its origin: flag, variable, or line of the file."""
+"""What a person told of a stack, each setting with its origin: flag, variable, or line of the file."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ordernotify.errors import UsageError
+from ordernotify.settings.model import SETTING_ROWS, ApiKind, Settings
+from ordernotify.settings.names import Names
+from ordernotify.settings.production import additions
 from ordernotify.settings.row import Setting, SettingsError
 
 
@@ -43,3 +46,34 @@ class Told:
             options = error.options
         where = " and ".join(self.origins[option] for option in options if option in self.origins)
         return UsageError(f"{where}: {error.message}" if where else error.message, error.hint)
+
+
+def describe(stack: str, names: Names, told: Told, recorded: Mapping[str, Any] | None = None) -> Settings:
+    """Build the settings from what was told; `recorded` has fields that this wins over.
+
+    Raises UsageError, naming where it was told, for an impossible value or combination.
+    """
+    given = told.read(SETTING_ROWS)
+    described = {**(recorded or {}), **given}
+    try:
+        if given.get("production"):
+            described |= _production(given, described)
+        return Settings(stack=stack, names=names, **described)
+    except SettingsError as error:
+        raise told.located(error) from None
+
+
+def _production(given: Mapping[str, Any], described: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what production adds; raises SettingsError where it asks for more than was told."""
+    if "auth" not in given and "auth" not in described:
+        raise SettingsError(
+            "production asks who may send orders",
+            "Give --auth api-key (REST) or --auth iam; --auth none for an API that is meant to be public.",
+            "production",
+        )
+    if not described.get("alarm_emails"):
+        raise SettingsError(
+            "production asks who is told of alarms", "Give --alarm-email you@example.com.", "production"
+        )
+    rest = described.get("api", ApiKind.REST) is ApiKind.REST
+    return {one.field: one.value for one in additions(given, rest=rest)}

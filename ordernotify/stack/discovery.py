@@ -13,9 +13,8 @@ from ordernotify.errors import AccessDeniedError, StackNotFoundError
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.api.listing import FoundApi, find_apis, invoke_url, list_apis, lists_apis
 from ordernotify.resources.listing import list_subscriptions
-from ordernotify.resources.recorded import stack_tags
 from ordernotify.resources.role_names import role_name_calls, role_name_in_region
-from ordernotify.resources.tagged import FUNCTIONS, TAGGED_CALLS, Tagged, find_tagged
+from ordernotify.resources.tagged import FUNCTIONS, TAGGED_CALLS, Tagged, find_tagged, stack_tags
 from ordernotify.settings.model import ApiKind, Auth, names_in_tags, settings_default, settings_in_tags
 from ordernotify.settings.names import STACK_TAG, Names
 

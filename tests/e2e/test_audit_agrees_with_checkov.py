@@ -19,10 +19,9 @@ from ordernotify import provision
 from ordernotify.audit.controls import CONTROLS, Verdict, audit
 from ordernotify.audit.facts import gather
 from ordernotify.aws.session import Cloud
-from ordernotify.settings.described import describe
 from ordernotify.settings.model import ApiKind, Settings
 from ordernotify.settings.names import Names
-from ordernotify.settings.told import Told
+from ordernotify.settings.told import Told, describe
 from tests.e2e.checkov_template import template
 from tests.provision_support import Account, set_up
 from tests.test_declared_calls import known_to_aws

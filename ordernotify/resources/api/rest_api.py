@@ -22,7 +22,7 @@ from ordernotify.resources.api.rest_stage import (
     throttle_in,
 )
 from ordernotify.resources.base import Live, Needed, Step, Verb
-from ordernotify.resources.recorded import recorded_web_acl
+from ordernotify.resources.tagged import recorded_web_acl
 from ordernotify.settings.model import Auth
 from ordernotify.settings.names import ORDERS_PATH
 

@@ -14,7 +14,7 @@ from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.api.base import ApiState
 from ordernotify.resources.api.listing import api_arn, find_apis, lists_apis
 from ordernotify.resources.base import Given, Live, Needed, Resource, Step, Verb, needed_state, shown_as
-from ordernotify.resources.recorded import recorded_web_acl
+from ordernotify.resources.tagged import recorded_web_acl
 from ordernotify.settings.model import ApiKind, Settings
 
 _ABSENT = "WAFNonexistentItemException"
