@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import os
 import time
+from functools import cache
 
 from ordernotify.function.api_event import (
     ProxyResponse,
@@ -274,17 +275,12 @@ class OrderFunction:
         return ProxyResponse(status, {"orderId": new_id, "message": message}, headers)
 
 
-_function: OrderFunction | None = None
-
-
+@cache
 def _order_function() -> OrderFunction:
-    global _function
-    if _function is None:
-        environment = Environment(os.environ)
-        dynamodb = AwsClient("dynamodb", environment.dynamodb_endpoint, environment.region)
-        sns = AwsClient("sns", environment.sns_endpoint, environment.region)
-        _function = OrderFunction(environment, dynamodb, sns)
-    return _function
+    environment = Environment(os.environ)
+    dynamodb = AwsClient("dynamodb", environment.dynamodb_endpoint, environment.region)
+    sns = AwsClient("sns", environment.sns_endpoint, environment.region)
+    return OrderFunction(environment, dynamodb, sns)
 
 
 def handler(event: Any, context: Any) -> dict[str, Any]:

@@ -168,7 +168,6 @@ def test_the_event_is_left_as_it_was(shop: Shop) -> None:
 
 
 def test_a_function_that_is_not_set_up_says_so(capsys: pytest.CaptureFixture[str]) -> None:
-    assert handler._function is None
     answer = handler.handler({}, None)
     assert answer["statusCode"] == 500
     record = json.loads(capsys.readouterr().out)

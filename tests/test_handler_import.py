@@ -64,7 +64,7 @@ def test_connecting_reads_no_tables_of_unicode(folder: Path) -> None:
 
 def test_certificates_are_loaded_while_the_worker_starts(folder: Path) -> None:
     program = "import sys; sys.path.insert(0, sys.argv[1]); import ordernotify.handler; "
-    program += "from ordernotify.function import connection; print(connection._tls is not None)"
+    program += "from ordernotify.function.connection import tls_context; print(tls_context.cache_info()[3])"
     endpoint = {"AWS_ENDPOINT_URL_DYNAMODB": "https://dynamodb.us-east-1.amazonaws.com"}
-    for environment, loaded in ((endpoint | {"TABLE_NAME": "x"}, "True\n"), (endpoint, "False\n")):
+    for environment, loaded in ((endpoint | {"TABLE_NAME": "x"}, "1\n"), (endpoint, "0\n")):
         assert run(program, folder, environment) == loaded

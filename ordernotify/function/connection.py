@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import socket
+from functools import cache
 
 TYPE_CHECKING = False  # `typing` is not imported at run time
 if TYPE_CHECKING:
@@ -157,14 +158,9 @@ class _Incoming(io.RawIOBase):
         return count
 
 
-_tls: SSLContext | None = None
-
-
+@cache
 def tls_context() -> SSLContext:
     """Return the one context of this process; it trusts `AWS_CA_BUNDLE` where that is set."""
-    global _tls
-    if _tls is None:
-        import ssl
+    import ssl
 
-        _tls = ssl.create_default_context(cafile=os.environ.get("AWS_CA_BUNDLE"))
-    return _tls
+    return ssl.create_default_context(cafile=os.environ.get("AWS_CA_BUNDLE"))

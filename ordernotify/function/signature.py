@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from functools import lru_cache
 
 TYPE_CHECKING = False  # `typing` is not imported at run time
 if TYPE_CHECKING:
@@ -39,17 +40,9 @@ def authorization(
     return f"AWS4-HMAC-SHA256 Credential={access_key}/{scope}, SignedHeaders={signed}, Signature={signature}"
 
 
-_signing_keys: dict[tuple[str, str, str, str], bytes] = {}
-
-
+@lru_cache(8)  # a new one each day and for each credentials
 def _signing_key(secret_key: str, day: str, region: str, service: str) -> bytes:
-    wanted = (secret_key, day, region, service)
-    key = _signing_keys.get(wanted)
-    if key is None:
-        key = ("AWS4" + secret_key).encode()
-        for part in (day, region, service, "aws4_request"):
-            key = hmac.digest(key, part.encode(), "sha256")
-        if len(_signing_keys) > 8:  # yesterday's, and those of credentials that were replaced
-            _signing_keys.clear()
-        _signing_keys[wanted] = key
+    key = ("AWS4" + secret_key).encode()
+    for part in (day, region, service, "aws4_request"):
+        key = hmac.digest(key, part.encode(), "sha256")
     return key
