@@ -1,4 +1,4 @@
-"""The calls of AWS that an order needs: PutItem, UpdateItem and Publish."""
+"""The calls to AWS that an order needs: PutItem, UpdateItem and Publish."""
 
 from __future__ import annotations
 

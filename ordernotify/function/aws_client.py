@@ -57,10 +57,9 @@ class CallFailed(Exception):  # noqa: N818 - reads as a statement where it is ca
 class AwsClient:
     """One AWS service, called with signed POSTs over a kept-alive connection, by one thread.
 
-    boto3 would cost too much: two clients take 200 ms to import, and 3.3 ms of CPU per order
-    (`benchmarks/handler.py` measures both). This one does only what an order needs: POST, Signature
-    Version 4, retries with full jitter inside the time left, and a new connection where the kept one was
-    closed while the worker was frozen.
+    boto3 takes four times as long to import, and as much more CPU per order (`benchmarks/handler.py`). This
+    client does only what an order needs: POST, Signature Version 4, retries with full jitter inside the time
+    left, and a new connection where the kept one was closed while the worker was frozen.
 
     Args:
         service: the name in the signature, `dynamodb` or `sns`.

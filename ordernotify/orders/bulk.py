@@ -86,7 +86,7 @@ def percentile(ascending: Sequence[float], percent: float) -> float:
 
 
 class _Pacer:
-    """Spreads the orders evenly; time that was lost is not caught up with a burst."""
+    """Spreads the orders evenly; no burst makes up for lost time."""
 
     def __init__(self, rate: float, clock: Clock) -> None:
         self._interval = 1 / rate if rate else 0.0

@@ -1,4 +1,4 @@
-"""The connections that orders go over: kept alive, on their road, and with an end to each answer."""
+"""The connections that orders go over: kept alive, through the proxy if there is one, each answer in time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads and writes the orders' table: by id, in pages, in parallel segments; the count and the mark."""
+"""The orders' table: reads by id, in pages and in parallel segments, counts, and the writes."""
 
 from __future__ import annotations
 

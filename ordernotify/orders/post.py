@@ -80,7 +80,7 @@ class Answer:
 
     @property
     def rejected(self) -> bool:
-        """Whether the order itself is at fault; sending it again would be answered the same."""
+        """Whether the order itself is at fault; sent again, it would get the same answer."""
         return self.status in (400, 409, 413, 415, 422)
 
     @property

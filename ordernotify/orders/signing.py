@@ -1,4 +1,4 @@
-"""What a client presents to an API that asks for something: a signature, or the stack's API key."""
+"""What an API with `--auth` asks of a client: a signature, or the stack's API key."""
 
 from __future__ import annotations
 
