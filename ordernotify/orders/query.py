@@ -128,40 +128,28 @@ def _only(matching: Sequence[str], given: str) -> str:
     return matching[0] if matching else given
 
 
-class _Clauses:
-    """Collects the clauses of a filter expression, with placeholders for names and values."""
-
-    def __init__(self) -> None:
-        self.texts: list[str] = []
-        self.names: dict[str, str] = {}
-        self.values: dict[str, Any] = {}
-
-    def clause(self, field: str, template: str, value: Mapping[str, Any]) -> str:
-        name = self.names.setdefault(field, f"#n{len(self.names)}")
-        placeholder = f":v{len(self.values)}"
-        self.values[placeholder] = value
-        return template.format(name, placeholder)
-
-    def add(self, *choices: str) -> None:
-        self.texts.append(choices[0] if len(choices) == 1 else f"({' OR '.join(choices)})")
-
-    def condition(self) -> Condition:
-        names = {placeholder: field for field, placeholder in self.names.items()}
-        return Condition(" AND ".join(self.texts), names, self.values)
-
-
 def condition_of(query: OrderQuery) -> Condition:
     """Write the part of the query that DynamoDB can decide; the rest is `name_filter`'s."""
-    clauses = _Clauses()
+    texts: list[str] = []
+    names: dict[str, str] = {}
+    values: dict[str, Mapping[str, Any]] = {}
+
+    def clause(field: str, template: str, value: Mapping[str, Any]) -> str:
+        name = names.setdefault(field, f"#n{len(names)}")
+        placeholder = f":v{len(values)}"
+        values[placeholder] = value
+        return template.format(name, placeholder)
+
     if query.notification:
-        clauses.add(clauses.clause("notification", "{} = {}", {"S": query.notification}))
+        texts.append(clause("notification", "{} = {}", {"S": query.notification}))
     if query.since:
-        clauses.add(clauses.clause("createdAt", "{} >= {}", {"S": created_at_text(query.since)}))
+        texts.append(clause("createdAt", "{} >= {}", {"S": created_at_text(query.since)}))
     if query.until:
-        clauses.add(clauses.clause("createdAt", "{} < {}", {"S": created_at_text(query.until)}))
+        texts.append(clause("createdAt", "{} < {}", {"S": created_at_text(query.until)}))
     for field, text in query.where:
-        clauses.add(*(clauses.clause(field, template, value) for template, value in _readings(text)))
-    return clauses.condition()
+        choices = [clause(field, template, value) for template, value in _readings(text)]
+        texts.append(choices[0] if len(choices) == 1 else f"({' OR '.join(choices)})")
+    return Condition(" AND ".join(texts), {name: field for field, name in names.items()}, values)
 
 
 def _readings(text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:

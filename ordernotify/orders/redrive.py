@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any
 
 from ordernotify.aws.errors import map_botocore_errors
 from ordernotify.aws.session import Cloud
@@ -137,16 +136,10 @@ class Sender:
 
     def publish(self, order: Order) -> str:
         """Publish the order's notification and return SNS's id of it."""
-        message = self._message(order)
-        with map_botocore_errors("publish to", "topic", self.names.topic):
-            return patiently(self.patience, lambda: self._publish(message))
-
-    def _message(self, order: Order) -> Mapping[str, Any]:
         try:
-            return notification(order)
+            message = notification(order)
         except Exception as error:  # one damaged item must not keep the others from being sent
             raise OrderNotifyError(f"its message could not be built: {error!r}") from error
-
-    def _publish(self, message: Mapping[str, Any]) -> str:
-        topic = self.cloud.arn("sns", self.names.topic)
-        return self.cloud.sns.publish(TopicArn=topic, **message)["MessageId"]
+        sns, topic = self.cloud.sns, self.cloud.arn("sns", self.names.topic)
+        with map_botocore_errors("publish to", "topic", self.names.topic):
+            return patiently(self.patience, lambda: sns.publish(TopicArn=topic, **message)["MessageId"])
