@@ -29,10 +29,6 @@ Visible = Callable[[str], str]
 _PART = ".part"
 
 
-def _ignore(_count: int) -> None:
-    pass
-
-
 @contextmanager
 def _replacing(file: str) -> Iterator[BinaryIO]:
     """Open a new file that gets its name only when all of it is on the disk.
@@ -134,7 +130,7 @@ def export_orders(
     file: str,
     form: Format,
     *,
-    progress: Progress = _ignore,
+    progress: Progress = lambda _count: None,
     visible: Visible | None = None,
 ) -> int:
     """Write every order of the table into the file, each once; return how many they are.
