@@ -147,9 +147,8 @@ def _save(run: Run) -> None:
     from ordernotify.render import note
     from ordernotify.settings.file import save_settings
 
-    given = {option: list(v) if isinstance(v, tuple) else v for option, v in run.flags.items()}
-    save_settings(run.config, given)
-    note(f"Saved {', '.join(given) or 'nothing'} to {run.config}")
+    save_settings(run.config, run.flags)
+    note(f"Saved {', '.join(run.flags) or 'nothing'} to {run.config}")
 
 
 def apply_plan(resources: tuple[Resource[Any], ...], planned: Plan) -> Mapping[str, AnyLive]:
