@@ -22,8 +22,8 @@ def audit(
 ) -> None:
     """Judge the live stack by the public controls of AWS Security Hub and Checkov that concern it.
 
-    A control passes, fails, does not apply, or is accepted: it fails for a reason that holds for this system,
-    which is told. It reads the account and changes nothing.
+    A control passes, fails, does not apply, or is accepted: then it fails for a reason that holds for this
+    system, and the reason is given. The account is read, and nothing is changed.
 
     Example: ordernotify audit
     """

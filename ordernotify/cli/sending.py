@@ -89,9 +89,9 @@ def send_order(
 ) -> None:
     """Send an order, or many; each is tried again safely, so that none is made twice.
 
-    A file that was cut off is simply sent again: each order's key comes from its line and its text.
-    A list of rejects, mended, is sent in the same way. Ctrl-C waits for running requests, shows the summary
-    and ends with status 130.
+    A file whose sending was cut off is sent with the same command again: each order's key comes from its
+    line and its text. So is a list of rejects, once it is mended. Ctrl-C waits for running requests, shows
+    the summary and ends with status 130.
 
     Example: ordernotify send-order --customer Ann --product Mouse
 

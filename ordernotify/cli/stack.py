@@ -30,18 +30,18 @@ ExitCodeOption = Annotated[
 ]
 
 
+_ADOPT_HELP = (
+    "Take over resources of these names that belong to no stack, or take the stack back from CloudFormation "
+    "or Terraform."
+)
+
+
 @command(app, "setup", SETTING_OPTIONS)
 def setup(
     run: Run,
     dry_run: Annotated[bool, option("--dry-run", help="Print the plan and change nothing.")] = False,
     exit_code: ExitCodeOption = False,
-    adopt: Annotated[
-        bool,
-        option(
-            "--adopt",
-            help="Take over resources of these names that belong to no stack, or take back the stack.",
-        ),
-    ] = False,
+    adopt: Annotated[bool, option("--adopt", help=_ADOPT_HELP)] = False,
     save: Annotated[
         bool, option("--save", help="Write the options given here to the settings file.")
     ] = False,
