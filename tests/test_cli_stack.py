@@ -13,8 +13,9 @@ from ordernotify.executor import Action
 from ordernotify.resources.role_names import POLICY_NAME
 from ordernotify.settings.model import Settings
 from ordernotify.settings.names import STACK_TAG
+from ordernotify.stack import left
 from tests.cli_support import Answered, Typed, answered, typed
-from tests.provision_support import Account, planned_actions, set_up
+from tests.provision_support import Account, ManualClock, planned_actions, set_up
 
 __all__ = ["answered", "typed"]
 
@@ -125,6 +126,22 @@ def test_one_question_tells_what_becomes_of_the_orders(
     exported = Path("orders-default.jsonl")
     assert exported.exists() is (answers == ("export",))
     assert not exported.exists() or "order-1" in exported.read_text()
+
+
+def test_an_order_that_a_running_function_stores_late_is_exported_too(
+    account: Account, cloud: Cloud, answered: Answered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class LateOrder(ManualClock):
+        def sleep(self, seconds: float) -> None:
+            assert seconds == Settings().timeout
+            assert not account.client("lambda").list_functions()["Functions"]
+            account.client("dynamodb").put_item(TableName=TABLE, Item=ORDER)
+
+    set_up(Settings(), cloud)
+    account.client("dynamodb").put_item(TableName=TABLE, Item={"FileName": {"S": "order-0"}})
+    monkeypatch.setattr(left, "SystemClock", LateOrder)
+    assert answered("teardown", answers=("export",)) == 0
+    assert "order-1" in Path("orders-default.jsonl").read_text()
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def test_the_command_is_the_installers_and_takes_the_same_source(
 ) -> None:
     (tmp_path / left).touch()
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
-    monkeypatch.setattr("ordernotify.extras.find_spec", lambda name: pip or None)
+    monkeypatch.setattr("ordernotify.extras.find_spec", lambda name: (pip and name == "pip") or None)
     installed = SimpleNamespace(read_text={"direct_url.json": origin and json.dumps(origin)}.get)
     monkeypatch.setattr("importlib.metadata.distribution", {"ordernotify": installed}.__getitem__)
     assert install_command("local") == f"{installer} {source}"
@@ -66,4 +66,11 @@ def test_without_an_extra_it_installs_the_same_again(monkeypatch: pytest.MonkeyP
     origin = json.dumps({"url": "file:///src/shop", "dir_info": {}})
     installed = SimpleNamespace(read_text={"direct_url.json": origin}.get)
     monkeypatch.setattr("importlib.metadata.distribution", {"ordernotify": installed}.__getitem__)
+    monkeypatch.setattr("ordernotify.extras.find_spec", lambda _: None)
     assert install_command().endswith(" /src/shop")
+
+
+def test_the_extras_that_are_there_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ordernotify.extras.find_spec", lambda name: name == "ministack")
+    assert "[console,local]" in install_command("console")
+    assert "[local]" in install_command()

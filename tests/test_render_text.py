@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 from collections.abc import Callable
 
@@ -38,6 +39,26 @@ def test_no_message_forges_a_line_or_commands_the_terminal(
     assert len([line for line in said.splitlines() if line.startswith("Error: ")]) == 1
     assert ("Traceback" in said) is verbose
     assert clean(said) == said
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "could not read or write the output: No space"),
+        (PermissionError(errno.EACCES, "Permission denied", "x"), "could not read or write x: Permission"),
+        (ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused"), "unexpected ConnectionRefused"),
+    ],
+)
+def test_only_an_error_of_the_output_is_told_as_one(
+    error: OSError, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails() -> None:
+        raise error
+
+    monkeypatch.setattr("ordernotify.cli.run._drop_output", lambda: None)
+    with pytest.raises(typer.Exit):
+        with_errors_shown(False, fails)
+    assert capsys.readouterr().err.startswith(f"Error: {told}")
 
 
 def test_a_note_and_a_check_forge_nothing(capsys: pytest.CaptureFixture[str]) -> None:

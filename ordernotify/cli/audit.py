@@ -7,23 +7,23 @@ from typing import Annotated
 import typer
 
 from ordernotify.cli import app
-from ordernotify.cli.options import JsonOption
+from ordernotify.cli.options import JsonOption, option
 from ordernotify.cli.run import Run, command
 from ordernotify.errors import EXIT_DIFFERENCES
+
+_EXIT_HELP = f"End with {EXIT_DIFFERENCES} where a control fails."
 
 
 @command(app, "audit")
 def audit(
     run: Run,
-    exit_code: Annotated[
-        bool, typer.Option("--exit-code", help=f"End with {EXIT_DIFFERENCES} where a control fails.")
-    ] = False,
+    exit_code: Annotated[bool, option("--exit-code", help=_EXIT_HELP)] = False,
     json: JsonOption = False,
 ) -> None:
     """Judge the live stack by the public controls of AWS Security Hub and Checkov that concern it.
 
-    A control passes, fails, does not apply, or is accepted: it fails for a reason that holds for this system,
-    which is told. It reads the account and changes nothing.
+    A control passes, fails, does not apply, or is accepted: then it fails for a reason that holds for this
+    system, and the reason is given. The account is read, and nothing is changed.
 
     Example: ordernotify audit
     """

@@ -30,7 +30,7 @@ def cost(
 ) -> None:
     """Estimate what a stack with these options costs a month on AWS, item by item.
 
-    Nothing is asked of AWS, unless with --live. The prices are a table of one region with its dates, for an
+    Nothing is asked of AWS, unless with --live. The prices come from a dated table of one region, and give an
     idea of the size; AWS's own calculator is https://calculator.aws.
 
     Example: ordernotify cost --orders-per-day 2000 --email you@example.com

@@ -50,7 +50,7 @@ def init(run: Run) -> None:
     told |= {"auth": str(_auth())} if "auth" not in told else {}
     settings = describe(run.stack, run.told_names, Told(told))
     screen.show_outlook(_kinds(settings, cloud), cloud, _usd_a_month(settings, cloud), ORDERS_PER_DAY)
-    save_settings(run.config, {option: list(v) if isinstance(v, tuple) else v for option, v in told.items()})
+    save_settings(run.config, told)
     screen.show_written(run.config)
 
 

@@ -116,7 +116,7 @@ def import_orders(
     """Bring orders back from a file of export-orders; ends with status 1 if a line could not be read.
 
     Ids, times and states are those of the file. Orders that exist are left as they are, and nothing is
-    announced again. It may be cut off and run again. A list stands for a set, and text for binary data.
+    announced again. It may be cut off and run again. A set comes back as a list, and binary data as text.
 
     Example: ordernotify import-orders orders.jsonl
     """

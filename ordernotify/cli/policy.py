@@ -53,9 +53,7 @@ def setup(run: Run) -> None:
         --policy-name setup --policy-document file://setup.json
     """
     cloud = run.cloud()
-    from ordernotify.iam import policies
-
-    _show(policies.policy(setup_needs(run, cloud), cloud))
+    _show_least(setup_needs(run, cloud), cloud)
 
 
 @command(policy_app, "operate", SETTING_OPTIONS)
@@ -67,9 +65,7 @@ def operate(run: Run, receiver: ReceiverOption = None) -> None:
     Example: ordernotify policy operate --stack dev --auth iam
     """
     cloud = run.cloud()
-    from ordernotify.iam import policies
-
-    _show(policies.policy(operate_needs(cloud, described(run, cloud), _receivers(receiver)), cloud))
+    _show_least(operate_needs(cloud, described(run, cloud), _receivers(receiver)), cloud)
 
 
 @command(policy_app, "import", SETTING_OPTIONS)
@@ -79,12 +75,11 @@ def import_orders(run: Run) -> None:
     Example: ordernotify policy import --stack dev
     """
     cloud = run.cloud()
-    from ordernotify.iam import policies
     from ordernotify.orders import restore
 
     settings = described(run, cloud)
     finding = _finding_calls(cloud, run.told_names, settings.role_path)
-    _show(policies.policy((*finding, *restore.calls(cloud, settings.names)), cloud))
+    _show_least((*finding, *restore.calls(cloud, settings.names)), cloud)
 
 
 @command(policy_app, "teardown", SETTING_OPTIONS)
@@ -94,9 +89,7 @@ def teardown(run: Run, receiver: ReceiverOption = None) -> None:
     Example: ordernotify policy teardown --stack dev
     """
     cloud = run.cloud()
-    from ordernotify.iam import policies
-
-    _show(policies.policy(teardown_needs(run, cloud, described(run, cloud), _receivers(receiver)), cloud))
+    _show_least(teardown_needs(run, cloud, described(run, cloud), _receivers(receiver)), cloud)
 
 
 @command(policy_app, "function", SETTING_OPTIONS)
@@ -233,6 +226,12 @@ def described(run: Run, cloud: Cloud, *, as_recorded: bool = True) -> Settings:
         if as_recorded:
             recorded = recorded_settings(cloud, names, run.stack)
     return run.settings(names, recorded)
+
+
+def _show_least(needed: Calls, cloud: Cloud) -> None:
+    from ordernotify.iam.policies import policy
+
+    _show(policy(needed, cloud))
 
 
 def _show(policy: Policy) -> None:

@@ -29,7 +29,7 @@ OlderThanOption = Annotated[
     str,
     option(
         "--older-than",
-        help="Only orders of this age. Keep it above the function's timeout, or an order that is being "
+        help="Only orders at least this old. Keep it above the function's timeout, or an order that is being "
         "worked on is notified twice.",
         metavar="AGE",
         show_default=True,
@@ -52,8 +52,8 @@ UndeliveredOption = Annotated[
     bool,
     option(
         "--undelivered",
-        help="Send those again that a subscriber did not take, to every subscriber; "
-        "`ordernotify setup --dead-letters` keeps them.",
+        help="Send again, to every subscriber, what one of them did not take; "
+        "`ordernotify setup --dead-letters` keeps it.",
     ),
 ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import inspect
 import os
@@ -34,6 +35,10 @@ from ordernotify.settings.told import Told, describe
 
 if TYPE_CHECKING:
     from ordernotify.aws.session import Cloud
+
+
+_OUTPUT_FAILS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+"""Mostly a full disk behind stdout; a connection that fails is none of these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,23 +270,21 @@ def with_errors_shown(verbose: bool, call: Callable[[], None]) -> None:
     except BrokenPipeError:
         _drop_output()
         raise typer.Exit(0) from None
-    except OSError as error:
-        # Mostly a full disk behind stdout; what has no name is the output itself.
-        what = error.filename or "the output"
-        render.error(
-            f"could not read or write {what}: {error.strerror or error}", "Make room, then run it again."
-        )
-        _drop_output()
-        raise typer.Exit(EXIT_FAILED) from None
     except typer.Exit:
         raise
     except Exception as error:  # noqa: BLE001 - the last resort: a sentence in place of a traceback
         if verbose:
             render.traceback()
-        render.error(
-            f"unexpected {type(error).__name__}: {error}",
-            "This is a defect of ordernotify. --verbose shows where it happened; please report it.",
-        )
+        if isinstance(error, OSError) and (error.filename or error.errno in _OUTPUT_FAILS):
+            what = error.filename or "the output"
+            why = error.strerror or error
+            render.error(f"could not read or write {what}: {why}", "Mend that, then run it again.")
+            _drop_output()
+        else:
+            render.error(
+                f"unexpected {type(error).__name__}: {error}",
+                "This is a defect of ordernotify. --verbose shows where it happened; please report it.",
+            )
         raise typer.Exit(EXIT_FAILED) from None
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -89,9 +89,9 @@ def send_order(
 ) -> None:
     """Send an order, or many; each is tried again safely, so that none is made twice.
 
-    A file that was cut off is simply sent again: each order's key comes from its line and its text.
-    A list of rejects, mended, is sent in the same way. Ctrl-C waits for running requests, shows the summary
-    and ends with status 130.
+    A file whose sending was cut off is sent with the same command again: each order's key comes from its
+    line and its text. So is a list of rejects, once it is mended. Ctrl-C waits for running requests, shows
+    the summary and ends with status 130.
 
     Example: ordernotify send-order --customer Ann --product Mouse
 
@@ -113,10 +113,12 @@ def send_order(
     body = _order(customer, product, quantity, field or [])
     if count is None:
         _send_one(run, body, idempotency_key, api_key_file, json=json)
-    elif idempotency_key is not None:
+        return
+    if idempotency_key is not None:
         raise UsageError("--idempotency-key would make all orders one", "Leave out one of the two.")
-    else:
-        _send_many(run, body, count, bulk)
+    from ordernotify.orders.source import repeated
+
+    _send_all(run, repeated(body, count), bulk, total=count)
 
 
 def _order(customer: str | None, product: str | None, quantity: int | None, fields: list[str]) -> bytes:
@@ -166,12 +168,6 @@ def _send_one(run: Run, body: bytes, given_key: str | None, api_key_file: Path |
         raise typer.Exit(EXIT_FAILED)
 
 
-def _send_many(run: Run, body: bytes, count: int, bulk: _Bulk) -> None:
-    from ordernotify.orders.source import repeated
-
-    _send_all(run, repeated(body, count), bulk, total=count)
-
-
 def _send_file(run: Run, file: str, form: str, bulk: _Bulk) -> None:
     from ordernotify.orders.files import check_rejects, format_of, open_orders
     from ordernotify.orders.source import Source
@@ -184,20 +180,6 @@ def _send_file(run: Run, file: str, form: str, bulk: _Bulk) -> None:
         _send_all(run, source, bulk, total=size, position=lambda: source.position)
 
 
-@contextmanager
-def _rejects(file: str) -> Iterator[Callable[[Rejected], None]]:
-    from ordernotify.orders.files import Rejects
-
-    if not file:
-        yield lambda _rejected: None
-        return
-    rejects = Rejects(file)
-    try:
-        yield rejects.add
-    finally:
-        rejects.close()
-
-
 def _send_all(
     run: Run,
     records: Iterable[Record],
@@ -208,6 +190,7 @@ def _send_all(
 ) -> None:
     from ordernotify.aws.waiting import SystemClock
     from ordernotify.orders.bulk import BulkRun
+    from ordernotify.orders.files import Rejects
     from ordernotify.orders.pace import careful_pace, sent_a_second
     from ordernotify.orders.post import OrderClient
 
@@ -233,9 +216,11 @@ def _send_all(
     def refuse(rejected: Rejected) -> None:
         if len(first) < SHOWN_REJECTS:
             first.append(rejected)
-        reject(rejected)
+        if rejects is not None:
+            rejects.add(rejected)
 
-    with _rejects(bulk.rejects) as reject, sending(total, position) as tick:
+    opened = closing(Rejects(bulk.rejects)) if bulk.rejects else nullcontext()
+    with opened as rejects, sending(total, position) as tick:
         sender = BulkRun(
             records, client.send, concurrency=bulk.concurrency, rate=bulk.rate, reject=refuse, clock=clock
         )

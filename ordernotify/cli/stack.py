@@ -30,18 +30,18 @@ ExitCodeOption = Annotated[
 ]
 
 
+_ADOPT_HELP = (
+    "Take over resources of these names that belong to no stack, or take the stack back from CloudFormation "
+    "or Terraform."
+)
+
+
 @command(app, "setup", SETTING_OPTIONS)
 def setup(
     run: Run,
     dry_run: Annotated[bool, option("--dry-run", help="Print the plan and change nothing.")] = False,
     exit_code: ExitCodeOption = False,
-    adopt: Annotated[
-        bool,
-        option(
-            "--adopt",
-            help="Take over resources of these names that belong to no stack, or take back the stack.",
-        ),
-    ] = False,
+    adopt: Annotated[bool, option("--adopt", help=_ADOPT_HELP)] = False,
     save: Annotated[
         bool, option("--save", help="Write the options given here to the settings file.")
     ] = False,
@@ -147,9 +147,8 @@ def _save(run: Run) -> None:
     from ordernotify.render import note
     from ordernotify.settings.file import save_settings
 
-    given = {option: list(v) if isinstance(v, tuple) else v for option, v in run.flags.items()}
-    save_settings(run.config, given)
-    note(f"Saved {', '.join(given) or 'nothing'} to {run.config}")
+    save_settings(run.config, run.flags)
+    note(f"Saved {', '.join(run.flags) or 'nothing'} to {run.config}")
 
 
 def apply_plan(resources: tuple[Resource[Any], ...], planned: Plan) -> Mapping[str, AnyLive]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -31,7 +31,6 @@ _SCOPE_HELP = (
 )
 _RAW_HELP = "Send queues and URLs the order alone, without SNS's envelope.  [default: as it is]"
 _WAIT_HELP = "How long --wait waits, such as 10m."
-_SPAN: Any = {"metavar": "SPAN", "show_default": "48h"}
 _ALL_HELP = "Also the queues of the stack itself: the inbox's, and verify's temporary ones."
 
 

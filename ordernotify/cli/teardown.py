@@ -95,7 +95,9 @@ def _carry_out(
     planned = replace(planned, items=(*planned.items, *_remove_late(resources, planned)))
     if fate is not OrdersFate.EXPORT:
         return planned
-    # Only now: nobody can store an order any more that the files would not hold.
+    # Only then: nobody can store an order any more that the files would not hold.
+    if cloud.target is Target.AWS:
+        _let_requests_end(settings)
     _export(cloud, settings.stack, _tables(settings, planned))
     rest = provision.plan_teardown(resources, delete_orders=True)
     apply_plan(resources, rest)
@@ -112,6 +114,14 @@ def _remove_late(resources: tuple[Resource[Any], ...], planned: Plan) -> Sequenc
     if late.changes:
         apply_plan(resources, late)
     return late.items
+
+
+def _let_requests_end(settings: Settings) -> None:
+    from ordernotify.render.progress import waiting
+    from ordernotify.stack.left import let_requests_end
+
+    with waiting() as tell:
+        let_requests_end(settings, tell)
 
 
 def _tables(settings: Settings, planned: Plan) -> list[Names]:

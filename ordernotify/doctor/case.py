@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -68,7 +67,6 @@ class Case:
     """What is wrong with the settings file and the environment."""
     origins: tuple[str, ...] = ()
     """Where settings were told."""
-    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     version_of: Callable[[str], str] = importlib.metadata.version
     local_host: Host = field(default_factory=Host)
     _read: dict[object, Future[Any]] = field(default_factory=dict)

@@ -81,7 +81,8 @@ def save_settings(path: Path, given: Mapping[str, Any]) -> None:
         before = path.read_text(encoding="utf-8") if path.exists() else ""
         document = tomlkit.parse(before)
         spelled = {key.replace("_", "-"): key for key in document}
-        document.update({spelled.get(option, option): value for option, value in given.items()})
+        for option, value in given.items():
+            document[spelled.get(option, option)] = list(value) if isinstance(value, tuple) else value
         with tempfile.NamedTemporaryFile(
             "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
         ) as new:

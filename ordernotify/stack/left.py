@@ -20,6 +20,7 @@ from ordernotify.resources.listing import NEW_TOPIC_SECONDS, list_queues
 from ordernotify.resources.mailbox import MailboxesState
 from ordernotify.resources.queue import QueuesState
 from ordernotify.resources.tagged import Tagged
+from ordernotify.settings.model import Settings
 from ordernotify.settings.names import STACK_TAG, Target
 
 LEFT_CALLS: Calls = (
@@ -74,6 +75,15 @@ def _exists(cloud: Cloud, one: Tagged) -> bool:
     if service == "sqs":
         return any(name == resource for name, _ in list_queues(cloud, resource))
     return service != "apigateway" or STACK_TAG in tags_of_now(cloud, one.arn, {})
+
+
+def let_requests_end(settings: Settings, tell: Callable[[str], None]) -> None:
+    """Wait until no function that could store an order runs any more, after API and function are gone.
+
+    Deleting a function does not end those that run.
+    """
+    tell(f"waiting {settings.timeout} s for orders that the API took last")
+    SystemClock().sleep(settings.timeout)
 
 
 def look_again(resources: Sequence[Resource[Any]], removed: Plan, tell: Callable[[str], None]) -> Plan:
