@@ -96,6 +96,14 @@ def test_an_import_describes_what_the_template_does_and_retains_everything(accou
     assert kept == {"Orders"}
 
 
+def test_what_is_deployed_exists_before_it_is_deployed(account: Account) -> None:
+    stack = found_in(account, FULL["rest"])
+    deployed = {"PostMethod", "PreflightMethod", "Default4XxResponse", "Default5XxResponse"}
+    assert set(template_of(stack)["Resources"]["Deployment"]["DependsOn"]) == deployed
+    imported = template_of(stack, "import.yaml")["Resources"]
+    assert set(imported["Deployment"]["DependsOn"]) == deployed & imported.keys()
+
+
 def test_the_templates_fit_into_a_command(files: dict[str, str]) -> None:
     assert all(len(content.encode()) < BODY_BYTES for content in files.values())
 

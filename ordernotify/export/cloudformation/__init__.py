@@ -116,7 +116,8 @@ def _template(
 
     Resources of the types `retained` stay when they are taken out of it, or the stack is deleted.
     """
-    resources = {one.logical_id: _resource(one, retained) for one in declared}
+    present = {one.logical_id for one in declared}
+    resources = {one.logical_id: _resource(one, retained, present) for one in declared}
     used = set(_references(resources))
     parameters = {name: one for name, one in _parameters(stack).items() if name in used}
     head = {
@@ -132,14 +133,15 @@ def _template(
     return "".join([*lines, _yaml({"Outputs": outputs}) if outputs else ""])
 
 
-def _resource(one: Declared, retained: Set[str]) -> dict[str, Any]:
+def _resource(one: Declared, retained: Set[str], present: Set[str]) -> dict[str, Any]:
     # An import asks for a deletion policy of each resource.
     policy = "Retain" if one.type in retained else "Delete"
+    depends_on = [logical_id for logical_id in one.depends_on if logical_id in present]
     return {
         "Type": one.type,
         "DeletionPolicy": policy,
         "UpdateReplacePolicy": policy,
-        **({"DependsOn": list(one.depends_on)} if one.depends_on else {}),
+        **({"DependsOn": depends_on} if depends_on else {}),
         "Properties": {name: value for name, value in one.properties.items() if value not in ("", [], {})},
     }
 

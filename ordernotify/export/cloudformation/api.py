@@ -80,12 +80,13 @@ def _method(
 def _rest_stage(stack: FoundStack, api: FoundResource) -> Iterator[Declared]:
     state, here = api.state, {"RestApiId": api.state.id}
     methods = ["PostMethod", *(["PreflightMethod"] if state.preflight else [])]
+    responses = [_response_id(kind) for kind in state.gateway_responses]
     yield Declared(
         "Deployment",
         "AWS::ApiGateway::Deployment",
         {"RestApiId": ref("Api"), "Description": state.deployed},
         {"DeploymentId": stack.ids.deployment, **here},
-        depends_on=methods,
+        depends_on=[*methods, *responses],
         comment="API Gateway serves what was deployed last: with a change of a method or a gateway response, "
         "give the deployment another logical id.",
     )
