@@ -40,6 +40,7 @@ from tests.export_support import (
     with_subscribers,
 )
 from tests.provision_support import Account, full_settings, set_up
+from tests.web_acls import make_web_acl
 
 __all__ = ["typed"]
 
@@ -158,7 +159,8 @@ def test_an_unknown_format_names_the_known_ones() -> None:
 
 
 def test_what_is_not_imported_is_told(account: Account) -> None:
-    settings = full_settings(**FULL_REST, role_arn=ROLE_ARN)
+    acl = make_web_acl(account)
+    settings = full_settings(**FULL_REST, role_arn=ROLE_ARN, waf_acl=acl)
     stack = with_subscribers(
         found_in(account, settings), PENDING, replace(PENDING, protocol="https"), FILTERED
     )
@@ -166,6 +168,7 @@ def test_what_is_not_imported_is_told(account: Account) -> None:
     for text in notes.values():
         assert "email new@example.com has not confirmed and cannot be imported" in text
         assert f"The role {ROLE_ARN} is left" in text
+        assert f"The web ACL {acl} is left" in text
         assert "API Gateway's logging role is left" in text
         assert "The value of the API key is a secret" in text
         assert f"The policy of {FILTERED.endpoint} is left" in text

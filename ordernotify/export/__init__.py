@@ -55,7 +55,7 @@ def export_stack(
     """
     stack = find_stack(cloud, resources, planned)
     write = terraform.write if format_ is ExportFormat.TERRAFORM else cloudformation.write
-    notes = notes_of(stack, format_)
+    notes = tuple(notes_of(stack, format_))
     texts = {**write(stack), "README.md": readme(stack, format_, notes)}
     return Export({**{name: text.encode() for name, text in texts.items()}, CODE: function_zip()}, notes)
 

@@ -118,12 +118,8 @@ def readme(stack: FoundStack, format_: str, notes: Sequence[str]) -> str:
     )
 
 
-def notes_of(stack: FoundStack, format_: str) -> tuple[str, ...]:
+def notes_of(stack: FoundStack, format_: str) -> Iterator[str]:
     """Say what cannot be imported and what is left out."""
-    return tuple(_notes(stack, format_))
-
-
-def _notes(stack: FoundStack, format_: str) -> Iterator[str]:
     for topic, subscribers in stack.subscribers.items():
         for one in subscribers:
             if one.pending:
@@ -137,8 +133,14 @@ def _notes(stack: FoundStack, format_: str) -> Iterator[str]:
     if format_ == cloudformation.NAME:
         left = cloudformation.not_importable(stack)
         yield f"CloudFormation cannot import {', '.join(left)}: the third command puts the same over it."
-    if "given role" in stack.resources:
-        yield f"The role {stack.settings.role_arn} is left: it was given, and is not the stack's."
+    settings = stack.settings
+    for what, given in (
+        ("role", settings.role_arn),
+        ("KMS key", settings.kms_key),
+        ("web ACL", settings.waf_acl),
+    ):
+        if given:
+            yield f"The {what} {given} is left: it was given, and is not the stack's."
     if "api-log-role" in stack.resources:
         yield "API Gateway's logging role is left: it is the account's setting, for every API of the region."
     if "api-key" in stack.resources:
