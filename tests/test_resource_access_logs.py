@@ -16,7 +16,7 @@ from ordernotify.resources.api.access_logs import (
     ROLE_TIMEOUT_SECONDS,
     ApiLogRole,
 )
-from ordernotify.resources.api.log_format import LOG_FORMATS
+from ordernotify.resources.api.base import LOG_FORMATS
 from ordernotify.settings.model import ApiKind, Settings
 from ordernotify.settings.names import API_LOG_ROLE
 from tests.provision_support import (

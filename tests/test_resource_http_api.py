@@ -8,8 +8,8 @@ from ordernotify import provision
 from ordernotify.aws.session import Cloud
 from ordernotify.errors import AccessDeniedError, NotOursError
 from ordernotify.executor import Action, ApplyError
+from ordernotify.resources.api.base import LOG_FORMATS
 from ordernotify.resources.api.http_api import HttpApi
-from ordernotify.resources.api.log_format import LOG_FORMATS
 from ordernotify.resources.api.old_api import OldApi
 from ordernotify.resources.base import UNKNOWN, Resource
 from ordernotify.settings.model import ApiKind, Auth, Settings

@@ -10,8 +10,7 @@ from ordernotify import provision
 from ordernotify.aws.session import Cloud
 from ordernotify.errors import NotOursError, WaitTimeoutError
 from ordernotify.executor import Action, ApplyError
-from ordernotify.resources.api.base import Throttle
-from ordernotify.resources.api.log_format import LOG_FORMATS
+from ordernotify.resources.api.base import LOG_FORMATS, Throttle
 from ordernotify.resources.api.old_api import OldApi
 from ordernotify.resources.api.quota import QUOTA_TIMEOUT_SECONDS, is_api_busy
 from ordernotify.resources.api.rest_api import RestApi

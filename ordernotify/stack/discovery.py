@@ -106,11 +106,11 @@ def find_endpoint(cloud: Cloud, names: Names, stack: str) -> InvokeEndpoint:
         recorded = settings_in_tags(stack_tags(cloud, names, stack))
         settings = {name: settings_default(name) for name in ("api", "auth", "stage", "rate")} | recorded
         apis = [api for future in found for api in future.result() if api.tags.get(STACK_TAG) == stack]
-    for api in sorted(apis, key=lambda api: api.kind is not settings["api"]):
-        url = invoke_url(cloud, api.id, settings["stage"])
-        stage, auth, rate = settings["stage"], settings["auth"], settings["rate"]
-        return InvokeEndpoint(url, stage, api.id, api.kind, auth, rate)
-    raise StackNotFoundError(f"the stack {stack} has no API {names.api}", SETUP_HINT)
+    if not apis:
+        raise StackNotFoundError(f"the stack {stack} has no API {names.api}", SETUP_HINT)
+    api, stage = min(apis, key=lambda api: api.kind is not settings["api"]), settings["stage"]
+    url = invoke_url(cloud, api.id, stage)
+    return InvokeEndpoint(url, stage, api.id, api.kind, settings["auth"], settings["rate"])
 
 
 def recorded_settings(cloud: Cloud, names: Names, stack: str) -> dict[str, Any]:

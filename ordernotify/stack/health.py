@@ -25,6 +25,7 @@ ALARMS = tuple(watch.what for watch in watches(Settings()))
 """What a stack's alarms watch: other stacks' alarms begin with the same letters."""
 ERROR_AGES = (timedelta(minutes=15), timedelta(hours=2), timedelta(hours=24))
 """How far back errors are looked for: each step only if the ones before found too few."""
+MOST_ERRORS = 3
 MOST_ERROR_PAGES = 10
 """FilterLogEvents may answer with any number of empty pages; one that looks at a busy day has thousands."""
 MOST_ERROR_SECONDS = 5.0
@@ -100,10 +101,8 @@ def read_alarms(cloud: Cloud, names: Names) -> tuple[AlarmState, ...]:
     return tuple(sorted((a for a in found if a.name in known), key=lambda alarm: alarm.name))
 
 
-def last_errors(
-    cloud: Cloud, names: Names, now_ms: int, most: int = 3, clock: Clock | None = None
-) -> LastErrors:
-    """Return the last errors that the function logged in ERROR_AGES before now (ms since 1970).
+def last_errors(cloud: Cloud, names: Names, now_ms: int, clock: Clock | None = None) -> LastErrors:
+    """Return the MOST_ERRORS last errors that the function logged in ERROR_AGES before now (ms since 1970).
 
     Ends after MOST_ERROR_PAGES or MOST_ERROR_SECONDS with what was found. Raises AwsError.
     """
@@ -119,19 +118,19 @@ def last_errors(
                 found += [event for event in page.events if _is_error(event)]
                 left -= 1
                 if not left or clock.now() >= deadline:
-                    return LastErrors(_newest(found, most), complete=False)
-            if len(found) >= most:
+                    return LastErrors(_newest(found), complete=False)
+            if len(found) >= MOST_ERRORS:
                 break
             end = start - 1
-    return LastErrors(_newest(found, most))
+    return LastErrors(_newest(found))
 
 
 def _is_error(event: LogEvent) -> bool:
     return (event.fields or {}).get("level") == "ERROR"
 
 
-def _newest(events: list[LogEvent], most: int) -> tuple[ErrorLine, ...]:
-    newest = sorted(events, key=lambda event: event.sort_key)[-most:]
+def _newest(events: list[LogEvent]) -> tuple[ErrorLine, ...]:
+    newest = sorted(events, key=lambda event: event.sort_key)[-MOST_ERRORS:]
     return tuple(_error_line(event.fields or {}) for event in newest)
 
 

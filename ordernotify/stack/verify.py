@@ -22,7 +22,13 @@ from ordernotify.logs.reader import function_calls, function_events
 from ordernotify.orders.items import get_calls, get_order
 from ordernotify.orders.post import Answer
 from ordernotify.resources.delivery import queue_policy
-from ordernotify.resources.listing import SUBSCRIPTIONS, delete_queue, list_queues, queue_tags
+from ordernotify.resources.listing import (
+    NEW_TOPIC_SECONDS,
+    SUBSCRIPTIONS,
+    delete_queue,
+    list_queues,
+    queue_tags,
+)
 from ordernotify.settings.names import STACK_TAG, Names, Target
 
 STORED_SECONDS = 5.0
@@ -32,8 +38,6 @@ LOG_LINES_SECONDS = 60.0
 """CloudWatch shows events seconds to minutes late (AWS-FACTS, CloudWatch Logs)."""
 SUBSCRIPTION_SETTLES_SECONDS = 3.0
 """On AWS a new subscription may miss what is published in its first moments."""
-NEW_TOPIC_SECONDS = 30.0
-"""How long a topic or subscription just made may answer NotFound (AWS-FACTS 24)."""
 LEFT_BEHIND_SECONDS = 3600.0
 """A queue of this age is no longer used by any run: its run was killed before it could remove it."""
 TEST_ORDER = {"customerName": "John Doe", "productName": "Wireless Mouse"}

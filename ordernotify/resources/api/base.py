@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -13,7 +14,6 @@ from ordernotify.resources.api.listing import (
     invoke_url,
     with_tags_of_now,
 )
-from ordernotify.resources.api.log_format import LOG_FORMATS
 from ordernotify.resources.api.namesake import Namesake
 from ordernotify.resources.api.quota import call_when_free
 from ordernotify.resources.base import UNKNOWN, AnyLive, Change, Needed, State, Step, needed_state
@@ -35,6 +35,42 @@ ALLOWED_HEADERS = (
 EXPOSED_HEADERS = ("idempotency-key", "idempotency-replayed", "retry-after")
 LOG_DELIVERY_REMOVAL = allow("logs", "DeleteLogDelivery", on="*")
 """What API Gateway does in the caller's name when an HTTP API's access log is turned off (AWS-FACTS 29)."""
+
+_LOGGED = {
+    "requestId": "requestId",
+    "extendedRequestId": "extendedRequestId",
+    "requestTime": "requestTime",
+    "ip": "identity.sourceIp",
+    "method": "httpMethod",
+    "path": "path",
+    "status": "status",
+    "responseLength": "responseLength",
+    "latencyMs": "responseLatency",
+    "error": "error.message",
+    "errorType": "error.responseType",
+}
+_LOGGED_BY_KIND = {
+    ApiKind.REST: {
+        "integrationLatencyMs": "integration.latency",
+        "integrationStatus": "integration.integrationStatus",
+        "integrationError": "integration.error",
+    },
+    ApiKind.HTTP: {
+        "integrationLatencyMs": "integrationLatency",
+        "integrationStatus": "integrationStatus",
+        "integrationError": "integrationErrorMessage",
+    },
+}
+LOG_FORMATS = {
+    kind: json.dumps({name: f"$context.{variable}" for name, variable in {**_LOGGED, **more}.items()})
+    for kind, more in _LOGGED_BY_KIND.items()
+}
+"""One line of the access log: JSON in which every value is a text, so that it is valid whatever is missing.
+
+No user agent or other text of a client's choice: API Gateway does not escape it. Source of the variables:
+https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-logging-variables.html and
+https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-variables-for-access-logging.html
+"""
 
 
 @dataclass(frozen=True, slots=True)
