@@ -97,6 +97,15 @@ def test_a_key_of_the_persons_passes_what_asks_for_one(account: Account, cloud: 
     assert failing(found) == set()
 
 
+def test_a_name_that_sounds_secret_is_no_secret(account: Account, cloud: Cloud) -> None:
+    settings = Settings(names=Names(table="Tokens"))
+    set_up(settings, cloud)
+    assert verdicts(cloud, settings)["CKV_AWS_45"] is Verdict.PASSED
+    key = {"Variables": {"X": "AKIAIOSFODNN7EXAMPLE"}}
+    account.client("lambda").update_function_configuration(FunctionName=FUNCTION, Environment=key)
+    assert verdicts(cloud, settings)["CKV_AWS_45"] is Verdict.FAILED
+
+
 def test_what_is_accepted_says_why(cloud: Cloud) -> None:
     settings = production()
     set_up(settings, cloud)

@@ -27,7 +27,8 @@ Found = TypeVar("Found")
 YEAR_DAYS = 365
 WITHOUT_RESOURCES = ("xray:PutTraceSegments", "xray:PutTelemetryRecords")
 """https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html"""
-_SECRET = re.compile(r"(AKIA|ASIA)[0-9A-Z]{16}|secret|password|token", re.IGNORECASE)
+_SECRET_NAME = re.compile("secret|password|token", re.IGNORECASE)
+_SECRET_VALUE = re.compile("(AKIA|ASIA)[0-9A-Z]{16}")
 _AUTHORIZED = ("AWS_IAM", "CUSTOM", "COGNITO_USER_POOLS", "JWT")
 
 
@@ -110,7 +111,11 @@ def is_recoverable(facts: Facts) -> bool:
 
 
 def _secrets(function: FunctionState) -> Observation:
-    found = [name for name, value in function.environment.items() if _SECRET.search(f"{name}={value}")]
+    found = [
+        name
+        for name, value in function.environment.items()
+        if _SECRET_NAME.search(name) or _SECRET_VALUE.search(value)
+    ]
     return Observation(not found, ", ".join(found) or f"{len(function.environment)} variables, no secret")
 
 
