@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -48,11 +49,10 @@ def asking(url: str, find_sign: Callable[[], Sign | None], road: Road = DIRECT) 
     `find_sign` returns what makes requests acceptable; it is called until it succeeds, and its errors are
     raised.
     """
-    signs: list[Sign | None] = []
+    sign = functools.cache(find_sign)
 
     def ask() -> Answer:
-        signs[:] = signs or [find_sign()]
-        with closing(OrderClient(url, road=road, sign=signs[0], retry_seconds=0)) as client:
+        with closing(OrderClient(url, road=road, sign=sign(), retry_seconds=0)) as client:
             return client.send(Draft(b"", PROBE_KEY))
 
     return ask

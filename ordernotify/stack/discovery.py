@@ -65,7 +65,7 @@ def naming_calls(cloud: Cloud, names: Names, role_path: str) -> Calls:
 
 
 def find_names(cloud: Cloud, names: Names, told: Collection[str], stack: str) -> Names:
-    """Find the names that the stack has; `names` are those told, by the fields `told`, or the usual ones.
+    """Find the names that the stack has; `names` holds those told (the fields `told`), else the usual ones.
 
     The stack's function keeps the record. It is found by its name, or by the stack's tag if it has another.
     """
@@ -77,7 +77,7 @@ def find_names(cloud: Cloud, names: Names, told: Collection[str], stack: str) ->
 
 
 def with_own_role(cloud: Cloud, names: Names, stack: str) -> Names:
-    """Give the names the one of the stack's own role in this region, see `role_name_in_region`."""
+    """Replace the role's name by that of the stack's own role in this region (`role_name_in_region`)."""
     return replace(names, role=role_name_in_region(cloud, stack, names.role))
 
 

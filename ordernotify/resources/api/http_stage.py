@@ -52,7 +52,7 @@ class Cors:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpApiState(ApiState):
-    """An HTTP API with its route, integration and stages; as it stands here, a new one without any part."""
+    """An HTTP API with its route, integration and stages; the defaults are a new one without any part."""
 
     route: str | None = None
     authorization: str | None = None

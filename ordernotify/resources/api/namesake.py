@@ -1,4 +1,4 @@
-"""What API Gateway lets several have the same name of: found by name and tag, told apart by the id."""
+"""Kinds whose names are not unique in API Gateway: found by name and tag, told apart by the id."""
 
 from __future__ import annotations
 

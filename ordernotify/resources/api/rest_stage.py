@@ -45,7 +45,7 @@ EXECUTION_LOGS = "INFO"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestContents(ApiState):
-    """What takes effect only when it is deployed; as it stands here, a new API without any part."""
+    """What takes effect only when it is deployed; the defaults are a new API without any part."""
 
     resource: str | None = None
     authorization: str | None = None

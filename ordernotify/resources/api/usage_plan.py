@@ -45,7 +45,7 @@ class UsagePlanState:
 
 
 def apis_admitted_to(cloud: Cloud, stack: str) -> set[str]:
-    """Name the APIs that the stack has keys or usage plans for, by these: the APIs may be gone."""
+    """Name the APIs for which the stack has keys or usage plans; the APIs themselves may be gone."""
 
     def names(operation: str, end: str) -> Iterator[str]:
         for page in cloud.apigateway.get_paginator(operation).paginate():  # type: ignore[call-overload]
