@@ -88,7 +88,7 @@ class GivenKey(Given[GivenKeyState]):
         """Refuse a key that does not exist: only the person makes one."""
         raise OrderNotifyError(
             f"there is no KMS key {self.name} in account {self.cloud.account}, region {self.cloud.region}",
-            "Make it (`aws kms create-key`, `aws kms create-alias`), or leave --kms-key away.",
+            "Make it (`aws kms create-key`, `aws kms create-alias`), or leave --kms-key out.",
         )
 
     def refuse(self, found: GivenKeyState, wanted: GivenKeyState) -> None:
@@ -107,7 +107,7 @@ class GivenKey(Given[GivenKeyState]):
         raise OrderNotifyError(
             f"the policy of the KMS key {self.name} lets not every service use it, and what they write or "
             "send would be lost",
-            f"Add these statements to it (`aws kms put-key-policy`), or leave --kms-key away: {found.lacks}",
+            f"Add these statements to it (`aws kms put-key-policy`), or leave --kms-key out: {found.lacks}",
         )
 
     def staying(self, live: Live[GivenKeyState]) -> tuple[str, ...]:

@@ -347,7 +347,7 @@ def _check_api(settings: Settings) -> None:
     if settings.api is ApiKind.HTTP and settings.waf_acl:
         raise SettingsError(
             "an HTTP API has no web ACL: AWS WAF protects the stages of REST APIs only",
-            "Use the API rest, or leave --waf-acl away.",
+            "Use the API rest, or leave --waf-acl out.",
             "api",
             "waf-acl",
         )

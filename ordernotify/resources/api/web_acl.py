@@ -78,7 +78,7 @@ class GivenWebAcl(Given[GivenWebAclState]):
             )
         raise OrderNotifyError(
             f"there is no web ACL {self.name} in account {self.cloud.account}, region {self.cloud.region}",
-            "`aws wafv2 list-web-acls --scope REGIONAL` lists them; or leave --waf-acl away.",
+            "`aws wafv2 list-web-acls --scope REGIONAL` lists them; or leave --waf-acl out.",
         )
 
     @property
