@@ -31,6 +31,10 @@ Between them wait: `aws cloudformation wait change-set-create-complete` after th
 `aws cloudformation wait stack-import-complete` after the second. The first two change nothing. The third adds
 what cannot be imported, and marks the stack as CloudFormation's.
 
+With many subscribers a template gets larger than the 51,200 bytes that a command may hold. Then put
+`import.yaml` into the bucket too, and give `--template-url https://YOUR-BUCKET.s3.amazonaws.com/import.yaml`
+in place of `--template-body`; `deploy` takes `--s3-bucket YOUR-BUCKET`.
+
 | File | What it is |
 |---|---|
 | `template.yaml` | the whole stack; also recreates it in an account that has none: `deploy` alone |
