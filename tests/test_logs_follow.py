@@ -212,7 +212,11 @@ def test_the_memory_of_what_was_shown_is_bounded() -> None:
 
     until_time_is_up(following.follow(), clock)
 
-    assert DEEP_LOOK_BACK_SECONDS <= sum(map(len, following.seen)) <= DEEP_LOOK_BACK_SECONDS + 30
+    assert (
+        DEEP_LOOK_BACK_SECONDS
+        <= sum(len(one.seen) for one in following._sources)
+        <= DEEP_LOOK_BACK_SECONDS + 30
+    )
 
 
 def test_it_sleeps_between_all_polls() -> None:

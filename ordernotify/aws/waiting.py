@@ -48,16 +48,12 @@ class SystemClock:
             raise CancelledError("interrupted")
 
 
-def _tell_nobody(_message: str) -> None:
-    pass
-
-
 @dataclass(frozen=True, slots=True)
 class Patience:
     """Bounded waiting for AWS; `tell` hears what it waits for, and the error at the end names it."""
 
     clock: Clock = field(default_factory=SystemClock)
-    tell: Callable[[str], None] = _tell_nobody
+    tell: Callable[[str], None] = lambda _message: None
 
     def retry(
         self,

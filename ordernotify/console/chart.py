@@ -49,21 +49,17 @@ Columns = Mapping[str, Sequence[float | None]]
 
 
 def charts(history: History) -> list[Chart]:
-    per_minute: Columns = {"orders": history.per_minute}
-    kinds: Columns = history.kinds
-    latency: Columns = history.latency
-    pending: Columns = {"pending": history.pending}
-    times = history.times()
+    times, per_minute, pending = history.times(), {"orders": history.per_minute}, {"pending": history.pending}
     return [
-        _chart("orders", "Orders per minute", "orders a minute", times, per_minute, bars=True),
-        _chart("answers", "Answers by result", "answers", times, kinds, bars=True),
-        _chart("latency", "Latency of the function", "ms", times, latency, bars=False),
-        _chart("pending", "Notifications left pending", "notifications", times, pending, bars=True),
+        _chart("orders", "Orders per minute", "orders a minute", times, per_minute),
+        _chart("answers", "Answers by result", "answers", times, history.kinds),
+        _chart("latency", "Latency of the function", "ms", times, history.latency, bars=False),
+        _chart("pending", "Notifications left pending", "notifications", times, pending),
     ]
 
 
 def _chart(
-    key: str, title: str, unit: str, times: Sequence[datetime], columns: Columns, *, bars: bool
+    key: str, title: str, unit: str, times: Sequence[datetime], columns: Columns, *, bars: bool = True
 ) -> Chart:
     steps = range(len(times))
     if bars:

@@ -32,10 +32,6 @@ class Hub:
         self._first = True
         self._shown: Figures = {}
 
-    @property
-    def pages(self) -> int:
-        return len(self._pages)
-
     def take(self, look: Look) -> None:
         """Note what a look brought, and tell the pages what changed."""
         before, self.snapshot = self.snapshot, look.snapshot

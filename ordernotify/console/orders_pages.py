@@ -11,12 +11,12 @@ from urllib.parse import parse_qs
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ordernotify.console.pages import Desk, Values, desk, is_refresh, trouble, trouble_page
+from ordernotify.aws.session import Cloud
+from ordernotify.console.pages import Desk, Values, desk, in_thread, is_refresh, trouble, trouble_page
 from ordernotify.console.templating import line_words
-from ordernotify.console.threads import in_thread
 from ordernotify.errors import OrderNotifyError, StackNotFoundError, UsageError
 from ordernotify.function.notification import NOT_IN_MESSAGE, texts
-from ordernotify.local.inbox import read_inbox
+from ordernotify.local.inbox import peek_at_queue, read_inbox
 from ordernotify.logs.opening import read_story
 from ordernotify.logs.trace import Trace
 from ordernotify.orders.attributes import Order
@@ -25,6 +25,7 @@ from ordernotify.orders.post import Answer, Draft
 from ordernotify.orders.query import OrderQuery, get_orders
 from ordernotify.orders.source import check_key, order_body, random_key
 from ordernotify.render.setup import curl_line
+from ordernotify.stack.discovery import find_endpoint
 from ordernotify.stack.verify import TEST_ORDER
 
 MOST_SHOWN = 100
@@ -104,7 +105,7 @@ async def _show_form(
 
     def call() -> Values:
         at.site.check_reachable()
-        endpoint, wrong, answer = at.site.endpoint(), None, None
+        endpoint, wrong, answer = find_endpoint(at.site.cloud, at.site.names, at.site.stack), None, None
         curl = ""
         try:
             curl = curl_line(endpoint.url, endpoint.auth, at.site.cloud.region, form.body.decode(), form.key)
@@ -179,9 +180,7 @@ class WaterfallStep:
 
 def waterfall(story: Trace) -> list[WaterfallStep]:
     """Lay an order's steps out on one line of time; each lasts from the one before it."""
-    known = [step.at for step in story.steps if step.at is not None]
-    if not known:
-        return [WaterfallStep(step.name, None, step.detail, None, 0, 0) for step in story.steps]
+    known = [step.at for step in story.steps if step.at is not None] or [0.0]
     first, span = min(known), max(max(known) - min(known), 0.001)
     steps, before = [], first
     for step in story.steps:
@@ -212,7 +211,12 @@ def order_page(at: Desk, request: Request) -> Values:
             f"there is no order {order_id}", "It may have been deleted; the page Orders shows what there is."
         )
     item = story.item or {}
-    inbox = read_inbox(site.cloud, site.names, site.stack) if site.is_local else []
+
+    def naming(cloud: Cloud, queue: str) -> list[str]:
+        # An inbox of ten thousand orders takes seconds to parse.
+        return [body for body in peek_at_queue(cloud, queue) if order_id in body]
+
+    inbox = read_inbox(site.cloud, site.names, site.stack, naming) if site.is_local else []
     return {
         "order_id": order_id,
         "story": story,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -16,11 +19,11 @@ from ordernotify.console.figures import figures
 from ordernotify.console.hub import Hub
 from ordernotify.console.site import Site, UnreachableError
 from ordernotify.console.templating import render_page
-from ordernotify.console.threads import in_thread
 from ordernotify.errors import OrderNotifyError, StackNotFoundError, UsageError
 from ordernotify.orders.newest import NewestOrders
 from ordernotify.settings.names import Names
 
+Result = TypeVar("Result")
 Values = Mapping[str, Any]
 Handler = Callable[[Request], Awaitable[Response]]
 REFRESH_HEADER = "X-Refresh"
@@ -68,6 +71,24 @@ class Desk:
 def desk(request: Request) -> Desk:
     found: Desk = request.app.state.desk
     return found
+
+
+async def in_thread(call: Callable[[], Result]) -> Result:
+    """Make the call in a thread of its own and wait for what it returns or raises.
+
+    The thread is a daemon: asyncio's own threads would keep Ctrl-C waiting until AWS answered.
+    """
+    outcome: Future[Result] = Future()
+    outcome.set_running_or_notify_cancel()  # whoever waits may give up; the thread still ends quietly
+
+    def run() -> None:
+        try:
+            outcome.set_result(call())
+        except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+            outcome.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return await asyncio.wrap_future(outcome)
 
 
 def reading(template: str, read: Callable[[Desk, Request], Values], *, from_cloud: bool = True) -> Handler:

@@ -9,7 +9,6 @@ from ordernotify.aws.session import Cloud
 from ordernotify.errors import OrderNotifyError
 from ordernotify.orders.post import OrderClient
 from ordernotify.settings.names import Names, Target
-from ordernotify.stack.discovery import InvokeEndpoint, find_endpoint
 from ordernotify.stack.report import Describe
 
 
@@ -49,7 +48,3 @@ class Site:
             raise UnreachableError(
                 why, "`ordernotify local start` starts it again; this page then goes on by itself."
             )
-
-    def endpoint(self) -> InvokeEndpoint:
-        """Find where orders are posted to; raises StackNotFoundError."""
-        return find_endpoint(self.cloud, self.names, self.stack)

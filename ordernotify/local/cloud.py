@@ -167,10 +167,10 @@ def _launch(cloud: LocalCloud, host: Host) -> LocalCloud:
         child.kill()  # nobody would know it any more
         raise
     try:
-        version = _wait_until_healthy(cloud.port, token, child, host)
-    except _StartFailedError as error:
+        version = _wait_until_healthy(cloud, token, child, host)
+    except LocalCloudError:
         remove_record(folder)
-        raise _start_failed(str(error), folder) from None
+        raise
     warning = _complaint("load", folder)
     if warning:
         warning += f"; what it could not load is kept in {process.keep_state(folder, f'state-{token[-8:]}')}"
@@ -179,20 +179,17 @@ def _launch(cloud: LocalCloud, host: Host) -> LocalCloud:
     return replace(cloud, running=True, pid=child.pid, version=version, warning=warning)
 
 
-class _StartFailedError(Exception):
-    """The process ended, or never answered."""
-
-
-def _wait_until_healthy(port: int, token: str, child: Popen[bytes], host: Host) -> str | None:
-    """MiniStack's version, as soon as it answers."""
+def _wait_until_healthy(cloud: LocalCloud, token: str, child: Popen[bytes], host: Host) -> str | None:
+    """Return MiniStack's version as soon as it answers; raises LocalCloudError with the end of its log."""
     deadline = host.now() + START_SECONDS
-    while (answer := process.ask(port)).token != token:
+    while (answer := process.ask(cloud.port)).token != token:
         if child.poll() is not None:
-            raise _StartFailedError(f"ended while it started (exit status {child.returncode})")
+            what = f"ended while it started (exit status {child.returncode})"
+            raise _start_failed(what, cloud.state_dir)
         if host.now() >= deadline:
             child.kill()
             child.wait()
-            raise _StartFailedError(f"did not answer within {START_SECONDS:.0f} s of its start")
+            raise _start_failed(f"did not answer within {START_SECONDS:.0f} s of its start", cloud.state_dir)
         host.sleep(process.POLL_SECONDS)
     return answer.version
 

@@ -15,9 +15,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 import urllib3
-from botocore.exceptions import ClientError
 
-from ordernotify.aws.errors import has_code, map_botocore_errors
+from ordernotify.aws.errors import map_botocore_errors, read_or_none
 from ordernotify.aws.session import Cloud
 from ordernotify.aws.waiting import Clock
 from ordernotify.errors import LocalCloudError, StackNotFoundError
@@ -95,14 +94,11 @@ def follow_inbox(
 
 
 def _check_topic(cloud: Cloud, names: Names) -> None:
-    try:
-        cloud.sns.get_topic_attributes(TopicArn=cloud.arn("sns", names.topic))
-    except ClientError as error:
-        if not has_code(error, *NO_TOPIC):
-            raise
+    arn = cloud.arn("sns", names.topic)
+    if read_or_none(lambda: cloud.sns.get_topic_attributes(TopicArn=arn), *NO_TOPIC) is None:
         raise StackNotFoundError(
             f"there is no topic {names.topic} here", "`ordernotify setup` makes the local stack."
-        ) from error
+        )
 
 
 def _delivery(box: Mailbox, body: str) -> Delivery:

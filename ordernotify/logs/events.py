@@ -48,6 +48,11 @@ class LogEvent:
         return (self.timestamp, self.ingestion)
 
 
+def number_in(value: object) -> float | None:
+    """The number that a field of a log line is; None for anything else."""
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
 def _refuse(constant: str) -> Any:
     raise ValueError(f"{constant} is not JSON")
 

@@ -77,10 +77,6 @@ class Follower:
         self._tell = tell
         self._told = False
 
-    @property
-    def seen(self) -> Sequence[Seen]:
-        return [source.seen for source in self._sources]
-
     def follow(self) -> Iterator[LogEvent]:
         """Yield each event once, soon after it becomes visible, until the caller stops.
 

@@ -12,13 +12,6 @@ from ordernotify.logs.reader import GroupMissingError, LogPage, PageSource
 from ordernotify.logs.seen import DEEP_LOOK_BACK_SECONDS, Seen, in_order
 
 
-def no_log_group(stack: str, sources: Sequence[str]) -> OrderNotifyError:
-    """Return the error for a stack in which none of these sources has a log group."""
-    if list(sources) == ["api"]:
-        return OrderNotifyError(f"the stack {stack} has no access logs of its API", ACCESS_LOGS_HINT)
-    return StackNotFoundError(f"the stack {stack} has no log group", "Run `ordernotify setup` first.")
-
-
 @dataclass(frozen=True, slots=True)
 class LogReader:
     """Reads the events of several sources between two times."""
@@ -34,8 +27,12 @@ class LogReader:
         missing: list[str] = []
         streams = [self._source(reader, missing, start, end, pattern) for reader in self.readers]
         yield from heapq.merge(*streams, key=lambda event: event.sort_key)
+        if missing == ["api"] and len(self.readers) == 1:
+            raise OrderNotifyError(f"the stack {self.stack} has no access logs of its API", ACCESS_LOGS_HINT)
         if len(missing) == len(self.readers):
-            raise no_log_group(self.stack, missing)
+            raise StackNotFoundError(
+                f"the stack {self.stack} has no log group", "Run `ordernotify setup` first."
+            )
 
     def _source(
         self, reader: PageSource, missing: list[str], start: int, end: int | None, pattern: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -173,17 +173,15 @@ class _Ids:
     Equal lines of the same millisecond and stream are told apart by their position among each other.
     """
 
-    _equals: Counter[tuple[int, str]]
-
-    def __init__(self) -> None:
-        self._equals = Counter()
+    _equals: Counter[tuple[int, str]] = field(default_factory=Counter)
 
     def forget_before(self, timestamp: int) -> None:
         """Drop the counts of earlier lines: MiniStack, which needs these ids, has its pages in order."""
         self._keep(lambda at: at >= timestamp)
 
     def make(self, stream: str, timestamp: int, message: str) -> str:
-        digest = _content_digest(stream, timestamp, message)
+        content = f"{stream}\0{timestamp}\0{message}".encode("utf-8", "surrogatepass")
+        digest = hashlib.blake2b(content, digest_size=12).hexdigest()
         position = self._equals[timestamp, digest]
         self._equals[timestamp, digest] += 1
         return f"{timestamp}-{digest}-{position}"
@@ -194,11 +192,6 @@ class _Ids:
 
     def _keep(self, wanted: Callable[[int], bool]) -> None:
         self._equals = Counter({key: count for key, count in self._equals.items() if wanted(key[0])})
-
-
-def _content_digest(stream: str, timestamp: int, message: str) -> str:
-    content = f"{stream}\0{timestamp}\0{message}".encode("utf-8", "surrogatepass")
-    return hashlib.blake2b(content, digest_size=12).hexdigest()
 
 
 def _turn_page(

@@ -9,7 +9,7 @@ from typing import Any
 
 from ordernotify.aws.session import Cloud
 from ordernotify.errors import StackNotFoundError
-from ordernotify.logs.events import LogEvent
+from ordernotify.logs.events import LogEvent, number_in
 from ordernotify.orders.items import get_calls, get_order
 from ordernotify.settings.names import Names
 
@@ -115,7 +115,7 @@ def _request_steps(lines: Sequence[LogEvent], repeated: bool) -> list[TraceStep]
     steps = [] if began is None else [TraceStep("received" + again, began, f"request {_request_id(lines)}")]
     offsets = answer.get("steps")
     for name in _STEP_NAMES:
-        offset = _number(offsets.get(name)) if isinstance(offsets, Mapping) else None
+        offset = number_in(offsets.get(name)) if isinstance(offsets, Mapping) else None
         # A repeated request is checked against what is stored; it stores nothing.
         if offset is not None and began is not None and not (answer.get("replayed") and name == "stored"):
             steps.append(TraceStep(name + again, began + offset, _detail(name, answer)))
@@ -124,7 +124,7 @@ def _request_steps(lines: Sequence[LogEvent], repeated: bool) -> list[TraceStep]
 
 def _began(request: LogEvent | None, response: LogEvent | None) -> float | None:
     """Return when the request came in; the response's own duration is the best source."""
-    duration = _number((response.fields or {}).get("durationMs")) if response else None
+    duration = number_in((response.fields or {}).get("durationMs")) if response else None
     if response is not None and duration is not None:
         return _logged_at(response) - duration
     return _logged_at(request) if request else None
@@ -144,7 +144,7 @@ def _answer_steps(response: LogEvent, again: str) -> list[TraceStep]:
     if isinstance(failure, Mapping):
         why = f"{failure.get('code', '')}: {failure.get('message', '')}"
         steps.append(TraceStep(f"{failure.get('step', 'step')} failed{again}", at, why))
-    duration = _number(answer.get("durationMs"))
+    duration = number_in(answer.get("durationMs"))
     took = f" in {duration:g} ms" if duration is not None else ""
     repeat = ", a repeat: nothing new was stored" if answer.get("replayed") else ""
     steps.append(TraceStep("answered" + again, at, f"status {answer.get('status', '?')}{took}{repeat}"))
@@ -204,7 +204,3 @@ def _milliseconds(text: object) -> float | None:
     except ValueError:
         return None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000
-
-
-def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from ordernotify.logs.events import LogEvent
+from ordernotify.logs.events import LogEvent, number_in
 from ordernotify.orders.bulk import percentile
 
 WINDOW_SECONDS = 600
@@ -54,17 +53,13 @@ def served(event: LogEvent) -> Served | None:
     steps = fields.get("steps")
     return Served(
         at=event.timestamp,
-        status=int(_number(fields.get("status"))),
+        status=int(number_in(fields.get("status")) or 0),
         order_id=str(fields.get("orderId") or ""),
-        milliseconds=_number(fields.get("durationMs")),
+        milliseconds=number_in(fields.get("durationMs")) or 0.0,
         notification=str(fields.get("notification") or ""),
         replayed=fields.get("replayed") is True,
-        steps={str(k): _number(v) for k, v in steps.items()} if isinstance(steps, Mapping) else {},
+        steps={str(k): number_in(v) or 0.0 for k, v in steps.items()} if isinstance(steps, Mapping) else {},
     )
-
-
-def _number(value: Any) -> float:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0
 
 
 @dataclass(frozen=True, slots=True)
