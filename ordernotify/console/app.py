@@ -26,7 +26,7 @@ from ordernotify.watch.watcher import Look, Watcher
 
 
 def make_app(site: Site, watcher: Watcher, token: str, port: int) -> Guard:
-    """Make the application for one stack; it listens on nothing yet."""
+    """Make the application for one stack; `serving` makes it listen."""
     hub = Hub(lambda snapshot: figures(snapshot, site))
     feeder = _Feeder(watcher, hub)
 
@@ -74,7 +74,7 @@ async def _defect(request: Request, error: Exception) -> Response:
 
 
 class _Feeder:
-    """Lets the watcher look in a thread of its own, and gives the hub what it saw."""
+    """Runs the watcher in a thread of its own, and passes each look on to the hub."""
 
     def __init__(self, watcher: Watcher, hub: Hub) -> None:
         self._watcher, self._hub = watcher, hub

@@ -1,4 +1,4 @@
-"""Plots as coordinates: the template draws them as inline SVG, and tells them as a table too."""
+"""Plots as coordinates: the template draws them as inline SVG, and repeats them as a table."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WIDTH, HEIGHT = 600, 160
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A bar's place and size in a plot, and what it stands for."""
+    """A bar's place and size in a plot, its series, and its text (`3 stored`)."""
 
     x: float
     y: float
@@ -49,6 +49,7 @@ Columns = Mapping[str, Sequence[float | None]]
 
 
 def charts(history: History) -> list[Chart]:
+    """Lay out the four plots of a history."""
     times, per_minute, pending = history.times(), {"orders": history.per_minute}, {"pending": history.pending}
     return [
         _chart("orders", "Orders per minute", "orders a minute", times, per_minute),
@@ -113,7 +114,7 @@ def _stack(columns: Columns, at: int, steps: int, top: float) -> list[Bar]:
 
 
 def _line(values: Sequence[float | None], top: float) -> str:
-    """Write a line as an SVG path; a step without a value interrupts it, a single one is a short dash."""
+    """Write a line as an SVG path; a step without a value is a gap, a single value is a short dash."""
     wide, path, drawing = WIDTH / max(len(values), 1), [], False
     for at, value in enumerate(values):
         if value is None:

@@ -24,9 +24,9 @@ UNKNOWN_TEXT = "–"
 
 
 def figures(snapshot: Snapshot, site: Site) -> Mapping[str, Any]:
-    """Return the texts by the name that the pages have for them, the parts' alarms, and the trouble.
+    """Return the texts by the names that the pages use, the state of each part's alarms, and the trouble.
 
-    `about` tells which stack they are about, and where it is.
+    `about` names the stack and where it lives.
     """
     counted, rates, known = snapshot.counted, snapshot.rates, snapshot.present is True
     kinds = rates.kinds or {}
@@ -61,7 +61,7 @@ def milliseconds(value: float) -> str:
 
 
 def watched(alarm: AlarmState, names: Names) -> str:
-    """Name what an alarm watches, without the stack's part of its name."""
+    """Return what an alarm watches: its name without the part that all alarms of the stack share."""
     return alarm.name.removeprefix(names.alarm(""))
 
 

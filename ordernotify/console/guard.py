@@ -1,6 +1,6 @@
-"""Who may see the page: the browser that was given the address, on this machine, from this page.
+"""Who may see the page: a browser on this machine that was given its address.
 
-Other pages in the same browser, other users of the machine and names that point here (DNS rebinding) may not:
+Other users of the machine, other pages in the same browser and names that point here (DNS rebinding) may not:
 https://owasp.org/www-community/attacks/csrf, https://en.wikipedia.org/wiki/DNS_rebinding.
 """
 
@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LOOPBACK = ("127.0.0.1", "localhost")
 MAIL_STYLE = (files("ordernotify.console") / "templates/mail.css").read_text(encoding="utf-8")
-"""A mail's frame is sandboxed and loads nothing, so that its style is inline: this text, and no other."""
+"""A mail's frame is sandboxed and loads nothing, so its style is inline; only this very text is allowed."""
 _MAIL_HASH = base64.b64encode(hashlib.sha256(MAIL_STYLE.encode()).digest()).decode()
 SECURITY_HEADERS = {
     "Content-Security-Policy": (
@@ -34,16 +34,16 @@ SECURITY_HEADERS = {
     "Cache-Control": "no-store",
 }
 _SAFE_METHODS = ("GET", "HEAD")
-# A redirect would still count as coming from the page with the link, and SameSite=Strict would keep the
-# cookie back; a page that goes on by itself does not.
+# After a redirect, the request would still count as coming from the page with the link, and SameSite=Strict
+# would withhold the cookie. A page that refreshes to the next one is a new start.
 _WELCOME = (
     '<!doctype html><html lang="en"><meta charset="utf-8"><title>ordernotify</title>'
-    '<meta http-equiv="refresh" content="0;url=/"><a href="/">Go on</a></html>'
+    '<meta http-equiv="refresh" content="0;url=/"><a href="/">Continue</a></html>'
 )
 
 
 class Guard:
-    """Lets only requests with the cookie, a loopback Host and an own Origin through to the application."""
+    """Passes on only the requests that have the cookie, a loopback Host and the page's own Origin."""
 
     def __init__(self, app: ASGIApp, token: str, port: int) -> None:
         self.app = app

@@ -1,4 +1,4 @@
-"""Passes on what the watcher sees to every open page, and remembers the last of it; bounded throughout."""
+"""Tells every open page what the watcher sees, and remembers the newest of it; all of it is bounded."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from ordernotify.watch.watcher import NEWEST_LINES, Look, Snapshot
 WAITING_MESSAGES = 100
 """How far a page may lag behind before it is cut off; it then connects again and is up to date."""
 MOVES_AT_ONCE = 12
-"""How many orders are shown moving for one look; more would be a blur."""
+"""How many orders of one look are shown moving; more would be a blur."""
 HEARTBEAT_SECONDS = 15.0
 
 Figures = Mapping[str, Any]
 
 
 class Hub:
-    """One event loop's meeting point of the watcher and the pages."""
+    """Where the watcher and the pages meet; used in one event loop only."""
 
     def __init__(self, figures: Any) -> None:
         self._figures = figures

@@ -34,7 +34,7 @@ MAX_FORM_BYTES = 100_000
 
 @dataclass(frozen=True, slots=True)
 class OrderForm:
-    """What is written in the form, as it is written."""
+    """The fields of the form, as they were typed."""
 
     customer: str
     product: str
@@ -77,7 +77,7 @@ async def send_order(request: Request) -> Response:
 
 
 async def _form(request: Request) -> dict[str, str]:
-    """Read the form; what is beyond MAX_FORM_BYTES is left out: the API takes no order of that size."""
+    """Read the form up to MAX_FORM_BYTES; the API takes no order of that size."""
     body = b""
     async for chunk in request.stream():
         body += chunk
@@ -179,7 +179,7 @@ class WaterfallStep:
 
 
 def waterfall(story: Trace) -> list[WaterfallStep]:
-    """Lay an order's steps out on one line of time; each lasts from the one before it."""
+    """Lay an order's steps out on one time line; each begins where the one before it ended."""
     known = [step.at for step in story.steps if step.at is not None] or [0.0]
     first, span = min(known), max(max(known) - min(known), 0.001)
     steps, before = [], first
@@ -203,7 +203,7 @@ def waterfall(story: Trace) -> list[WaterfallStep]:
 
 
 def order_page(at: Desk, request: Request) -> Values:
-    """One order: its item, its message, its log lines and the waterfall of its steps."""
+    """One order: its item, message, log lines and the waterfall of its steps."""
     site, order_id = at.site, request.path_params["order_id"]
     story = read_story(site.cloud, site.names, site.stack, order_id)
     if not story.known:

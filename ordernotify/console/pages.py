@@ -1,4 +1,4 @@
-"""The pages: each calls the operation of a command and gives what it returns to a template."""
+"""The pages: each calls the operation of a command, and a template shows what it returns."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Result = TypeVar("Result")
 Values = Mapping[str, Any]
 Handler = Callable[[Request], Awaitable[Response]]
 REFRESH_HEADER = "X-Refresh"
-"""A page that asks for its own newer content says so: what is expensive is not read again for it."""
+"""An open page that asks for its newer content sends this header: what is expensive is not read again."""
 
 _PAGES = (
     ("/", "Overview"),
@@ -92,9 +92,9 @@ async def in_thread(call: Callable[[], Result]) -> Result:
 
 
 def reading(template: str, read: Callable[[Desk, Request], Values], *, from_cloud: bool = True) -> Handler:
-    """Make a page of what `read` returns; it may block, and its errors become pages.
+    """Make the handler of a page that shows what `read` returns, or its error; `read` may block.
 
-    A page that is not `from_cloud` shows what is remembered, also while the cloud is gone.
+    A page that is not `from_cloud` shows what the hub remembers, even while the cloud is gone.
     """
 
     async def handle(request: Request) -> Response:
@@ -138,7 +138,7 @@ def is_refresh(request: Request) -> bool:
 
 
 async def overview(request: Request) -> Response:
-    """The path as a picture; shown at once, and filled by the stream."""
+    """The path of an order as a picture; shown at once, and filled in by the stream."""
     at = desk(request)
     return at.page(
         request,

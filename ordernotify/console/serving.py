@@ -18,13 +18,13 @@ from ordernotify.errors import OrderNotifyError
 from ordernotify.watch.watcher import Watcher
 
 GRACE_SECONDS = 0.2
-"""How long running requests may take to end after Ctrl-C."""
+"""After Ctrl-C, running requests have this long to end."""
 
 
 def serve_console(site: Site, watcher: Watcher, port: int, ready: Callable[[str], None]) -> None:
     """Serve until Ctrl-C or SIGTERM; `ready` gets the address, with its secret, once it can be opened.
 
-    Port 0 is any free one. Raises OrderNotifyError if the port is taken.
+    Port 0 chooses a free one. Raises OrderNotifyError if the port is taken.
     """
     listening = _listen(port)
     port = listening.getsockname()[1]

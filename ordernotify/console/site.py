@@ -20,8 +20,8 @@ class UnreachableError(OrderNotifyError):
 class Site:
     """One stack; what the page needs beside its cloud comes from the command.
 
-    `open_client` finds the API and reads its key. `unreachable` says why the cloud does not answer, and
-    nothing if it does. `writes` tells whether orders may be sent.
+    `open_client` finds the API and reads its key. `writes` tells whether orders may be sent. `unreachable`
+    says why the cloud does not answer; empty if it does.
     """
 
     cloud: Cloud
@@ -46,5 +46,5 @@ class Site:
         why = self.unreachable()
         if why:
             raise UnreachableError(
-                why, "`ordernotify local start` starts it again; this page then goes on by itself."
+                why, "`ordernotify local start` starts it again; this page then continues by itself."
             )

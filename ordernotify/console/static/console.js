@@ -1,6 +1,6 @@
 "use strict";
-// One stream of events keeps the page up to date. Everything shown comes from the server as escaped HTML;
-// this script only fetches a page again and puts its parts in the place of the old ones.
+// One stream of events keeps the page up to date. Everything that is shown comes from the server as escaped HTML:
+// this script only fetches the page again and replaces its parts.
 
 const REFRESH_HEADER = "X-Refresh";
 const SHORTEST_PAUSE_MS = 200;
@@ -53,7 +53,7 @@ function showState(state) {
   wasTroubled = troubled;
 }
 
-// Refreshing: fetch this page again, and swap the parts that said what they are about.
+// Refreshing: fetch this page again, and swap the parts that the news is about.
 let paused = false;
 let running = false;
 const wanted = new Set();
@@ -126,14 +126,14 @@ document.addEventListener("submit", async (event) => {
     document.getElementById(part).replaceChildren(...(made.id === part ? made.childNodes : [made]));
   } catch {
     button.disabled = false;
-    beat("lost", "the page's server is gone");
+    beat("lost", "the console has ended");
   }
 });
 for (const button of find("[data-pause]")) {
   button.addEventListener("click", () => {
     paused = !paused;
     button.setAttribute("aria-pressed", String(paused));
-    button.textContent = paused ? "Go on" : "Pause";
+    button.textContent = paused ? "Resume" : "Pause";
     if (!paused) refresh(["lines"]);
   });
 }
