@@ -16,7 +16,7 @@ from ordernotify.settings.names import STACK_TAG
 from ordernotify.subscribers.change import SubscriberAction, subscribe
 from ordernotify.subscribers.endpoints import Wanted, parse_endpoint
 from tests.moto_account import REGION
-from tests.provision_support import ACCOUNT_ID, Account, ManualClock, answer, refuse, step
+from tests.provision_support import ACCOUNT_ID, Account, ManualClock, answer, pass_through, refuse, step
 from tests.subscribers_support import (
     EMAIL,
     FUNCTION,
@@ -325,3 +325,15 @@ def test_row_24_what_stays_unfound_is_named(
     assert done.error is not None
     assert f"the new subscription of {EMAIL}" in done.error.message
     assert manual_clock.time >= NEW_TOPIC_SECONDS
+
+
+@pytest.mark.usefixtures("topic", "queue")
+def test_a_queue_whose_new_subscription_cannot_be_read_yet_keeps_its_permission(
+    account: Account, cloud: Cloud, manual_clock: ManualClock
+) -> None:
+    account.interfere = refuse("GetSubscriptionAttributes", "NotFound", "no", times=999)
+    [done] = subscribe(cloud, NAMES, "default", [parse_endpoint(QUEUE)], Wanted(), manual_clock)
+    assert done.failed
+    account.interfere = pass_through
+    assert subscription_attributes(account, QUEUE)["TopicArn"] == TOPIC_ARN
+    assert queue_policy(account)["Statement"] == [queue_statement(QUEUE, TOPIC_ARN)]

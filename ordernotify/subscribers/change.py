@@ -141,17 +141,17 @@ def _subscribe_one(
     grant = delivery.allow(cloud, receiver, topic.arn) if receiver else None
     key = (endpoint.protocol, endpoint.address)
     existing = next((one for one in topic.subscriptions if (one.protocol, one.endpoint) == key), None)
-    try:
-        if existing is None:
-            attributes = subscriber.subscription_attributes(wanted.filter_policy, wanted.scope, wanted.raw)
-            action = SubscriberAction.SUBSCRIBED
-            found = _subscribed(cloud, topic, endpoint, {**attributes, **topic.attributes}, patience)
-        else:
-            action, found = _change(cloud, topic, existing, wanted, patience)
-    except (ClientError, OrderNotifyError):
-        if receiver and grant is Grant.ADDED and existing is None:
-            delivery.forbid(cloud, receiver, topic.arn)
-        raise
+    if existing:
+        action, found = _change(cloud, topic, existing, wanted, patience)
+    else:
+        attributes = subscriber.subscription_attributes(wanted.filter_policy, wanted.scope, wanted.raw)
+        try:
+            made = _ask_for(cloud, topic, endpoint, {**attributes, **topic.attributes}, patience)
+        except (ClientError, OrderNotifyError):
+            if receiver and grant is Grant.ADDED:
+                delivery.forbid(cloud, receiver, topic.arn)
+            raise
+        action, found = SubscriberAction.SUBSCRIBED, _read_back(cloud, made, patience)
     if action is SubscriberAction.UNCHANGED and grant is Grant.ADDED:
         action = SubscriberAction.UPDATED
     if mailbox.has_mailbox(cloud, endpoint.protocol):
@@ -160,12 +160,12 @@ def _subscribe_one(
     return SubscriberOutcome(endpoint, action, found, told)
 
 
-def _subscribed(
+def _ask_for(
     cloud: Cloud, topic: StackTopic, endpoint: Endpoint, attributes: dict[str, str], patience: Patience
-) -> Subscriber:
-    """Subscribe and read the result back; SNS finds one that exists, and asks it again if it is pending.
+) -> Subscription:
+    """Subscribe; SNS finds a subscription that exists, and asks it again if it is pending.
 
-    What has just been made may answer NotFound for seconds (AWS-FACTS 24).
+    A new topic may answer NotFound for seconds (AWS-FACTS 24).
     """
     arn = patience.retry(
         lambda: cloud.sns.subscribe(
@@ -180,17 +180,20 @@ def _subscribed(
         timeout=NEW_TOPIC_SECONDS,
     )["SubscriptionArn"]
     # Emulators answer "pending confirmation", whatever was asked for.
-    known = Subscription(endpoint.protocol, endpoint.address, arn if arn.startswith("arn:") else None)
+    return Subscription(endpoint.protocol, endpoint.address, arn if arn.startswith("arn:") else None)
+
+
+def _read_back(cloud: Cloud, made: Subscription, patience: Patience) -> Subscriber:
+    """Read a new subscription, which may answer NotFound for seconds (AWS-FACTS 24)."""
     read: list[Subscriber] = []
 
     def can_be_read() -> bool:
-        found = subscriber.read_subscriber(cloud, known)
+        found = subscriber.read_subscriber(cloud, made)
         read.extend([found] if found else [])
         return found is not None
 
-    patience.until(
-        can_be_read, waiting_for=f"the new subscription of {endpoint.address}", timeout=NEW_TOPIC_SECONDS
-    )
+    waiting_for = f"the new subscription of {made.endpoint}"
+    patience.until(can_be_read, waiting_for=waiting_for, timeout=NEW_TOPIC_SECONDS)
     return read[0]
 
 
@@ -202,7 +205,8 @@ def _change(
     action = SubscriberAction.UNCHANGED
     if found is None or found.pending:
         # The listing has no ARN of a pending one (AWS-FACTS 13); without attributes, SNS compares none.
-        found = _subscribed(cloud, topic, Endpoint(existing.protocol, existing.endpoint), {}, patience)
+        asked = _ask_for(cloud, topic, Endpoint(existing.protocol, existing.endpoint), {}, patience)
+        found = _read_back(cloud, asked, patience)
         action = SubscriberAction.ASKED_AGAIN
     changes = _changes(found, wanted)
     if not changes:
