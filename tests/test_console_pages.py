@@ -305,11 +305,13 @@ def test_lines_that_were_read_before_a_look_failed_come_with_the_next(
     console.clock.sleep(60)
     console.look()
     assert "DescribeAlarms" in console.desk.hub.snapshot.trouble
+    assert console.watcher.pause == 15, "everything is read again, and a right may be missing for long"
     account.interfere = pass_through
     console.look()
     ids = [(line.fields or {}).get("orderId") for line in console.desk.hub.lines]
     assert [one for one in ids if one] == ["meanwhile"]
     assert console.desk.hub.snapshot.rates.per_minute == 1
+    assert console.watcher.pause == 2
 
 
 def test_a_look_brings_no_more_lines_than_are_shown(
@@ -334,7 +336,7 @@ def test_a_defect_of_the_watcher_is_told_and_the_watching_goes_on(
         return Look(Snapshot(present=True))
 
     monkeypatch.setattr(Watcher, "look", look)
-    monkeypatch.setattr(console.watcher, "pace", replace(LOCAL_PACE, lines=0.01))
+    monkeypatch.setattr(console.watcher, "pace", replace(LOCAL_PACE, lines=0.01, trouble=0.01))
     told: list[str] = []
     monkeypatch.setattr(Hub, "take", lambda _hub, seen: told.append(seen.snapshot.trouble))
 

@@ -38,7 +38,7 @@ def test_a_new_email_is_pending(account: Account, cloud: Cloud) -> None:
     assert outcome.action is SubscriberAction.SUBSCRIBED
     assert outcome.subscriber is not None
     assert outcome.subscriber.state == "pending"
-    assert "until `ordernotify confirm LINK` is given its link, or it is opened" in outcome.notes[0]
+    assert "until its link is confirmed with `ordernotify confirm LINK`, or opened" in outcome.notes[0]
     assert "48 hours" in outcome.notes[0]
     [one] = listed(cloud)
     assert (one.state, one.arn) == ("pending", None)

@@ -292,7 +292,7 @@ def test_who_may_not_take_the_statement_back_is_told_which_one_stays(account: Ac
     assert outcome.action is SubscriberAction.UNSUBSCRIBED
     assert outcome.notes == (
         f"If the policy of {QUEUE} has the statement {statement_id(TOPIC_ARN)}, its owner can remove it: "
-        "it is not needed now",
+        "it is no longer needed",
     )
 
 

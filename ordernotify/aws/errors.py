@@ -50,7 +50,7 @@ _BAD_CREDENTIALS = {
     "SignatureDoesNotMatch": ("clock",),
     "UnrecognizedClientException": ("region",),
 }
-"""Each code with what else than wrong credentials leads to it (AWS-FACTS 33).
+"""Each code, with its causes other than wrong credentials (AWS-FACTS 33).
 
 https://docs.aws.amazon.com/accounts/latest/reference/manage-acct-regions.html,
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html
@@ -74,7 +74,7 @@ _DENIED_ACTION = re.compile(
     re.S,
 )
 _FORBIDDEN = re.compile(r"explicit deny|(?:service|resource) control polic|permissions boundary", re.I)
-"""What no policy of a user makes up for.
+"""Reasons that no policy of the user can overcome.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
 """

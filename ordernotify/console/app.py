@@ -105,5 +105,5 @@ class _Feeder:
             look = self._look()
             with suppress(RuntimeError):  # the loop is gone: the page is being closed
                 loop.call_soon_threadsafe(self._hub.take, look)
-            self._awake.wait(self._watcher.pace.lines)
+            self._awake.wait(self._watcher.pause)
             self._awake.clear()

@@ -86,8 +86,8 @@ def status(*, host: Host | None = None) -> LocalCloud:
 def start(*, host: Host | None = None) -> LocalCloud:
     """Start the embedded cloud with the state that it saved last; does nothing if it runs.
 
-    One whose Python environment was removed is restarted with this one.
-    Of several callers at the same moment one starts it, and the others wait for that.
+    A cloud whose Python environment was removed is restarted with this one. If several callers start it at
+    the same moment, one of them does, and the others wait for it.
     Raises LocalCloudError: MiniStack is not installed, the port is taken, or the process did not come up.
     """
     host = host or Host()
@@ -135,9 +135,9 @@ def _place(host: Host) -> LocalCloud:
 
 
 def _wait_for_earlier(cloud: LocalCloud, host: Host) -> LocalCloud | None:
-    """The running cloud if a process was started before; None when there is none (any more).
+    """Return the cloud that an earlier caller started; None if its process is gone.
 
-    A live process that does not answer is one that comes up (its starter was killed) or goes down.
+    A process that lives and does not answer is still starting (its starter was killed), or stopping.
     """
     record = read_record(cloud.state_dir)
     deadline = host.now() + START_SECONDS - record_age(cloud.state_dir)

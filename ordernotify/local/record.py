@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 children: dict[int, subprocess.Popen[bytes]] = {}
-"""Started by this very process, which has to take note of their end: until then they stay as zombies."""
+"""What this very process started, and has to reap: until then, what ended stays a zombie."""
 
 
 @atexit.register

@@ -26,7 +26,7 @@ def show_live(watcher: Watcher, stack: str) -> None:
     with Live(console=out, auto_refresh=False, screen=True) as live:
         while True:
             live.update(screen_of(watcher.look().snapshot, stack), refresh=True)
-            time.sleep(watcher.pace.lines)
+            time.sleep(watcher.pause)
 
 
 def show_once(snapshot: Snapshot, stack: str, history: History | None = None) -> None:

@@ -51,8 +51,8 @@ def after_subscribe(
 def pending_note(found: Subscriber) -> str:
     if found.protocol == "email":
         what = (
-            "AWS sent an email; nothing more arrives until `ordernotify confirm LINK` is given its link, or "
-            "it is opened (then a mail scanner that follows the unsubscribe link of a message ends it)"
+            "AWS sent an email; nothing more arrives until its link is confirmed with `ordernotify confirm "
+            "LINK`, or opened (then a mail scanner that follows an unsubscribe link ends the subscription)"
         )
     elif found.protocol in {"sqs", "lambda"}:
         what = "its owner must confirm: the request is in the queue, or was given to the function"
@@ -72,10 +72,10 @@ def about_pending(subscribers: Iterable[Subscriber | Subscription]) -> Iterator[
     emails = [one.endpoint for one in pending if one.protocol == "email"]
     if emails:
         yield (
-            "an email is confirmed for good by `ordernotify confirm LINK` with the link of the message; "
-            "where the link is only opened, a mail scanner that follows an unsubscribe link ends the "
-            "subscription. A mailbox that had confirmed falls back to "
-            f"pending if it gets more than 10 messages a second, and is removed after {_LIFETIME}. "
+            "`ordernotify confirm LINK`, with the link of the email, confirms for good; if the link is only "
+            "opened, a mail scanner that follows an unsubscribe link ends the subscription. A mailbox that "
+            "had confirmed falls back to pending if it gets more than 10 messages a second, and is removed "
+            f"after {_LIFETIME}. "
             f"`ordernotify subscribe {shlex.join(emails)}` asks again"
         )
 
@@ -92,5 +92,5 @@ def statement_remains(address: str, topic_arn: str) -> str:
     """Say which statement only the owner of a queue or function can remove."""
     sid = delivery.statement_id(topic_arn)
     return (
-        f"If the policy of {address} has the statement {sid}, its owner can remove it: it is not needed now"
+        f"If the policy of {address} has the statement {sid}, its owner can remove it: it is no longer needed"
     )

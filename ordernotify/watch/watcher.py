@@ -32,16 +32,20 @@ NEWEST_LINES = 2000
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Seconds between two looks at the log lines, the alarms, the counts and the subscribers."""
+    """Seconds between two looks at the log lines, the alarms, the counts and the subscribers.
+
+    After a look that failed, `trouble` seconds pass before everything is read again.
+    """
 
     lines: float
     alarms: float
     counts: float
     subscribers: float
+    trouble: float
 
 
-LOCAL_PACE = Pace(lines=0.3, alarms=5, counts=2, subscribers=10)
-AWS_PACE = Pace(lines=2, alarms=60, counts=300, subscribers=300)
+LOCAL_PACE = Pace(lines=0.3, alarms=5, counts=2, subscribers=10, trouble=0.3)
+AWS_PACE = Pace(lines=2, alarms=60, counts=300, subscribers=300, trouble=15)
 """A count reads up to 20 MB of the table, which AWS bills; CloudWatch's lines are seconds late anyway."""
 
 
@@ -100,6 +104,11 @@ class Watcher:
         self._next_count = 0.0
         self.pace = LOCAL_PACE if cloud.target is Target.LOCAL else AWS_PACE
         self.snapshot = Snapshot()
+
+    @property
+    def pause(self) -> float:
+        """How many seconds to wait before the next look."""
+        return self.pace.trouble if self.snapshot.trouble else self.pace.lines
 
     def look(self) -> Look:
         """Read what is due; an error is the snapshot's trouble, and the next look tries again."""
