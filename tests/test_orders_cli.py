@@ -22,8 +22,7 @@ from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from ordernotify.aws.session import Cloud
-from ordernotify.cli import app, sending
-from ordernotify.cli import orders as _registers_the_commands  # noqa: F401
+from ordernotify.cli import app, listing, orders, redrive, sending  # noqa: F401 - they register commands
 from ordernotify.cli.access import Access
 from ordernotify.orders import newest
 from ordernotify.render import progress
@@ -354,6 +353,9 @@ class TestListing:
             ["Qty", "price", "Order"],
             ["2", "0.1", ID],
         ]
+        assert "No order" not in table.stderr
+        misspelt = run("list-orders", "--columns", "orderId,customer,product")
+        assert "No order here has customer, product; `ordernotify get-order ID" in misspelt.stderr
         lines = run("list-orders", "--columns", "price,orderId", "--json", "--sort", "orderId")
         assert [json.loads(line) for line in lines.stdout.splitlines()] == [
             {"price": 0.1, "orderId": ID},
@@ -550,7 +552,7 @@ class TestRedriving:
 CHILD = """
 import sys
 from ordernotify.aws.session import local_cloud
-from ordernotify.cli import app, orders, sending
+from ordernotify.cli import app, listing, orders, sending
 from ordernotify.cli.access import Access
 from ordernotify.cli.run import Run
 from ordernotify.settings.names import Names
