@@ -22,8 +22,7 @@ from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from ordernotify.aws.session import Cloud
-from ordernotify.cli import app, sending
-from ordernotify.cli import orders as _registers_the_commands  # noqa: F401
+from ordernotify.cli import app, listing, orders, redrive, sending  # noqa: F401 - they register commands
 from ordernotify.cli.access import Access
 from ordernotify.orders import newest
 from ordernotify.render import progress
@@ -550,7 +549,7 @@ class TestRedriving:
 CHILD = """
 import sys
 from ordernotify.aws.session import local_cloud
-from ordernotify.cli import app, orders, sending
+from ordernotify.cli import app, listing, orders, sending
 from ordernotify.cli.access import Access
 from ordernotify.cli.run import Run
 from ordernotify.settings.names import Names

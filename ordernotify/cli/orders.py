@@ -1,4 +1,4 @@
-"""`get-order`, `export-orders`, `import-orders` and `redrive`; `listing` and `sending` have the others."""
+"""`get-order`, `export-orders` and `import-orders`: orders by their ids, and all of them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
-from ordernotify.cli import (
-    app,
-    listing,  # noqa: F401 - these three register their commands
-    redrive,  # noqa: F401
-    sending,  # noqa: F401
-)
+from ordernotify.cli import app
 from ordernotify.cli.options import JsonOption, option
 from ordernotify.cli.run import Run, command
 from ordernotify.errors import EXIT_FAILED, OrderNotifyError, UsageError
