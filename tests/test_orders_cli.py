@@ -353,6 +353,9 @@ class TestListing:
             ["Qty", "price", "Order"],
             ["2", "0.1", ID],
         ]
+        assert "No order" not in table.stderr
+        misspelt = run("list-orders", "--columns", "orderId,customer,product")
+        assert "No order here has customer, product; `ordernotify get-order ID" in misspelt.stderr
         lines = run("list-orders", "--columns", "price,orderId", "--json", "--sort", "orderId")
         assert [json.loads(line) for line in lines.stdout.splitlines()] == [
             {"price": 0.1, "orderId": ID},

@@ -42,7 +42,9 @@ def show_orders(orders: Iterable[Mapping[str, Any]], columns: Sequence[str] = ()
     table, each order is shown by itself.
     """
     count, narrow = 0, out.width < max(_NARROW, 10 * len(columns))
+    nowhere = set(columns)
     for rows in _chunks(iter(orders)):
+        nowhere = nowhere.difference(*rows)
         if narrow:
             for number, row in enumerate(rows, count):
                 if number:
@@ -52,6 +54,8 @@ def show_orders(orders: Iterable[Mapping[str, Any]], columns: Sequence[str] = ()
             # The console does not wrap by itself (long lines of logs must stay whole); a table has to.
             show_table(order_table(rows, columns))
         count += len(rows)
+    if count and nowhere:
+        note(f"No order here has {', '.join(sorted(nowhere))}; `ordernotify get-order ID` shows all fields.")
     return count
 
 
