@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import io
+import os
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import typer
@@ -15,6 +17,7 @@ from ordernotify.errors import OrderNotifyError
 from ordernotify.render import clean, note, one_line, say
 from ordernotify.render.proof import show_check
 from ordernotify.stack.verify import Check
+from tests.terminal import at_a_terminal
 
 FORGED = "no\nHint: run `rm -rf /`\r\n\x1b[2JError: \x9b31m"
 
@@ -99,3 +102,10 @@ def test_prose_breaks_between_words_where_a_person_watches() -> None:
 def said_to(screen: io.StringIO, text: str) -> str:
     say(Console(file=screen, width=40, soft_wrap=True), text, ("Hint: ", ""))
     return screen.getvalue()
+
+
+def test_a_terminal_that_says_it_has_no_columns_gets_the_words(tmp_path: Path) -> None:
+    words = ("logs", "--since", "soon")
+    with at_a_terminal(*words, environ=os.environ, folder=tmp_path, columns=0) as terminal:
+        assert terminal.end() == 2
+        assert terminal.shown.startswith("Error: 'soon' is not a time\n")

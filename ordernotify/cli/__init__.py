@@ -61,6 +61,8 @@ def main() -> None:
     """Run the command line; the entry point of the installed command."""
     from ordernotify.cli.interrupt import INTERRUPTED, CtrlC, end_now
 
+    if os.environ.get("COLUMNS") == "0":  # some terminals say so, and rich would write nothing
+        del os.environ["COLUMNS"]
     ctrl_c = CtrlC()
     try:
         _run()
