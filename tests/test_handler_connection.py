@@ -84,6 +84,20 @@ def test_a_chunk_that_ends_early_is_an_error() -> None:
             ask(whole[:-cut])
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"SSH-2.0 200 OK\r\nContent-Length: 2\r\n\r\nok",
+        b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\nok",
+        b"HTTP/1.1 200 OK\r\nContent-Length: two\r\n\r\nok",
+        b"HTTP/1.1\r\n\r\n",
+    ],
+)
+def test_what_is_no_answer_of_a_service_is_refused(answer: bytes) -> None:
+    with pytest.raises(ConnectionError):
+        ask(answer)
+
+
 @given(data=st.binary(max_size=100))
 def test_what_is_no_http_raises_only_what_the_client_catches(data: bytes) -> None:
     with suppress(OSError):

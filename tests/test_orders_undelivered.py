@@ -12,6 +12,7 @@ from ordernotify.aws.session import Cloud
 from ordernotify.aws.waiting import Patience
 from ordernotify.errors import StackNotFoundError
 from ordernotify.function.notification import notification
+from ordernotify.orders import undelivered
 from ordernotify.orders.query import get_orders
 from ordernotify.orders.redrive import Fate, Redriven
 from ordernotify.orders.undelivered import UNKNOWN_ORDER, find_undelivered, send_undelivered
@@ -21,7 +22,8 @@ ORDER = {"customerName": "Ada", "productName": "Lamp", "notification": "sent", "
 
 
 @pytest.fixture
-def cloud() -> Iterator[Cloud]:
+def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+    monkeypatch.setattr(undelivered, "WAIT_SECONDS", 0)
     with mocked_cloud() as cloud:
         cloud.sns.create_topic(Name=NAMES.topic)
         cloud.sqs.create_queue(QueueName=NAMES.dead_letter_queue)
@@ -166,6 +168,18 @@ def test_every_letter_that_was_looked_at_is_given_back(cloud: Cloud) -> None:
         put_letter(cloud, envelope(str(number)))
     assert len(find_undelivered(cloud, [NAMES])) == 23
     assert len(bodies(cloud, letter_box(cloud))) == 23
+
+
+def test_all_servers_of_sqs_are_asked() -> None:
+    waits: list[int] = []
+    with mocked_cloud() as cloud:
+        cloud.sqs.create_queue(QueueName=NAMES.dead_letter_queue)
+        cloud.sqs.meta.events.register(
+            "provide-client-params.sqs.ReceiveMessage",
+            lambda params, **_: waits.append(params["WaitTimeSeconds"]),
+        )
+        assert find_undelivered(cloud, [NAMES]) == []
+    assert min(waits) > 0
 
 
 def test_looking_changes_nothing(cloud: Cloud, inbox: str) -> None:

@@ -28,6 +28,8 @@ BATCH = 10
 """The most that SQS takes or hands out at once."""
 HIDDEN_SECONDS = 300
 """How long SQS hides a letter that was handed out: if this run dies, it comes back after that."""
+WAIT_SECONDS = 1
+"""With a wait, SQS asks all of its servers; without one, an answer may leave letters out."""
 READING_SECONDS = 30.0
 """Where letters keep coming, those that are left stay for the next run."""
 UNKNOWN_ORDER = "(unknown order)"
@@ -131,7 +133,7 @@ class _Box:
                 answer = self._sqs.receive_message(
                     QueueUrl=self._url,
                     MaxNumberOfMessages=BATCH,
-                    WaitTimeSeconds=1,
+                    WaitTimeSeconds=WAIT_SECONDS,
                     VisibilityTimeout=HIDDEN_SECONDS,
                     MessageAttributeNames=["orderId"],
                 )
