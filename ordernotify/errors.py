@@ -33,6 +33,13 @@ class UsageError(OrderNotifyError):
 class StackNotFoundError(OrderNotifyError):
     """The stack, or the part of it that the command needs, does not exist."""
 
+    def __init__(
+        self,
+        message: str,
+        hint: str = "`ordernotify setup` makes it; --stack, --aws and --region choose another one.",
+    ) -> None:
+        super().__init__(message, hint)
+
 
 class NotOursError(OrderNotifyError):
     """A resource with the stack's name exists and does not carry the stack's tag."""

@@ -215,10 +215,7 @@ def audit_stack(cloud: Cloud, settings: Settings) -> list[Finding]:
     resources = provision.declare(settings, cloud)
     facts = gather(cloud, resources, provision.find_all(resources))
     if not facts.live:
-        raise StackNotFoundError(
-            f"there is no stack {settings.stack} here",
-            "`ordernotify setup` makes it; --stack, --aws and --region choose another one.",
-        )
+        raise StackNotFoundError(f"there is no stack {settings.stack} here")
     return list(audit(facts))
 
 

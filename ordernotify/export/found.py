@@ -124,10 +124,7 @@ def find_stack(cloud: Cloud, resources: Sequence[Resource[Any]], planned: Plan) 
     """
     settings = resources[0].settings
     if all(item.live is None for item in planned.items):
-        raise StackNotFoundError(
-            f"there is no stack {settings.stack} here",
-            "`ordernotify setup` makes it; --stack, --aws and --region choose another one.",
-        )
+        raise StackNotFoundError(f"there is no stack {settings.stack} here")
     if planned.changes:
         differing = ", ".join(f"{item.kind} {item.name}" for item in planned.changes)
         raise OrderNotifyError(

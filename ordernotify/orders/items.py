@@ -93,10 +93,7 @@ def _table(cloud: Cloud, names: Names, action: str = "read") -> Iterator[None]:
                     "Try again in a moment.",
                     code=error.code,
                 ) from error
-            raise StackNotFoundError(
-                f"there is no orders' table {names.table} here",
-                "`ordernotify setup` makes it; --stack, --aws and --region choose another one.",
-            ) from error
+            raise StackNotFoundError(f"there is no orders' table {names.table} here") from error
         raise
 
 

@@ -18,8 +18,6 @@ from ordernotify.resources.tagged import FUNCTIONS, TAGGED_CALLS, Tagged, find_t
 from ordernotify.settings.model import ApiKind, Auth, names_in_tags, settings_default, settings_in_tags
 from ordernotify.settings.names import STACK_TAG, Names
 
-SETUP_HINT = "`ordernotify setup` makes it; --stack, --aws and --region choose another one."
-
 
 @dataclass(frozen=True, slots=True)
 class StackEntry:
@@ -107,7 +105,7 @@ def find_endpoint(cloud: Cloud, names: Names, stack: str) -> InvokeEndpoint:
         settings = {name: settings_default(name) for name in ("api", "auth", "stage", "rate")} | recorded
         apis = [api for future in found for api in future.result() if api.tags.get(STACK_TAG) == stack]
     if not apis:
-        raise StackNotFoundError(f"the stack {stack} has no API {names.api}", SETUP_HINT)
+        raise StackNotFoundError(f"the stack {stack} has no API {names.api}")
     api, stage = min(apis, key=lambda api: api.kind is not settings["api"]), settings["stage"]
     url = invoke_url(cloud, api.id, stage)
     return InvokeEndpoint(url, stage, api.id, api.kind, settings["auth"], settings["rate"])
@@ -137,7 +135,7 @@ def _alarm_emails(cloud: Cloud, names: Names) -> tuple[str, ...]:
 def no_stack(stack: str, present: Collection[str]) -> StackNotFoundError:
     """Say that there is no stack of this name, and which there are."""
     which = f"stacks: {', '.join(sorted(present))}" if present else "there are none"
-    return StackNotFoundError(f"there is no stack {stack} here ({which})", SETUP_HINT)
+    return StackNotFoundError(f"there is no stack {stack} here ({which})")
 
 
 def stacks_present(cloud: Cloud) -> set[str]:

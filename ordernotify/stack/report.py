@@ -19,7 +19,7 @@ from ordernotify.resources.listing import Subscription, is_internal, list_subscr
 from ordernotify.resources.subscriptions import Subscriptions
 from ordernotify.settings.model import Settings
 from ordernotify.settings.names import Names
-from ordernotify.stack.discovery import SETUP_HINT, recorded_settings, with_own_role
+from ordernotify.stack.discovery import recorded_settings, with_own_role
 from ordernotify.stack.former import find_former, with_orders_told
 from ordernotify.stack.health import Health, read_health
 
@@ -102,6 +102,6 @@ def read_overview(cloud: Cloud, names: Names, stack: str, describe: Describe) ->
     former = find_former(cloud, settings.names, stack)
     planned = provision.compare(provision.declare(settings, cloud, former.names))
     if all(item.live is None for item in planned.items):
-        raise StackNotFoundError(f"nothing of the stack {stack} exists", SETUP_HINT)
+        raise StackNotFoundError(f"nothing of the stack {stack} exists")
     told = report(settings, cloud, with_orders_told(cloud, settings.names, planned))
     return Overview(told, read_health(cloud, names), former.unread)

@@ -52,8 +52,7 @@ def open_topic(cloud: Cloud, names: Names, stack: str, name: str = "") -> StackT
         answer = read_or_none(lambda: cloud.sns.list_tags_for_resource(ResourceArn=arn), *NO_TOPIC)
         if answer is None:
             raise StackNotFoundError(
-                f"there is no topic {name} in account {cloud.account}, region {cloud.region}",
-                "`ordernotify setup` makes it; --stack, --aws and --region choose another one.",
+                f"there is no topic {name} in account {cloud.account}, region {cloud.region}"
             )
         if tags_of(answer["Tags"]).get(STACK_TAG) != stack:
             raise NotOursError(
