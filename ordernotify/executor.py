@@ -28,6 +28,11 @@ class Action(StrEnum):
     NONE = "none"
     KEEP = "keep"
 
+    @property
+    def changes(self) -> bool:
+        """Whether it makes, changes or deletes something."""
+        return self not in {Action.NONE, Action.KEEP}
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
@@ -58,7 +63,7 @@ class Plan:
     @property
     def changes(self) -> tuple[Item, ...]:
         """The items that make, change or delete something."""
-        return tuple(item for item in self.items if item.action not in {Action.NONE, Action.KEEP})
+        return tuple(item for item in self.items if item.action.changes)
 
 
 class Progress(StrEnum):
@@ -98,7 +103,6 @@ class ApplyError(OrderNotifyError):
         )
 
 
-_UNCHANGED = {Action.NONE, Action.KEEP}
 _ENDED = {Progress.DONE, Progress.FAILED}
 _UNDONE = {Progress.FAILED, Progress.SKIPPED}
 
@@ -122,7 +126,7 @@ def carry_out(
         while sorter.is_active():
             for key in sorter.get_ready():
                 item = run.items[key]
-                if item.action in _UNCHANGED:
+                if not item.action.changes:
                     sorter.done(key)
                 elif any(ended[need].progress in _UNDONE for need in dependencies[key] if need in ended):
                     ended[key] = Event(item, Progress.SKIPPED, "what it needs is missing")
@@ -157,7 +161,7 @@ def _dependencies(resources: Sequence[Resource[Any]], planned: Plan) -> dict[str
         if actions[resource.key] is Action.DELETE:
             before[resource.key].update(actions.keys() & resource.deleted_after)
             for later in actions.keys() & resource.removed_before:
-                if actions[later] not in _UNCHANGED:
+                if actions[later].changes:
                     before[later].add(resource.key)
         for need in actions.keys() & resource.needs:
             if actions[need] is Action.DELETE:

@@ -46,7 +46,7 @@ def show_status(report: Report, health: Health, api_key: str | None = None) -> N
         note(line)
     _show_orders(health)
     _show_errors(health.errors)
-    differing = [item for item in report.items if item.action not in {Action.NONE, Action.KEEP}]
+    differing = [item for item in report.items if item.action.changes]
     if differing:
         one = len(differing) == 1
         fixes = f"`ordernotify setup` fixes {'it' if one else 'them'}."

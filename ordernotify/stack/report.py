@@ -53,7 +53,7 @@ class Overview:
 
     @property
     def differs(self) -> bool:
-        return any(item.action not in {Action.NONE, Action.KEEP} for item in self.report.items)
+        return any(item.action.changes for item in self.report.items)
 
 
 def mailboxes_after(planned: Plan, applied: Mapping[str, AnyLive]) -> frozenset[str]:
