@@ -34,7 +34,7 @@ def test_a_stack_made_anew_from_an_export_is_as_described(
     embedded_cloud: EmbeddedCloud, tmp_path: Path, api: str
 ) -> None:
     stack = HandedOver(embedded_cloud, f"anew-{api}")
-    described = (*SUBSCRIBERS, *ANEW[api])
+    described = (*SUBSCRIBERS, *ANEW[api], "--dashboard")
     stack.run("setup", "--yes", *described)
     stack.subscribe_queue()
     subscribers = stack.subscribers()
