@@ -1,4 +1,4 @@
-"""How each control is seen: from the facts of a live stack to passed, failed or not applicable, and why."""
+"""How each control is judged: passed, failed or not applicable, and what was seen of the live stack."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class Facts:
 
 
 def calls(cloud: Cloud, names: Names) -> Calls:
-    """What auditing calls beside what `status` reads."""
+    """What auditing calls in addition to what `status` calls."""
     return (
         allow("lambda", "GetFunctionConfiguration", on=cloud.arn("lambda", f"function:{names.function}")),
         allow("apigateway", "GetStages"),

@@ -102,7 +102,7 @@ class FoundStack:
 
 
 def export_calls(cloud: Cloud, settings: Settings) -> Calls:
-    """What reading for an export calls, beside what `status` reads of the resources."""
+    """What an export calls in addition to what `status` calls to read the resources."""
     topics = [cloud.arn("sns", name) for name in (settings.names.topic, settings.names.alarm_topic)]
     return (
         allow("sns", "ListSubscriptionsByTopic", on=topics),

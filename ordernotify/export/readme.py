@@ -1,4 +1,4 @@
-"""What the person reads beside the files: the commands of the take-over, and what they leave alone."""
+"""What the person reads with the files: the commands of the take-over, and what they leave alone."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ Written by `ordernotify export-stack` from account {account}, region {region}. N
 {local}{body}
 ## Afterwards
 
-Nothing is deleted here. The tag `{tag}` on the function says that {title} manages the
+Nothing was deleted. The tag `{tag}` on the function says that {title} manages the
 stack: `ordernotify setup` and `ordernotify teardown` refuse from then on, and all other commands work as
 before. To see that nothing changed:
 

@@ -1,4 +1,4 @@
-"""The names that a stack has beside those that it is described with: from a renaming, done or cut off."""
+"""The further names of a stack, from a renaming that is done or was cut off."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class FormerNames:
 
 
 def former_calls() -> Calls:
-    """What finding former names calls, beside what finding the names calls."""
+    """What finding former names calls in addition to what finding the names calls."""
     listings = (allowed for kind in ApiKind for allowed in lists_apis(kind))
     return (*TAGGED_CALLS, *OWN_ROLE_CALLS, *lists_admissions(), *listings)
 

@@ -24,10 +24,10 @@ from ordernotify.times import milliseconds
 ALARMS = tuple(watch.what for watch in watches(Settings()))
 """What a stack's alarms watch: other stacks' alarms begin with the same letters."""
 ERROR_AGES = (timedelta(minutes=15), timedelta(hours=2), timedelta(hours=24))
-"""How far back errors are looked for: each step only if the ones before found too few."""
+"""How far back to look for errors; each further step only if the ones before found too few."""
 MOST_ERRORS = 3
 MOST_ERROR_PAGES = 10
-"""FilterLogEvents may answer with any number of empty pages; one that looks at a busy day has thousands."""
+"""FilterLogEvents may answer with any number of empty pages; a search of a busy day has thousands."""
 MOST_ERROR_SECONDS = 5.0
 """No further page is asked for after this time."""
 ERROR_PATTERN = '{ $.level = "ERROR" }'

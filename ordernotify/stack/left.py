@@ -1,4 +1,4 @@
-"""What teardown finds beside its first plan: what AWS knew too late, and what setup did not make."""
+"""What teardown finds that its first plan lacks: what AWS knew too late, and what setup did not make."""
 
 from __future__ import annotations
 
@@ -89,9 +89,9 @@ def let_requests_end(settings: Settings, tell: Callable[[str], None]) -> None:
 def look_again(resources: Sequence[Resource[Any]], removed: Plan, tell: Callable[[str], None]) -> Plan:
     """Plan the removal of what the first look did not show, after the plan `removed` was carried out.
 
-    Where a part of every stack was not shown, its setup may have been cut off a moment ago: such a part is
-    waited for as long as AWS may not know it (AWS-FACTS 24, 34). Else one look is enough: by the time that a
-    stack is whole, all of it is known.
+    Where the plan lacks a part that every stack has, setup may have been cut off a moment ago. That part is
+    looked for again, as long as AWS may not know it (AWS-FACTS 24, 34). Otherwise one look is enough: by the
+    time that a stack is whole, AWS knows all of it.
     """
     shown = {item.key for item in removed.items}
     unseen = [one for one in resources if one.unknown_when_new and one.key not in shown]

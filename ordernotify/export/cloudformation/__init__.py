@@ -71,7 +71,7 @@ def code_key(stack: FoundStack) -> str:
 
 
 def not_importable(stack: FoundStack) -> list[str]:
-    """Name what the template makes beside what it imports, without the subscribers."""
+    """Name what the template makes in addition to what it imports, without the subscribers."""
     return [one.logical_id for one in _declared(stack) if one.identifier is None and one.type != SUBSCRIPTION]
 
 

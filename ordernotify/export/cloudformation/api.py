@@ -108,7 +108,7 @@ def _rest_stage(stack: FoundStack, api: FoundResource) -> Iterator[Declared]:
 
 
 def _method_settings(state: RestApiState) -> dict[str, Any]:
-    """Write what holds for all methods; beside a log level, the account's limits stand there too."""
+    """Write what holds for all methods; with a log level, the account's limits are written too."""
     logged = state.execution_logs != NO_EXECUTION_LOGS
     limits = state.throttle or (ACCOUNT_THROTTLE if logged else None)
     settings: dict[str, Any] = {}

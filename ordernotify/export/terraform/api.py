@@ -123,7 +123,7 @@ def _rest_stage(stack: FoundStack, api: FoundResource) -> Iterator[Block]:
 
 
 def _method_settings(stack: FoundStack, state: RestApiState) -> Iterator[Block]:
-    """Write what holds for all methods; beside a log level, the account's limits stand there too."""
+    """Write what holds for all methods; with a log level, the account's limits are written too."""
     logged = state.execution_logs != NO_EXECUTION_LOGS
     limits = state.throttle or (ACCOUNT_THROTTLE if logged else None)
     if limits is None:

@@ -187,7 +187,7 @@ class DeployedApi(Api[RestApiState]):
                 call_when_free(step, client.delete_stage, restApiId=api_id, stageName=other)
 
     def delete_other_deployments(self, api_id: str, step: Step) -> None:
-        """Delete what is deployed no more; deployments would pile up."""
+        """Delete the deployments that no stage serves any more; they would pile up."""
         client = self.cloud.apigateway
         stage = client.get_stage(restApiId=api_id, stageName=self.settings.stage)
         for other in self.read_deployments(api_id).keys() - {stage["deploymentId"]}:
