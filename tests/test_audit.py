@@ -8,9 +8,7 @@ from typing import Any
 
 import pytest
 
-from ordernotify import provision
-from ordernotify.audit.controls import CONTROLS, Verdict, audit, failed
-from ordernotify.audit.facts import gather
+from ordernotify.audit.controls import CONTROLS, Verdict, audit_stack, failed
 from ordernotify.aws.session import Cloud
 from ordernotify.cli import audit as _commands  # noqa: F401 - it registers its command
 from ordernotify.errors import UsageError
@@ -46,9 +44,7 @@ def production(**told: Any) -> Settings:
 
 
 def verdicts(cloud: Cloud, settings: Settings) -> dict[str, Verdict]:
-    resources = provision.declare(settings, cloud)
-    facts = gather(cloud, resources, provision.find_all(resources))
-    return {finding.control.ids[0]: finding.verdict for finding in audit(facts)}
+    return {finding.control.ids[0]: finding.verdict for finding in audit_stack(cloud, settings)}
 
 
 DEFAULT_FAILS = {
@@ -109,8 +105,7 @@ def test_a_name_that_sounds_secret_is_no_secret(account: Account, cloud: Cloud) 
 def test_what_is_accepted_says_why(cloud: Cloud) -> None:
     settings = production()
     set_up(settings, cloud)
-    resources = provision.declare(settings, cloud)
-    findings = list(audit(gather(cloud, resources, provision.find_all(resources))))
+    findings = audit_stack(cloud, settings)
     assert failed(findings) == []
     for finding in findings:
         assert (finding.verdict is Verdict.ACCEPTED) == bool(finding.reason)

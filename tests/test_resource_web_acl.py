@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from ordernotify import provision
-from ordernotify.audit.controls import Verdict, audit
-from ordernotify.audit.facts import gather
+from ordernotify.audit.controls import Verdict, audit_stack
 from ordernotify.aws.session import Cloud
 from ordernotify.errors import AwsError, OrderNotifyError, UsageError
 from ordernotify.executor import Action, ApplyError
@@ -256,10 +255,7 @@ def test_an_http_api_with_a_web_acl_is_refused() -> None:
 
 
 def web_acl_row(cloud: Cloud, settings: Settings) -> tuple[Verdict, str]:
-    resources = declared(cloud, settings)
-    found = {
-        one.control.ids[0]: one for one in audit(gather(cloud, resources, provision.find_all(resources)))
-    }
+    found = {one.control.ids[0]: one for one in audit_stack(cloud, settings)}
     return found["APIGateway.4"].verdict, found["APIGateway.4"].seen
 
 

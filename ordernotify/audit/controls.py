@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -211,26 +211,22 @@ CONTROLS: tuple[Control, ...] = (
 
 
 def audit_stack(cloud: Cloud, settings: Settings) -> list[Finding]:
-    """Read a live stack and judge it; raises StackNotFoundError, AwsError."""
-    resources = provision.declare(settings, cloud)
-    facts = gather(cloud, resources, provision.find_all(resources))
+    """Read a live stack and judge it by each control, in their order; raises StackNotFoundError, AwsError."""
+    facts = gather(cloud, provision.declare(settings, cloud))
     if not facts.live:
         raise StackNotFoundError(f"there is no stack {settings.stack} here")
-    return list(audit(facts))
+    return [_judge(control, facts) for control in CONTROLS]
 
 
-def audit(facts: Facts) -> Iterator[Finding]:
-    """Judge each control, in the order of the table."""
-    for control in CONTROLS:
-        seen = control.check(facts)
-        if seen.passed is None:
-            yield Finding(control, Verdict.DOES_NOT_APPLY, seen.what)
-        elif seen.passed:
-            yield Finding(control, Verdict.PASSED, seen.what)
-        elif control.accepted and control.accepted_if(facts):
-            yield Finding(control, Verdict.ACCEPTED, seen.what, control.accepted)
-        else:
-            yield Finding(control, Verdict.FAILED, seen.what)
+def _judge(control: Control, facts: Facts) -> Finding:
+    seen = control.check(facts)
+    if seen.passed is None:
+        return Finding(control, Verdict.DOES_NOT_APPLY, seen.what)
+    if seen.passed:
+        return Finding(control, Verdict.PASSED, seen.what)
+    if control.accepted and control.accepted_if(facts):
+        return Finding(control, Verdict.ACCEPTED, seen.what, control.accepted)
+    return Finding(control, Verdict.FAILED, seen.what)
 
 
 def failed(findings: Iterable[Finding]) -> list[Finding]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from ordernotify import provision
 from ordernotify.aws.errors import map_botocore_errors
 from ordernotify.aws.session import Cloud
 from ordernotify.iam.calls import Calls, allow
@@ -47,11 +48,12 @@ def calls(cloud: Cloud, names: Names) -> Calls:
     )
 
 
-def gather(cloud: Cloud, resources: Iterable[Resource[Any]], found: Mapping[str, AnyLive | None]) -> Facts:
-    """Read what the states do not hold, such as network, dead letters and caches; raises AwsError.
+def gather(cloud: Cloud, resources: Sequence[Resource[Any]]) -> Facts:
+    """Read the states, and what they do not hold, such as network, dead letters and caches; raises AwsError.
 
     What is another program's is none of the stack's.
     """
+    found = provision.find_all(resources)
     live = {key: one for key, one in found.items() if one is not None and one.owned}
     names = {resource.key: resource.name for resource in resources}
     function: Mapping[str, Any] = {}

@@ -15,9 +15,7 @@ from typing import Any
 
 import pytest
 
-from ordernotify import provision
-from ordernotify.audit.controls import CONTROLS, Verdict, audit
-from ordernotify.audit.facts import gather
+from ordernotify.audit.controls import CONTROLS, Verdict, audit_stack
 from ordernotify.aws.session import Cloud
 from ordernotify.settings.model import ApiKind, Settings
 from ordernotify.settings.names import Names
@@ -80,10 +78,9 @@ def test_both_say_the_same_of_what_both_know(
         patchOperations=[{"op": "replace", "path": "/cloudwatchRoleArn", "value": "arn:aws:iam::1:role/logs"}]
     )
     set_up(settings, cloud)
-    resources = provision.declare(settings, cloud)
     ours = {
         check: finding.verdict is Verdict.PASSED
-        for finding in audit(gather(cloud, resources, provision.find_all(resources)))
+        for finding in audit_stack(cloud, settings)
         if finding.verdict is not Verdict.DOES_NOT_APPLY
         for check in finding.control.ids
     }
