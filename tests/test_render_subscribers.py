@@ -86,7 +86,7 @@ def test_what_was_done_is_said_with_the_state(
     show_outcome(SubscriberOutcome(Endpoint("email", "you@example.com"), action, one("x"), ("look",)))
     captured = capsys.readouterr()
     assert captured.out.startswith("email you@example.com: ")
-    assert captured.out.count(" confirmed") == 1
+    assert captured.out.count("confirmed") == 1
     assert captured.err == "Note: look\n"
 
 

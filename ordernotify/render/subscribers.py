@@ -31,7 +31,7 @@ def show_outcome(outcome: SubscriberOutcome) -> None:
         error(outcome.error.message, outcome.error.hint)
         return
     told = outcome.action in {SubscriberAction.CONFIRMED, SubscriberAction.CONFIRMED_BEFORE}
-    state = f", {outcome.subscriber.state}" if outcome.subscriber and not told else ""
+    state = f" ({outcome.subscriber.state})" if outcome.subscriber and not told else ""
     style = "red" if outcome.failed else "green"
     done = f"{outcome.endpoint.protocol} {one_line(outcome.endpoint.address)}: "
     out.print(Text.assemble(done, (_DONE[outcome.action], style), state))
