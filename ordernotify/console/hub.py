@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 from ordernotify.logs.events import LogEvent
@@ -24,7 +24,7 @@ Figures = Mapping[str, Any]
 class Hub:
     """Where the watcher and the pages meet; used in one event loop only."""
 
-    def __init__(self, figures: Any) -> None:
+    def __init__(self, figures: Callable[[Snapshot], Figures]) -> None:
         self._figures = figures
         self.snapshot = Snapshot()
         self.lines: deque[LogEvent] = deque(maxlen=NEWEST_LINES)
@@ -88,9 +88,8 @@ def _event(text: str) -> str:
 
 
 def _move(one: Served) -> Mapping[str, Any]:
-    reached: Sequence[str] = tuple(one.steps)
     return {
         "kind": one.kind,
         "stored": one.kind == "stored",
-        "published": "published" in reached or one.notification == "sent",
+        "published": "published" in one.steps or one.notification == "sent",
     }

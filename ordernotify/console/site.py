@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ordernotify.aws.session import Cloud
 from ordernotify.errors import OrderNotifyError
@@ -30,7 +30,7 @@ class Site:
     describe: Describe
     open_client: Callable[[], OrderClient]
     writes: bool
-    unreachable: Callable[[], str] = field(default=lambda: "")
+    unreachable: Callable[[], str]
 
     @property
     def is_local(self) -> bool:

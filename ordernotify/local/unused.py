@@ -18,7 +18,7 @@ _SCOPED = {"__account_region_scoped__", "__scoped__"}
 _FILLED_BY_ITSELF = {"elasticache"}
 """What MiniStack fills with defaults as soon as CloudFormation is on."""
 _HISTORY = {"alarm_history"}
-"""Stores that keep what was, not what is."""
+"""Stores that keep what happened, not what exists."""
 
 
 def stop_if_unused(*, host: Host | None = None) -> bool:

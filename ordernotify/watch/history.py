@@ -1,6 +1,6 @@
 """How a stack did over an hour, a day or a week, in equal steps: what the plots show.
 
-CloudWatch's metrics tell it on AWS. The embedded cloud makes none of the function's log lines, so there the
+On AWS, CloudWatch's metrics tell it. The embedded cloud makes no metrics of the function's log lines, so the
 lines themselves are counted.
 """
 
@@ -103,7 +103,8 @@ def of_answers(answers: Iterable[Served], start: int, step: int, steps: int) -> 
 def _of_metrics(cloud: Cloud, names: Names, stack: str, start: int, step: int, steps: int) -> History:
     """Read AWS's own metrics, which are free, and the function's two.
 
-    An order is stored by one PutItem; imports are counted too.
+    An order is stored by one PutItem; imports are counted too. A given role without UpdateItem marks an order
+    as sent by a second PutItem, so that its orders count twice.
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/metrics-dimensions.html
     """
     endpoint = find_endpoint(cloud, names, stack)

@@ -1,4 +1,4 @@
-"""Looks at a stack again and again: its log lines often, its alarms, counts and subscribers less often."""
+"""Looks at a stack again and again: often at its log lines, less often at alarms, counts and subscribers."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ AWS_PACE = Pace(lines=2, alarms=60, counts=300, subscribers=300, trouble=15)
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A stack at one moment; None and empty for what is not known yet."""
+    """A stack at one moment; what is not known yet is None or empty."""
 
     trouble: str = ""
     """Why nothing newer is known; empty while all goes well."""
