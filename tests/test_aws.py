@@ -286,6 +286,23 @@ def test_a_state_that_aws_is_asked_for_too_often_is_asked_for_later(manual_clock
     assert manual_clock.sleeps == [0.25, 0.25]
 
 
+def test_a_throttled_question_of_an_operation_is_asked_again_too(manual_clock: ManualClock) -> None:
+    asked: list[int] = []
+
+    def reached() -> bool:
+        asked.append(1)
+        with map_botocore_errors("list", "subscriptions"):
+            if len(asked) < 3:
+                raise client_error("Throttling", "Rate exceeded")
+        return True
+
+    Patience(manual_clock).until(reached, waiting_for="the confirmation")
+    assert len(asked) == 3
+    asked.clear()
+    with pytest.raises(WaitTimeoutError, match="for it: could not list the subscriptions: Rate exceeded"):
+        Patience(manual_clock).until(reached, waiting_for="it", timeout=0.0)
+
+
 def test_a_state_that_may_not_be_asked_for_is_an_error_at_once(manual_clock: ManualClock) -> None:
     denied = failing(1, client_error("AccessDenied"))
     with pytest.raises(ClientError):

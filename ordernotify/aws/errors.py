@@ -95,12 +95,13 @@ def has_code(error: ClientError, *codes: str, text: str = "") -> bool:
     return error_code(error) in codes and text.lower() in error_text(error).lower()
 
 
-def is_throttled(error: ClientError) -> bool:
+def is_throttled(error: ClientError | AwsError) -> bool:
     """Whether AWS asked for slower calls, so that the call may be repeated (AWS-FACTS 6 and 21).
 
     The code decides: LimitExceededException comes with status 429 too and must not be repeated.
     """
-    return error_code(error) in _THROTTLED
+    code = error.code if isinstance(error, AwsError) else error_code(error)
+    return code in _THROTTLED
 
 
 def is_changed_at_once(error: ClientError) -> bool:

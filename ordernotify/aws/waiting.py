@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 from botocore.exceptions import ClientError
 
 from ordernotify.aws.errors import error_text, is_throttled
-from ordernotify.errors import CancelledError, WaitTimeoutError
+from ordernotify.errors import AwsError, CancelledError, WaitTimeoutError
 
 FIRST_STEP_SECONDS = 0.25
 STEP_SHARE = 0.05
@@ -93,23 +93,29 @@ class Patience:
         """
         started = self.clock.now()
         while True:
-            cause = None
+            cause: ClientError | AwsError | None = None
             try:
                 if reached():
                     return
-            except ClientError as error:
+            except (ClientError, AwsError) as error:
                 if not is_throttled(error):
                     raise
                 cause = error
             self._pause(started, timeout, step, waiting_for, cause)
 
     def _pause(
-        self, started: float, timeout: float, step: float, waiting_for: str, cause: ClientError | None
+        self,
+        started: float,
+        timeout: float,
+        step: float,
+        waiting_for: str,
+        cause: ClientError | AwsError | None,
     ) -> None:
         waited = self.clock.now() - started
         if waited >= timeout:
+            why = error_text(cause) if isinstance(cause, ClientError) else cause and cause.message
             raise WaitTimeoutError(
-                f"waited {waited:.0f} s for {waiting_for}" + (f": {error_text(cause)}" if cause else ""),
+                f"waited {waited:.0f} s for {waiting_for}" + (f": {why}" if why else ""),
                 "Run the same command again; it continues where it stopped.",
             ) from cause
         self.tell(f"waiting for {waiting_for}, {waited:.0f} s")
