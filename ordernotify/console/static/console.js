@@ -225,7 +225,10 @@ async function travel(move) {
 const channel = new BroadcastChannel("ordernotify");
 let last = null;
 function take(message) {
-  if (message.state?.texts) { last = message.state; showState(message.state); }
+  if (message.state?.texts) {
+    last = message.state;
+    showState(message.state);
+  } else if (message.state) beat("", "reading the stack"); // the first look may take long on AWS
   if (message.lost) return beat("lost", "cut off; trying again");
   refresh(message.news);
   message.moves.forEach((move, at) => setTimeout(travel, at * 90, move));
