@@ -46,9 +46,6 @@ class Seen:
         for key in [key for key in self._hashes if (key[0] + 1) * _BUCKET_MS <= timestamp]:
             del self._hashes[key]
 
-    def __len__(self) -> int:
-        return sum(map(len, self._hashes.values()))
-
 
 def in_order(events: Iterable[LogEvent], depth: int = REORDER_EVENTS) -> Iterator[LogEvent]:
     """Sort events that are at most `depth` places away from where they belong, in constant memory."""
