@@ -76,6 +76,8 @@ class Follower:
         self._wall = wall
         self._tell = tell
         self._told = False
+        # Seen, and not yielded yet: a poll that fails leaves them to the next one.
+        self._found: list[LogEvent] = []
 
     def follow(self) -> Iterator[LogEvent]:
         """Yield each event once, soon after it becomes visible, until the caller stops.
@@ -88,14 +90,13 @@ class Follower:
 
     def poll(self) -> Iterator[LogEvent]:
         """Ask every source once; yield what is new, in order, when the poll ends or has to wait."""
-        found: list[LogEvent] = []
         for source in self._sources:
             for page in self._pages(source):
-                found.extend(filter(source.seen.add, page.events))
-                if page.waiting or len(found) >= REORDER_EVENTS:
-                    yield from _taken(found)
+                self._found.extend(filter(source.seen.add, page.events))
+                if page.waiting or len(self._found) >= REORDER_EVENTS:
+                    yield from _taken(self._found)
         self._tell_if_all_are_missing()
-        yield from _taken(found)
+        yield from _taken(self._found)
 
     def _tell_if_all_are_missing(self) -> None:
         # One that is missing beside another is normal: the API logs only when it is asked to.

@@ -10,9 +10,8 @@ from ordernotify.aws.session import Cloud
 from ordernotify.aws.waiting import Clock, SystemClock
 from ordernotify.errors import OrderNotifyError, StackNotFoundError
 from ordernotify.logs.events import LogEvent
-from ordernotify.logs.follow import LOOK_BACK_SECONDS, Follower
+from ordernotify.logs.follow import Follower
 from ordernotify.logs.opening import open_follower
-from ordernotify.logs.seen import DEEP_LOOK_BACK_SECONDS, Seen
 from ordernotify.orders.attributes import Order
 from ordernotify.orders.items import OrderCount, count_orders
 from ordernotify.orders.newest import NewestOrders
@@ -98,9 +97,7 @@ class Watcher:
         self._lines: deque[LogEvent] = deque(maxlen=NEWEST_LINES)
         self._answers: deque[Served] = deque(maxlen=MOST_SERVED)
         self._newest = NewestOrders(cloud, names, NEWEST_ORDERS)
-        self._since: int | None = None
         self._follower: Follower | None = None
-        self._seen = Seen()
         self._next_count = 0.0
         self.pace = LOCAL_PACE if cloud.target is Target.LOCAL else AWS_PACE
         self.snapshot = Snapshot()
@@ -121,8 +118,6 @@ class Watcher:
             return self._failed(error.message)
 
     def _failed(self, trouble: str, present: bool | None = None) -> Look:
-        # An interrupted follower may have marked lines as seen that it did not yield.
-        self._follower = None
         self._due.clear()
         if present is False:
             self.snapshot = Snapshot(trouble=trouble, present=False)
@@ -155,19 +150,15 @@ class Watcher:
         return Look(self.snapshot, lines, answers, orders)
 
     def _read_lines(self) -> None:
-        began = milliseconds(self._cloud.now())
-        if self._since is None:
-            self._since = began - WINDOW_SECONDS * 1000
         if self._follower is None:
+            since = milliseconds(self._cloud.now()) - WINDOW_SECONDS * 1000
             self._follower = open_follower(
-                self._cloud, self._names, self._since, lambda _message: None, clock=self._clock, patient=False
+                self._cloud, self._names, since, lambda _message: None, clock=self._clock, patient=False
             )
-        for event in filter(self._seen.add, self._follower.poll()):
+        for event in self._follower.poll():
             self._lines.append(event)
             if answer := served(event):
                 self._answers.append(answer)
-        self._since = max(self._since, began - int(LOOK_BACK_SECONDS * 1000))
-        self._seen.forget_before(began - int(DEEP_LOOK_BACK_SECONDS * 1000))
 
     def _orders(self) -> list[Order]:
         """Read the orders that were stored, the newest if there are many at once."""
