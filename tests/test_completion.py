@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from typer.testing import CliRunner
 
@@ -12,8 +14,17 @@ from tests.cli_support import Typed, typed
 __all__ = ["typed"]
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_the_shell_completes_stacks(typed: Typed, cloud: Cloud, shell: str) -> None:
+@pytest.mark.parametrize(
+    ("shell", "words", "told"),
+    [
+        ("bash", "status --aws", ""),
+        ("zsh", "status --aws", ""),
+        ("fish", "status --aws", ""),
+        ("bash", "status", "aws = true\n"),
+    ],
+)
+def test_the_shell_completes_stacks(typed: Typed, cloud: Cloud, shell: str, words: str, told: str) -> None:
+    Path("ordernotify.toml").write_text(told, encoding="utf-8")
     for stack in ("dev", "demo", "shop"):
         cloud.dynamodb.create_table(
             TableName=f"FileMetadata-{stack}",
@@ -22,11 +33,11 @@ def test_the_shell_completes_stacks(typed: Typed, cloud: Cloud, shell: str) -> N
             BillingMode="PAY_PER_REQUEST",
             Tags=[{"Key": "ordernotify:stack", "Value": stack}],
         )
-    line = "ordernotify status --aws --stack d"
+    line = f"ordernotify {words} --stack d"
     environ = {
         "_ORDERNOTIFY_COMPLETE": f"complete_{shell}",
         "COMP_WORDS": line,
-        "COMP_CWORD": "4",
+        "COMP_CWORD": str(len(line.split()) - 1),
         "_TYPER_COMPLETE_ARGS": line,
         "_TYPER_COMPLETE_FISH_ACTION": "get-args",
     }

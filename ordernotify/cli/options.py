@@ -6,16 +6,14 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from ordernotify.errors import UsageError
 from ordernotify.settings.model import NAME_ROWS, PLACE_ROWS, SETTING_ROWS
+from ordernotify.settings.names import Target
 from ordernotify.settings.row import VARIABLE_PREFIX, Setting
-
-if TYPE_CHECKING:
-    from ordernotify.aws.session import Cloud
 
 
 def option(*flags: str, help: str, show_default: bool | str = False, **more: Any) -> Any:
@@ -36,26 +34,16 @@ def options_of(rows: Iterable[Setting]) -> Mapping[str, tuple[Any, Any]]:
 
 
 def _stacks_here(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Name the stacks of the place that the command line names so far; none where it cannot be reached."""
+    """Name the stacks of this command line's place; none where it cannot be reached: nothing is started."""
     with suppress(Exception):  # Whatever fails, a half-typed command line is no place for an error.
-        cloud = _place(ctx)
-        if cloud is not None:
-            from ordernotify.stack.discovery import stacks_present
+        from ordernotify.cli.run import run_from
+        from ordernotify.local import cloud as local
+        from ordernotify.stack.discovery import stacks_present
 
-            return [name for name in sorted(stacks_present(cloud)) if name.startswith(incomplete)]
+        run = run_from(ctx, ctx.params.get("config"), verbose=False, bears_faults=True)
+        if run.target is Target.AWS or local.status().running:
+            return [name for name in sorted(stacks_present(run.reopened())) if name.startswith(incomplete)]
     return []
-
-
-def _place(ctx: typer.Context) -> Cloud | None:
-    """Open the account, or the embedded cloud if it runs: completing starts nothing."""
-    from ordernotify.aws.session import aws_cloud, local_cloud
-
-    if ctx.params.get("aws"):
-        return aws_cloud(ctx.params.get("region"), ctx.params.get("profile"))
-    from ordernotify.local import cloud as local
-
-    found = local.status()
-    return local_cloud(found.endpoint, ctx.params.get("region")) if found.running else None
 
 
 def _number_or(word: str) -> Callable[[str], Any]:

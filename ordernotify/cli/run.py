@@ -113,7 +113,11 @@ class Run:
         return local_cloud(local.ensure_running(tell=render.note).endpoint, self.region)
 
 
-def _run_from(context: typer.Context, config: Path | None, verbose: bool, bears_faults: bool) -> Run:
+def run_from(context: typer.Context, config: Path | None, *, verbose: bool, bears_faults: bool) -> Run:
+    """Read what is told by the command line, the environment and the file; raises UsageError.
+
+    With `bears_faults`, what is wrong with the last two is kept in the run's `faults`.
+    """
     flags = {
         row.option: context.params[name]
         for row in ROWS
@@ -212,7 +216,7 @@ def command(
             given = {parameter.name: values[parameter.name] for parameter in own}
 
             def call() -> None:
-                run = _run_from(context, config, verbose, bears_faults)
+                run = run_from(context, config, verbose=verbose, bears_faults=bears_faults)
                 try:
                     function(run, **given)
                 except StackNotFoundError as error:
