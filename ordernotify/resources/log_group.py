@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from botocore.exceptions import ClientError
 
@@ -132,20 +133,15 @@ class LogGroup(Resource[LogGroupState]):
         pages = self.cloud.logs.get_paginator("describe_log_groups")
         for page in pages.paginate(logGroupNamePrefix=prefix):
             for group in page["logGroups"]:
-                yield (
-                    group["logGroupName"],
-                    LogGroupState(group.get("retentionInDays", 0), group.get("kmsKeyId") or ""),
-                )
+                state = LogGroupState(group.get("retentionInDays", 0), group.get("kmsKeyId") or "")
+                yield group["logGroupName"], state
 
     def _tags(self, arn: str) -> Mapping[str, str]:
         return self.cloud.logs.list_tags_for_resource(resourceArn=arn)["tags"]
 
     def _create(self, name: str, key: str) -> None:
-        tags = dict(self.settings.all_tags)
-        if key:
-            self.cloud.logs.create_log_group(logGroupName=name, tags=tags, kmsKeyId=key)
-        else:
-            self.cloud.logs.create_log_group(logGroupName=name, tags=tags)
+        encryption: Any = {"kmsKeyId": key} if key else {}
+        self.cloud.logs.create_log_group(logGroupName=name, tags=self.settings.all_tags, **encryption)
 
     def _delete(self, name: str, step: Step) -> None:
         with ignore_codes("ResourceNotFoundException"):
