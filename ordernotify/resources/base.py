@@ -211,7 +211,7 @@ class Resource(ABC, Generic[State]):
         return ""
 
     def kept_for(self, live: Live[State]) -> str:
-        """Say why setup keeps it though it is not described any more; empty: nothing speaks against that."""
+        """Say why setup keeps it though it is no longer described; empty: it does not keep it."""
         return ""
 
     def staying(self, live: Live[State]) -> tuple[str, ...]:

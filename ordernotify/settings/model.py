@@ -252,7 +252,7 @@ class Settings:
     )
     tags: Mapping[str, str] = setting(
         dict,
-        "Tag everything with key=value; repeatable. One that is not given any more stays; the plan names it.",
+        "Tag everything with key=value; repeatable. One that is no longer given stays; the plan names it.",
         panel="Names",
         option="tag",
         read=tag_pair,
