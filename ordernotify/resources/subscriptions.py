@@ -19,9 +19,9 @@ from ordernotify.resources.listing import (
     is_internal,
     list_subscriptions,
 )
-from ordernotify.resources.mailboxes import find_mailboxes
 from ordernotify.resources.sandbox import SMS_CALLS, sms_notices
 from ordernotify.resources.subscriber import PARALLEL_CALLS, redrive_policy
+from ordernotify.resources.suspension import find_mailboxes
 
 
 @dataclass(frozen=True, slots=True)
