@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -211,3 +212,20 @@ def test_tracing_that_was_turned_off_by_hand_is_told(account: Account, cloud: Cl
         FunctionName="processFileUpload", TracingConfig={"Mode": "PassThrough"}
     )
     assert changes_planned(declared(cloud, Settings(tracing=True)), "function") == {"tracing": (False, True)}
+
+
+def test_a_new_api_gets_a_group_of_its_own_in_the_same_run(account: Account, cloud: Cloud) -> None:
+    set_up(LOGGED, cloud)
+    (old,) = groups(account)
+    account.client("apigateway").delete_rest_api(restApiId=old.split("_")[1].partition("/")[0])
+    set_up(LOGGED, cloud)
+    assert groups(account) == {old: (7, TAGGED), group_name(account): (7, TAGGED)}
+    assert_settled(account, declared(cloud))
+
+
+def test_the_group_of_another_api_of_the_stack_is_not_one_that_was_left(
+    account: Account, cloud: Cloud
+) -> None:
+    set_up(LOGGED, cloud)
+    other = replace(LOGGED, names=replace(LOGGED.names, api="other"))
+    assert only(declared(cloud, other), "execution-logs").find() is None

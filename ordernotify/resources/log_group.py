@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from ordernotify.aws.errors import has_code, ignore_codes
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.api.base import ApiState
-from ordernotify.resources.api.listing import find_apis, lists_apis
+from ordernotify.resources.api.listing import find_apis, list_apis, lists_apis
 from ordernotify.resources.base import UNKNOWN, Live, Needed, Resource, Step, Verb, needed_state
 from ordernotify.resources.kms_key import GivenKeyState
 from ordernotify.settings.model import ApiKind
@@ -179,6 +179,7 @@ class ExecutionLogGroup(LogGroup):
     """
 
     kind = "execution-logs"
+    part_of = "api"
     needs: tuple[str, ...] = ("api", "key")
     deleted_after: tuple[str, ...] = ("api", "old-api")
     removed_when_unwanted = True
@@ -204,18 +205,20 @@ class ExecutionLogGroup(LogGroup):
         return {**calls, Verb.FIND: (*calls[Verb.FIND], *lists_apis(ApiKind.REST))}
 
     def find(self) -> Live[LogGroupState] | None:
-        """Find the group of the stack's API; without an API, one that an earlier API of the stack left.
+        """Find the group of the stack's API; without one, a group of the stack's that a deleted API left.
 
         The first is the stack's whether it has the tag or not: API Gateway may have made it.
         """
         apis = find_apis(self.cloud, ApiKind.REST, self.settings.names.api, self.settings.stack)
         ours = {self._arn_of(api.id) for api in apis if self.owns(api.tags)}
+        in_use = ours or {self._arn_of(api.id) for api in list_apis(self.cloud, ApiKind.REST)}
         for name, state in self._groups(EXECUTION_LOGS_PREFIX):
             arn = self.cloud.arn("logs", f"log-group:{name}")
-            if arn in ours:
-                return Live(arn, state, tags=self._tags(arn))
-            if not ours and arn.endswith(f"/{self.settings.stage}") and self.owns(tags := self._tags(arn)):
-                return Live(arn, state, tags=tags)
+            left = not ours and arn not in in_use and arn.endswith(f"/{self.settings.stage}")
+            if arn in ours or left:
+                tags = self._tags(arn)
+                if arn in ours or self.owns(tags):
+                    return Live(arn, state, tags=tags)
         return None
 
     def arn_with(self, needed: Needed) -> str:
