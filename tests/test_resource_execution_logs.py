@@ -221,6 +221,8 @@ def test_a_new_api_gets_a_group_of_its_own_in_the_same_run(account: Account, clo
     set_up(LOGGED, cloud)
     assert groups(account) == {old: (7, TAGGED), group_name(account): (7, TAGGED)}
     assert_settled(account, declared(cloud))
+    tear_down(LOGGED, cloud)
+    assert groups(account) == {}, "the old one too"
 
 
 def test_the_group_of_another_api_of_the_stack_is_not_one_that_was_left(
@@ -229,3 +231,13 @@ def test_the_group_of_another_api_of_the_stack_is_not_one_that_was_left(
     set_up(LOGGED, cloud)
     other = replace(LOGGED, names=replace(LOGGED.names, api="other"))
     assert only(declared(cloud, other), "execution-logs").find() is None
+
+
+def test_a_new_stage_gets_a_group_and_the_old_one_goes_with_the_logs(account: Account, cloud: Cloud) -> None:
+    set_up(LOGGED, cloud)
+    moved = replace(LOGGED, stage="dev")
+    set_up(moved, cloud)
+    assert {name.rpartition("/")[2] for name in groups(account)} == {"prod", "dev"}
+    assert "execution-logs" not in planned_actions(provision.plan(declared(cloud, moved)))
+    set_up(Settings(stage="dev"), cloud)
+    assert groups(account) == {}

@@ -205,21 +205,29 @@ class ExecutionLogGroup(LogGroup):
         return {**calls, Verb.FIND: (*calls[Verb.FIND], *lists_apis(ApiKind.REST))}
 
     def find(self) -> Live[LogGroupState] | None:
-        """Find the group of the stack's API; without one, a group of the stack's that a deleted API left.
+        """Find the group of the stack's API; where none is to be made for it, one that was left.
 
         The first is the stack's whether it has the tag or not: API Gateway may have made it.
         """
         apis = find_apis(self.cloud, ApiKind.REST, self.settings.names.api, self.settings.stack)
         ours = {self._arn_of(api.id) for api in apis if self.owns(api.tags)}
-        in_use = ours or {self._arn_of(api.id) for api in list_apis(self.cloud, ApiKind.REST)}
+        for name, state in self._groups(EXECUTION_LOGS_PREFIX) if ours else ():
+            if (arn := self._arn_named(name)) in ours:
+                return Live(arn, state, tags=self._tags(arn))
+        return None if ours and self.wanted else next(self._left(), None)
+
+    def delete(self, live: Live[LogGroupState], step: Step) -> None:
+        """Delete the group, and those of former APIs and stages of the stack."""
+        for one in (live, *self._left()):
+            super().delete(one, step)
+
+    def _left(self) -> Iterator[Live[LogGroupState]]:
+        """Find the stack's groups to which no API writes: it was deleted, or has another stage."""
+        in_use = {self._arn_of(api.id) for api in list_apis(self.cloud, ApiKind.REST)}
         for name, state in self._groups(EXECUTION_LOGS_PREFIX):
-            arn = self.cloud.arn("logs", f"log-group:{name}")
-            left = not ours and arn not in in_use and arn.endswith(f"/{self.settings.stage}")
-            if arn in ours or left:
-                tags = self._tags(arn)
-                if arn in ours or self.owns(tags):
-                    return Live(arn, state, tags=tags)
-        return None
+            arn = self._arn_named(name)
+            if arn not in in_use and self.owns(tags := self._tags(arn)):
+                yield Live(arn, state, tags=tags)
 
     def arn_with(self, needed: Needed) -> str:
         """The ARN of the group that API Gateway will write to."""
@@ -227,7 +235,10 @@ class ExecutionLogGroup(LogGroup):
         return self._arn_of(api.id if api else UNKNOWN)
 
     def _arn_of(self, api_id: str) -> str:
-        return self.cloud.arn("logs", f"log-group:{EXECUTION_LOGS_PREFIX}{api_id}/{self.settings.stage}")
+        return self._arn_named(f"{EXECUTION_LOGS_PREFIX}{api_id}/{self.settings.stage}")
+
+    def _arn_named(self, name: str) -> str:
+        return self.cloud.arn("logs", f"log-group:{name}")
 
 
 def log_group_name(arn: str) -> str:
