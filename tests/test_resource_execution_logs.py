@@ -233,11 +233,11 @@ def test_the_group_of_another_api_of_the_stack_is_not_one_that_was_left(
     assert only(declared(cloud, other), "execution-logs").find() is None
 
 
-def test_a_new_stage_gets_a_group_and_the_old_one_goes_with_the_logs(account: Account, cloud: Cloud) -> None:
-    set_up(LOGGED, cloud)
-    moved = replace(LOGGED, stage="dev")
-    set_up(moved, cloud)
-    assert {name.rpartition("/")[2] for name in groups(account)} == {"prod", "dev"}
-    assert "execution-logs" not in planned_actions(provision.plan(declared(cloud, moved)))
-    set_up(Settings(stage="dev"), cloud)
-    assert groups(account) == {}
+def test_only_groups_that_the_policies_name_are_looked_into(account: Account, cloud: Cloud) -> None:
+    foreign = "API-Gateway-Execution-Logs_0123456789/dev"
+    account.client("logs").create_log_group(logGroupName=foreign)
+    set_up(Settings(), cloud)
+    account.forget_calls()
+    tear_down(LOGGED, cloud)
+    read = [str(call.params) for call in account.calls if call.operation == "ListTagsForResource"]
+    assert [one for one in read if foreign in one] == []

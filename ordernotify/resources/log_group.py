@@ -217,17 +217,19 @@ class ExecutionLogGroup(LogGroup):
         return None if ours and self.wanted else next(self._left(), None)
 
     def delete(self, live: Live[LogGroupState], step: Step) -> None:
-        """Delete the group, and those of former APIs and stages of the stack."""
-        for one in (live, *self._left()):
+        """Delete the group, and those that former APIs of the stack left."""
+        for one in {found.arn: found for found in (live, *self._left())}.values():
             super().delete(one, step)
 
     def _left(self) -> Iterator[Live[LogGroupState]]:
-        """Find the stack's groups to which no API writes: it was deleted, or has another stage."""
+        """Find the stack's groups of this stage whose API was deleted; `calls` covers no other stage."""
         in_use = {self._arn_of(api.id) for api in list_apis(self.cloud, ApiKind.REST)}
         for name, state in self._groups(EXECUTION_LOGS_PREFIX):
             arn = self._arn_named(name)
-            if arn not in in_use and self.owns(tags := self._tags(arn)):
-                yield Live(arn, state, tags=tags)
+            if arn.endswith(f"/{self.settings.stage}") and arn not in in_use:
+                tags = self._tags(arn)
+                if self.owns(tags):
+                    yield Live(arn, state, tags=tags)
 
     def arn_with(self, needed: Needed) -> str:
         """The ARN of the group that API Gateway will write to."""
