@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ordernotify.errors import UsageError
-from ordernotify.settings.model import NAME_ROWS, PLACE_ROWS, SETTING_ROWS
+from ordernotify.settings.model import NAME_ROWS, SETTING_ROWS
+from ordernotify.settings.names import PLACE_ROWS
 from ordernotify.settings.row import VARIABLE_PREFIX, Setting
 
 if TYPE_CHECKING:
