@@ -12,7 +12,8 @@ from typing import Any
 import typer
 
 import ordernotify.cli
-from ordernotify.settings.model import NAME_ROWS, PLACE_ROWS, SETTING_ROWS
+from ordernotify.settings.model import NAME_ROWS, SETTING_ROWS
+from ordernotify.settings.names import PLACE_ROWS
 from ordernotify.settings.row import Setting
 
 FOLDER = Path(__file__).parent

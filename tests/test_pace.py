@@ -21,7 +21,7 @@ from ordernotify.orders.bulk import BulkRun, Summary
 from ordernotify.orders.pace import MOST_A_SECOND, PUBLISHED_A_SECOND, Slots, careful_pace, sent_a_second
 from ordernotify.orders.post import Draft, OrderClient
 from ordernotify.orders.redrive import redrive
-from ordernotify.resources.mailboxes import THROTTLED_BURST, THROTTLED_RATE
+from ordernotify.resources.suspension import THROTTLED_BURST, THROTTLED_RATE
 from ordernotify.settings.model import Settings
 from ordernotify.settings.names import Names, Target
 from tests.aws_answers import Call, Send, refusal

@@ -234,3 +234,19 @@ def test_a_letter_that_comes_after_the_plan_is_not_deleted_with_the_queue(
 
 def only_item(planned: Plan, key: str) -> Item:
     return next(item for item in planned.items if item.key == key)
+
+
+def test_a_subscriber_with_dead_letters_of_its_own_keeps_them(account: Account, cloud: Cloud) -> None:
+    set_up(LOST, cloud)
+    theirs = f"arn:aws:sqs:us-east-1:{ACCOUNT_ID}:theirs"
+    account.client("sqs").create_queue(QueueName="theirs")
+    account.client("sns").set_subscription_attributes(
+        SubscriptionArn=subscription(account, "you@example.com"),
+        AttributeName="RedrivePolicy",
+        AttributeValue=json.dumps({"deadLetterTargetArn": theirs}),
+    )
+    set_up(KEPT, cloud)
+    assert dead_letters_of(account, "you@example.com") == theirs
+    assert_settled(account, declared(cloud))
+    set_up(LOST, cloud)
+    assert dead_letters_of(account, "you@example.com") == theirs

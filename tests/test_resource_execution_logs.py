@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -211,3 +212,32 @@ def test_tracing_that_was_turned_off_by_hand_is_told(account: Account, cloud: Cl
         FunctionName="processFileUpload", TracingConfig={"Mode": "PassThrough"}
     )
     assert changes_planned(declared(cloud, Settings(tracing=True)), "function") == {"tracing": (False, True)}
+
+
+def test_a_new_api_gets_a_group_of_its_own_in_the_same_run(account: Account, cloud: Cloud) -> None:
+    set_up(LOGGED, cloud)
+    (old,) = groups(account)
+    account.client("apigateway").delete_rest_api(restApiId=old.split("_")[1].partition("/")[0])
+    set_up(LOGGED, cloud)
+    assert groups(account) == {old: (7, TAGGED), group_name(account): (7, TAGGED)}
+    assert_settled(account, declared(cloud))
+    tear_down(LOGGED, cloud)
+    assert groups(account) == {}, "the old one too"
+
+
+def test_the_group_of_another_api_of_the_stack_is_not_one_that_was_left(
+    account: Account, cloud: Cloud
+) -> None:
+    set_up(LOGGED, cloud)
+    other = replace(LOGGED, names=replace(LOGGED.names, api="other"))
+    assert only(declared(cloud, other), "execution-logs").find() is None
+
+
+def test_only_groups_that_the_policies_name_are_looked_into(account: Account, cloud: Cloud) -> None:
+    foreign = "API-Gateway-Execution-Logs_0123456789/dev"
+    account.client("logs").create_log_group(logGroupName=foreign)
+    set_up(Settings(), cloud)
+    account.forget_calls()
+    tear_down(LOGGED, cloud)
+    read = [str(call.params) for call in account.calls if call.operation == "ListTagsForResource"]
+    assert [one for one in read if foreign in one] == []

@@ -11,8 +11,8 @@ from typing import Annotated, Any
 import typer
 
 from ordernotify.errors import UsageError
-from ordernotify.settings.model import NAME_ROWS, PLACE_ROWS, SETTING_ROWS
-from ordernotify.settings.names import Target
+from ordernotify.settings.model import NAME_ROWS, SETTING_ROWS
+from ordernotify.settings.names import PLACE_ROWS, Target
 from ordernotify.settings.row import VARIABLE_PREFIX, Setting
 
 

@@ -28,8 +28,8 @@ from ordernotify.errors import (
 )
 from ordernotify.settings.environment import told_by_environment
 from ordernotify.settings.file import DEFAULT_FILE, told_by_file
-from ordernotify.settings.model import NAME_ROWS, PLACE_ROWS, ROWS, SETTING_ROWS, Place, Settings
-from ordernotify.settings.names import Names, Target
+from ordernotify.settings.model import NAME_ROWS, ROWS, SETTING_ROWS, Settings
+from ordernotify.settings.names import PLACE_ROWS, Names, Place, Target
 from ordernotify.settings.row import SettingsError
 from ordernotify.settings.told import Told, describe
 

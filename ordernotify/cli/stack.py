@@ -61,7 +61,7 @@ def setup(
     cloud, names = run.open()
     from ordernotify import provision
     from ordernotify.render import note, plans
-    from ordernotify.resources.mailboxes import notes_on_mailboxes
+    from ordernotify.resources.suspension import notes_on_mailboxes
     from ordernotify.stack.discovery import with_own_role
     from ordernotify.stack.former import with_orders_told
     from ordernotify.stack.report import mailboxes_after, report

@@ -9,8 +9,8 @@ from ordernotify.doctor.case import Case, CheckState, CheckUp, Diagnosis
 from ordernotify.errors import StackNotFoundError
 from ordernotify.resources import sandbox
 from ordernotify.resources.listing import is_internal
-from ordernotify.resources.mailboxes import PROTOCOLS
 from ordernotify.resources.subscriber import Subscriber, read_subscribers
+from ordernotify.resources.suspension import PROTOCOLS
 from ordernotify.settings.names import Target
 from ordernotify.subscribers.confirm import renewal
 from ordernotify.subscribers.topic import open_topic

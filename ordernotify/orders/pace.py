@@ -17,7 +17,7 @@ from ordernotify.aws.waiting import Clock
 from ordernotify.errors import AccessDeniedError, OrderNotifyError
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.listing import SUBSCRIPTIONS, list_subscriptions
-from ordernotify.resources.mailboxes import THROTTLED_RATE, find_mailboxes, suspension
+from ordernotify.resources.suspension import THROTTLED_RATE, find_mailboxes, suspension
 from ordernotify.settings.names import Names, Target
 from ordernotify.settings.places import state_home
 

@@ -117,7 +117,7 @@ class Resource(ABC, Generic[State]):
     removed_before: tuple[str, ...] = ()
     """Keys of those that change only after it is deleted: they hold what tells that it is the stack's."""
     part_of: str | None = None
-    """Key of the resource that this one lives in: it is owned and replaced with that one."""
+    """Key of the resource that this one lives in: it is made anew with it, and without tags owned with it."""
     removed_when_unwanted: bool = False
     """Setup deletes it when the description no longer has it."""
     stays_when_renamed: bool = False
@@ -211,7 +211,7 @@ class Resource(ABC, Generic[State]):
         return ""
 
     def kept_for(self, live: Live[State]) -> str:
-        """Say why setup keeps it though it is not described any more; empty: nothing speaks against that."""
+        """Say why setup keeps it though it is no longer described; empty: it does not keep it."""
         return ""
 
     def staying(self, live: Live[State]) -> tuple[str, ...]:

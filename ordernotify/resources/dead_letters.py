@@ -171,7 +171,8 @@ class RedrivePoliciesState:
 class RedrivePolicies(Resource[RedrivePoliciesState]):
     """The redrive policy of every confirmed subscription of the topic, whoever subscribed it.
 
-    A pending one gets it when it is subscribed: SNS does not tell its ARN (AWS-FACTS 13).
+    One that leads to another queue is the person's, and stays. A pending one gets it when it is subscribed:
+    SNS does not tell its ARN (AWS-FACTS 13).
     """
 
     kind = "redrive"
@@ -215,7 +216,7 @@ class RedrivePolicies(Resource[RedrivePoliciesState]):
         if not self._may_exist():
             return None
         subscribers = list(self._subscribers())
-        lacking = sorted(one.endpoint for one in subscribers if one.redrive != self._queue_arn)
+        lacking = sorted(one.endpoint for one in subscribers if not one.redrive)
         having = tuple(one.arn or "" for one in subscribers if one.redrive == self._queue_arn)
         if not self.wanted and not having:
             return None
@@ -228,7 +229,7 @@ class RedrivePolicies(Resource[RedrivePoliciesState]):
         """Set it where it is missing; what was subscribed meanwhile is read again."""
         policy = redrive_policy(self.cloud, self.settings.names)
         for one in self._subscribers():
-            if one.arn and one.redrive != self._queue_arn:
+            if one.arn and not one.redrive:
                 self._set(one.arn, policy)
         return Live("", RedrivePoliciesState())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
@@ -21,8 +21,6 @@ from ordernotify.resources.listing import NO_QUEUE
 
 SQS, LAMBDA = SERVICES = ("sqs", "lambda")
 _ABSENT = "ResourceNotFoundException"
-
-
 _ENABLED_BY_DEFAULT = {
     *("us-east-1", "us-east-2", "us-west-1", "us-west-2", "ca-central-1", "sa-east-1"),
     *("eu-central-1", "eu-west-1", "eu-west-2", "eu-west-3", "eu-north-1"),
@@ -137,25 +135,25 @@ def allow(cloud: Cloud, receiver: Receiver, topic_arn: str) -> Grant:
 
     Raises OrderNotifyError if there is no such queue or function.
     """
-    return _change(cloud, receiver, topic_arn, {SQS: _allow_queue, LAMBDA: _allow_function})
+    return _change(cloud, receiver, topic_arn, _allow_queue if receiver.service == SQS else _allow_function)
 
 
 def forbid(cloud: Cloud, receiver: Receiver, topic_arn: str) -> Grant:
     """Remove the stack's statement and nothing else; a receiver that is gone has none."""
-    return _change(cloud, receiver, topic_arn, {SQS: _forbid_queue, LAMBDA: _forbid_function})
+    return _change(cloud, receiver, topic_arn, _forbid_queue if receiver.service == SQS else _forbid_function)
 
 
 def _change(
     cloud: Cloud,
     receiver: Receiver,
     topic_arn: str,
-    by_service: Mapping[str, Callable[[Cloud, Receiver, str], Grant]],
+    change: Callable[[Cloud, Receiver, str], Grant],
 ) -> Grant:
     if not _is_here(cloud, receiver):
         return Grant.NOT_OURS
     try:
         with map_botocore_errors("change", "policy of", receiver.arn):
-            return by_service[receiver.service](cloud, receiver, topic_arn)
+            return change(cloud, receiver, topic_arn)
     except AccessDeniedError:
         return Grant.NOT_OURS
 

@@ -1,4 +1,4 @@
-"""What the stack has under a name that it is not described with any more."""
+"""What the stack has under a name that it is no longer described with."""
 
 from __future__ import annotations
 

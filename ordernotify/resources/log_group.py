@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from botocore.exceptions import ClientError
 
 from ordernotify.aws.errors import has_code, ignore_codes
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.api.base import ApiState
-from ordernotify.resources.api.listing import find_apis, lists_apis
+from ordernotify.resources.api.listing import find_apis, list_apis, lists_apis
 from ordernotify.resources.base import UNKNOWN, Live, Needed, Resource, Step, Verb, needed_state
 from ordernotify.resources.kms_key import GivenKeyState
 from ordernotify.settings.model import ApiKind
@@ -132,20 +133,15 @@ class LogGroup(Resource[LogGroupState]):
         pages = self.cloud.logs.get_paginator("describe_log_groups")
         for page in pages.paginate(logGroupNamePrefix=prefix):
             for group in page["logGroups"]:
-                yield (
-                    group["logGroupName"],
-                    LogGroupState(group.get("retentionInDays", 0), group.get("kmsKeyId") or ""),
-                )
+                state = LogGroupState(group.get("retentionInDays", 0), group.get("kmsKeyId") or "")
+                yield group["logGroupName"], state
 
     def _tags(self, arn: str) -> Mapping[str, str]:
         return self.cloud.logs.list_tags_for_resource(resourceArn=arn)["tags"]
 
     def _create(self, name: str, key: str) -> None:
-        tags = dict(self.settings.all_tags)
-        if key:
-            self.cloud.logs.create_log_group(logGroupName=name, tags=tags, kmsKeyId=key)
-        else:
-            self.cloud.logs.create_log_group(logGroupName=name, tags=tags)
+        encryption: Any = {"kmsKeyId": key} if key else {}
+        self.cloud.logs.create_log_group(logGroupName=name, tags=self.settings.all_tags, **encryption)
 
     def _delete(self, name: str, step: Step) -> None:
         with ignore_codes("ResourceNotFoundException"):
@@ -183,6 +179,7 @@ class ExecutionLogGroup(LogGroup):
     """
 
     kind = "execution-logs"
+    part_of = "api"
     needs: tuple[str, ...] = ("api", "key")
     deleted_after: tuple[str, ...] = ("api", "old-api")
     removed_when_unwanted = True
@@ -208,19 +205,31 @@ class ExecutionLogGroup(LogGroup):
         return {**calls, Verb.FIND: (*calls[Verb.FIND], *lists_apis(ApiKind.REST))}
 
     def find(self) -> Live[LogGroupState] | None:
-        """Find the group of the stack's API; without an API, one that an earlier API of the stack left.
+        """Find the group of the stack's API; where none is to be made for it, one that was left.
 
         The first is the stack's whether it has the tag or not: API Gateway may have made it.
         """
         apis = find_apis(self.cloud, ApiKind.REST, self.settings.names.api, self.settings.stack)
         ours = {self._arn_of(api.id) for api in apis if self.owns(api.tags)}
-        for name, state in self._groups(EXECUTION_LOGS_PREFIX):
-            arn = self.cloud.arn("logs", f"log-group:{name}")
-            if arn in ours:
+        for name, state in self._groups(EXECUTION_LOGS_PREFIX) if ours else ():
+            if (arn := self._arn_named(name)) in ours:
                 return Live(arn, state, tags=self._tags(arn))
-            if not ours and arn.endswith(f"/{self.settings.stage}") and self.owns(tags := self._tags(arn)):
-                return Live(arn, state, tags=tags)
-        return None
+        return None if ours and self.wanted else next(self._left(), None)
+
+    def delete(self, live: Live[LogGroupState], step: Step) -> None:
+        """Delete the group, and those that former APIs of the stack left."""
+        for one in {found.arn: found for found in (live, *self._left())}.values():
+            super().delete(one, step)
+
+    def _left(self) -> Iterator[Live[LogGroupState]]:
+        """Find the stack's groups of this stage whose API was deleted; `calls` covers no other stage."""
+        in_use = {self._arn_of(api.id) for api in list_apis(self.cloud, ApiKind.REST)}
+        for name, state in self._groups(EXECUTION_LOGS_PREFIX):
+            arn = self._arn_named(name)
+            if arn.endswith(f"/{self.settings.stage}") and arn not in in_use:
+                tags = self._tags(arn)
+                if self.owns(tags):
+                    yield Live(arn, state, tags=tags)
 
     def arn_with(self, needed: Needed) -> str:
         """The ARN of the group that API Gateway will write to."""
@@ -228,7 +237,10 @@ class ExecutionLogGroup(LogGroup):
         return self._arn_of(api.id if api else UNKNOWN)
 
     def _arn_of(self, api_id: str) -> str:
-        return self.cloud.arn("logs", f"log-group:{EXECUTION_LOGS_PREFIX}{api_id}/{self.settings.stage}")
+        return self._arn_named(f"{EXECUTION_LOGS_PREFIX}{api_id}/{self.settings.stage}")
+
+    def _arn_named(self, name: str) -> str:
+        return self.cloud.arn("logs", f"log-group:{name}")
 
 
 def log_group_name(arn: str) -> str:

@@ -16,8 +16,8 @@ _SET_BY_OTHERS = ("aws:", "ordernotify:")
 
 
 def is_ours(resource: Resource[Any], live: AnyLive, found: Mapping[str, AnyLive | None]) -> bool:
-    """Whether the resource, and the one that it is part of, carry the stack's tag."""
-    holder = found.get(resource.part_of) if resource.part_of else live
+    """Whether the resource carries the stack's tag; if it cannot, also the one that it is part of."""
+    holder = found.get(resource.part_of) if resource.part_of and live.tags is None else live
     return live.owned and holder is not None and holder.owned
 
 

@@ -15,20 +15,18 @@ SANDBOX_URL = "https://docs.aws.amazon.com/sns/latest/dg/sns-sms-sandbox.html"
 SPEND_URL = "https://docs.aws.amazon.com/sns/latest/dg/channels-sms-awssupport-spend-threshold.html"
 ORIGINATION_URL = "https://docs.aws.amazon.com/sns/latest/dg/channels-sms-originating-identities.html"
 NEW_ACCOUNTS_SPEND_LIMIT = "1"
-"""In US dollars: what counts where none was set."""
-# NotImplementedError: moto, inside this process.
+"""In US dollars a month, where none was set."""
 SMS_CALLS: Calls = (
     allow(
         "sns",
-        "GetSMSSandboxAccountStatus",
-        "ListSMSSandboxPhoneNumbers",
-        "GetSMSAttributes",
+        *("GetSMSSandboxAccountStatus", "ListSMSSandboxPhoneNumbers", "GetSMSAttributes"),
         on="*",
         optional=True,
     ),
 )
 """What the checks call; IAM knows no resource for it."""
 _UNANSWERED = (ClientError, BotoCoreError, NotImplementedError)
+"""NotImplementedError: moto, inside this process."""
 
 
 def sms_notices(cloud: Cloud, phones: Sequence[str]) -> Iterator[str]:

@@ -19,9 +19,9 @@ from ordernotify.resources.listing import (
     is_internal,
     list_subscriptions,
 )
-from ordernotify.resources.mailboxes import find_mailboxes
 from ordernotify.resources.sandbox import SMS_CALLS, sms_notices
 from ordernotify.resources.subscriber import PARALLEL_CALLS, redrive_policy
+from ordernotify.resources.suspension import find_mailboxes
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,18 +191,18 @@ class AlarmSubscriptions(Subscriptions):
 
     @property
     def calls(self) -> Mapping[Verb, Calls]:
-        """Those of the topic's subscribers, and Unsubscribe for addresses that are not given any more."""
+        """Those of the topic's subscribers, and Unsubscribe for addresses that are no longer given."""
         calls = super().calls
         return {**calls, Verb.UPDATE: (*calls[Verb.UPDATE], *calls[Verb.DELETE])}
 
     def diff(self, live: Live[SubscriptionsState], needed: Needed) -> tuple[Change, ...]:
-        """Return who is missing, and the confirmed addresses that are not given any more."""
+        """Return who is missing, and the confirmed addresses that are no longer given."""
         dropped = sorted(self._dropped(live) - live.state.pending)
         gone = (Change(f"{protocol} {endpoint}", True, None) for protocol, endpoint in dropped)
         return (*super().diff(live, needed), *gone)
 
     def staying(self, live: Live[SubscriptionsState]) -> tuple[str, ...]:
-        """Name the addresses not given any more that have not confirmed (AWS-FACTS 13)."""
+        """Name the addresses that are no longer given and have not confirmed (AWS-FACTS 13)."""
         return tuple(
             f"The alarm subscriber {address} is not described and stays, as it has not confirmed: SNS drops "
             "it after 48 hours, and the next setup removes it if it confirms before."

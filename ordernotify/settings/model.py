@@ -25,7 +25,7 @@ from ordernotify.settings.checks import (
     one_of,
     tag_pair,
 )
-from ordernotify.settings.names import DEFAULT_STACK, STACK_TAG, Names, check_stack_name
+from ordernotify.settings.names import DEFAULT_STACK, PLACE_ROWS, STACK_TAG, Names, check_stack_name
 from ordernotify.settings.row import Setting, SettingsError, rows_of, setting
 
 SETTING_TAG_PREFIX = "ordernotify:setting:"
@@ -35,7 +35,6 @@ NO_LIMIT = "none"
 """The rate that lifts every throttle, also the one that protects mailboxes."""
 MAX_TAGS = 50
 """What every service allows on one resource."""
-_COMMON = "Common options"
 _SUBSCRIBERS = "Subscribers"
 _API = "API"
 _FUNCTION = "Function"
@@ -55,16 +54,6 @@ class Auth(StrEnum):
     NONE = "none"
     API_KEY = "api-key"
     IAM = "iam"
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Which stack a command works on, and where the stack lives."""
-
-    stack: str = setting(DEFAULT_STACK, "The stack's name.", panel=_COMMON, check=check_stack_name)
-    aws: bool = setting(False, "Use the AWS account, not this machine.", panel=_COMMON)
-    region: str | None = setting(None, "The AWS region.", panel=_COMMON)
-    profile: str | None = setting(None, "The AWS profile.", panel=_COMMON)
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +241,7 @@ class Settings:
     )
     tags: Mapping[str, str] = setting(
         dict,
-        "Tag everything with key=value; repeatable. One that is not given any more stays; the plan names it.",
+        "Tag everything with key=value; repeatable. One that is no longer given stays; the plan names it.",
         panel="Names",
         option="tag",
         read=tag_pair,
@@ -292,7 +281,6 @@ class Settings:
         }
 
 
-PLACE_ROWS = rows_of(Place)
 NAME_ROWS = rows_of(Names)
 SETTING_ROWS = rows_of(Settings)
 ROWS = (*PLACE_ROWS, *NAME_ROWS, *SETTING_ROWS)

@@ -36,6 +36,7 @@ MAILBOX_DIGITS = 12
 API_KEY_END = "-key"
 USAGE_PLAN_END = "-plan"
 ALARM_TOPIC_END = "-alarms"
+_COMMON = "Common options"
 _STACK_PATTERN = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _STACK_MAX_LENGTH = 20
 
@@ -205,3 +206,16 @@ def check_stack_name(stack: str) -> None:
             f"Use up to {_STACK_MAX_LENGTH} lower-case letters, digits and single hyphens, "
             "and begin with a letter; for example: dev.",
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which stack a command works on, and where the stack lives."""
+
+    stack: str = setting(DEFAULT_STACK, "The stack's name.", panel=_COMMON, check=check_stack_name)
+    aws: bool = setting(False, "Use the AWS account, not this machine.", panel=_COMMON)
+    region: str | None = setting(None, "The AWS region.", panel=_COMMON)
+    profile: str | None = setting(None, "The AWS profile.", panel=_COMMON)
+
+
+PLACE_ROWS = rows_of(Place)

@@ -31,6 +31,7 @@ ADDITIONS = (
         "0.10 a month, and 0.40 per million requests beyond a million a month",
     ),
 )
+"""Prices: https://aws.amazon.com/xray/pricing/, /cloudwatch/pricing/, /sqs/pricing/."""
 _THROTTLES = {
     True: (
         Addition("rate", 5, "at most 5 requests a second, which a mailbox can take (--rate)", "nothing"),
@@ -42,7 +43,6 @@ _THROTTLES = {
     ),
 }
 """By whether there are email subscribers: SNS suspends a mailbox beyond 10 a second (AWS-FACTS 22)."""
-"""Prices: https://aws.amazon.com/xray/pricing/, /cloudwatch/pricing/, /sqs/pricing/."""
 _PAIR = {"rate", "burst"}
 
 

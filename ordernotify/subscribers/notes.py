@@ -9,8 +9,8 @@ from ordernotify.aws.session import Cloud
 from ordernotify.resources import delivery
 from ordernotify.resources.delivery import Grant, Receiver
 from ordernotify.resources.listing import Subscription
-from ordernotify.resources.mailboxes import PROTOCOLS, THROTTLED_RATE, suspension
 from ordernotify.resources.subscriber import PENDING_LIFETIME, Subscriber
+from ordernotify.resources.suspension import PROTOCOLS, THROTTLED_RATE, suspension
 from ordernotify.settings.names import Target
 from ordernotify.subscribers.endpoints import NOTIFICATION_ATTRIBUTES, Wanted, unknown_attributes
 

@@ -17,8 +17,8 @@ from ordernotify.resources.api.listing import (
 from ordernotify.resources.api.namesake import Namesake
 from ordernotify.resources.api.quota import call_when_free
 from ordernotify.resources.base import UNKNOWN, AnyLive, Change, Needed, State, Step, needed_state
-from ordernotify.resources.mailboxes import THROTTLED_BURST, THROTTLED_RATE, throttled_by_default
 from ordernotify.resources.subscriptions import SubscriptionsState
+from ordernotify.resources.suspension import THROTTLED_BURST, THROTTLED_RATE, throttled_by_default
 from ordernotify.settings.model import ApiKind, Auth, Settings
 
 METHOD = "POST"

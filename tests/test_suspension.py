@@ -8,7 +8,7 @@ import pytest
 
 from ordernotify import provision
 from ordernotify.resources.api.base import Throttle
-from ordernotify.resources.mailboxes import notes_on_mailboxes
+from ordernotify.resources.suspension import notes_on_mailboxes
 from ordernotify.settings.model import ApiKind, Settings
 from ordernotify.settings.names import Names, Target
 from ordernotify.settings.told import Told, describe
