@@ -59,7 +59,7 @@ def test_every_example_works_when_pasted(tmp_path: Path) -> None:
 
     failed = {}
     for place, line in examples():
-        command = f"timeout --preserve-status --signal=INT 10 {line}" if line.startswith(FOLLOWING) else line
+        command = f"timeout --preserve-status --signal=INT 20 {line}" if line.startswith(FOLLOWING) else line
         done = paste(command)
         expected = next((status for words, status in ENDS.items() if line.startswith(words)), 0)
         if done.returncode != expected:
