@@ -221,6 +221,12 @@ def test_what_setup_records_in_tags_is_read_back(told: dict[str, object]) -> Non
     assert describe("dev", Names(), Told(), settings_in_tags(described.recorded)) == described
 
 
+@pytest.mark.parametrize(("field", "text"), [("memory", "abc"), ("api", "soap")])
+def test_a_record_that_was_changed_by_hand_is_named(field: str, text: str) -> None:
+    with pytest.raises(OrderNotifyError, match=f"tag ordernotify:setting:{field} is '{text}'"):
+        settings_in_tags({f"ordernotify:setting:{field}": text})
+
+
 def test_defaults_are_not_recorded() -> None:
     assert Settings().recorded == {}
 

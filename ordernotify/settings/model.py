@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from ordernotify.errors import OrderNotifyError
 from ordernotify.settings.checks import (
     MAX_TAG_VALUE,
     between,
@@ -304,12 +305,25 @@ def names_in_tags(tags: Mapping[str, str]) -> dict[str, str]:
 
 
 def settings_in_tags(tags: Mapping[str, str]) -> dict[str, Any]:
-    """Read the recorded settings among the tags, by field."""
+    """Read the recorded settings among the tags, by field.
+
+    Raises OrderNotifyError for a value that no setup wrote.
+    """
     return {
-        row.field: row.from_tag(tags[recorded_tag(row)])
+        row.field: _recorded_value(row, tags[recorded_tag(row)])
         for row in SETTING_ROWS
         if row.recorded and recorded_tag(row) in tags
     }
+
+
+def _recorded_value(row: Setting, text: str) -> Any:
+    try:
+        return row.from_tag(text)
+    except ValueError:
+        raise OrderNotifyError(
+            f"the function's tag {recorded_tag(row)} is {text!r}, which `setup` did not write",
+            "Correct the tag, or remove it and run `ordernotify setup` with the option again.",
+        ) from None
 
 
 def settings_default(name: str) -> Any:
