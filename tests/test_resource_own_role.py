@@ -12,7 +12,8 @@ from ordernotify.errors import OrderNotifyError, UsageError
 from ordernotify.executor import Action
 from ordernotify.iam import policies
 from ordernotify.resources.role import Role
-from ordernotify.settings.model import ApiKind, Settings, settings_in_tags
+from ordernotify.settings.model import ApiKind, Settings
+from ordernotify.settings.recorded import settings_in_tags
 from tests.provision_support import (
     ACCOUNT_ID,
     Account,

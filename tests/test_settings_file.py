@@ -12,8 +12,9 @@ from ordernotify.errors import OrderNotifyError, UsageError
 from ordernotify.settings.checks import browser_origin, check_origin
 from ordernotify.settings.environment import told_by_environment
 from ordernotify.settings.file import save_settings, told_by_file
-from ordernotify.settings.model import MAX_TAGS, OWN_TAGS, SETTING_ROWS, Settings, settings_in_tags
+from ordernotify.settings.model import MAX_TAGS, OWN_TAGS, SETTING_ROWS, Settings
 from ordernotify.settings.names import Names
+from ordernotify.settings.recorded import settings_in_tags
 from ordernotify.settings.told import Told, describe
 from tests.e2e.cloud import command_environ, free_port, run_command
 

@@ -9,8 +9,9 @@ from ordernotify.aws.errors import map_botocore_errors, read_or_none
 from ordernotify.aws.session import Cloud
 from ordernotify.aws.tags import tags_of
 from ordernotify.iam.calls import Calls, allow
-from ordernotify.settings.model import Settings, settings_in_tags
+from ordernotify.settings.model import Settings
 from ordernotify.settings.names import STACK_TAG, Names
+from ordernotify.settings.recorded import settings_in_tags
 
 FUNCTIONS = "lambda:function"
 TAGGED_CALLS: Calls = (allow("resourcegroupstaggingapi", "GetResources", on="*"),)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from ordernotify.errors import OrderNotifyError
 from ordernotify.settings.checks import (
     MAX_TAG_VALUE,
     between,
@@ -271,7 +270,7 @@ class Settings:
         """
         usual = Names().for_stack(self.stack)
         names = {
-            _name_tag(row): row.to_tag(name)
+            name_tag(row): row.to_tag(name)
             for row in NAME_ROWS
             if (name := getattr(self.names, row.field)) != getattr(usual, row.field)
         }
@@ -295,35 +294,9 @@ def recorded_tag(row: Setting) -> str:
     return f"{SETTING_TAG_PREFIX}{row.field}"
 
 
-def _name_tag(row: Setting) -> str:
+def name_tag(row: Setting) -> str:
+    """Return the key of the tag that keeps this name in the account."""
     return f"{SETTING_TAG_PREFIX}{row.field}_name"
-
-
-def names_in_tags(tags: Mapping[str, str]) -> dict[str, str]:
-    """Read the recorded names among the tags, by field of Names, with the stack's suffix."""
-    return {row.field: row.from_tag(tags[tag]) for row in NAME_ROWS if (tag := _name_tag(row)) in tags}
-
-
-def settings_in_tags(tags: Mapping[str, str]) -> dict[str, Any]:
-    """Read the recorded settings among the tags, by field.
-
-    Raises OrderNotifyError for a value that no setup wrote.
-    """
-    return {
-        row.field: _recorded_value(row, tags[recorded_tag(row)])
-        for row in SETTING_ROWS
-        if row.recorded and recorded_tag(row) in tags
-    }
-
-
-def _recorded_value(row: Setting, text: str) -> Any:
-    try:
-        return row.from_tag(text)
-    except ValueError:
-        raise OrderNotifyError(
-            f"the function's tag {recorded_tag(row)} is {text!r}, which `setup` did not write",
-            "Correct the tag, or remove it and run `ordernotify setup` with the option again.",
-        ) from None
 
 
 def settings_default(name: str) -> Any:

@@ -15,8 +15,9 @@ from ordernotify.resources.api.listing import FoundApi, find_apis, invoke_url, l
 from ordernotify.resources.listing import list_subscriptions
 from ordernotify.resources.role_names import role_name_calls, role_name_in_region
 from ordernotify.resources.tagged import FUNCTIONS, TAGGED_CALLS, Tagged, find_tagged, stack_tags
-from ordernotify.settings.model import ApiKind, Auth, names_in_tags, settings_default, settings_in_tags
+from ordernotify.settings.model import ApiKind, Auth, settings_default
 from ordernotify.settings.names import STACK_TAG, Names
+from ordernotify.settings.recorded import names_in_tags, settings_in_tags
 
 
 @dataclass(frozen=True, slots=True)
