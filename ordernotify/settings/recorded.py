@@ -32,6 +32,6 @@ def _recorded_value(row: Setting, text: str) -> Any:
         return row.from_tag(text)
     except ValueError:
         raise OrderNotifyError(
-            f"the function's tag {recorded_tag(row)} is {text!r}, which `setup` did not write",
+            f"the function's tag {recorded_tag(row)} is {text!r}, which no setup wrote",
             "Correct the tag, or remove it and run `ordernotify setup` with the option again.",
         ) from None
