@@ -88,6 +88,37 @@ def test_ctrl_c_ends_a_command_whose_call_does_not_answer(then: str, status: int
     assert bool(shown) is bool(said)
 
 
+MISSED = """
+import os, signal, sys, threading, time
+from ordernotify import cli
+
+def miss():
+    # The handler in C runs in another thread, so that the main thread's call goes on: as with a signal that
+    # comes between Python's last look and the call.
+    def take():
+        time.sleep(0.3)
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+
+    threading.Thread(target=take).start()
+    try:
+        os.read(0, 1)
+    except KeyboardInterrupt:
+        sys.exit(7)
+
+cli._run = miss
+cli.main()
+"""
+
+
+def test_ctrl_c_that_a_blocking_call_missed_interrupts_it_all_the_same() -> None:
+    done = subprocess.Popen([sys.executable, "-c", MISSED], stdin=subprocess.PIPE)
+    try:
+        assert done.wait(4 * LIMIT_SECONDS) == 7
+    finally:
+        done.kill()
+        done.communicate()
+
+
 @pytest.fixture
 def silent() -> Iterator[SimpleNamespace]:
     """An endpoint that knows who asks, accepts every other call, and never answers it."""

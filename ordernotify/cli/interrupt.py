@@ -14,6 +14,7 @@ from ordernotify.errors import EXIT_INTERRUPTED
 
 GRACE_SECONDS = 4.0
 """How long what is under way may take to end by itself."""
+RESEND_SECONDS = 0.5
 INTERRUPTED = ("interrupted", "Run the same command again; it continues where it stopped.")
 
 
@@ -28,6 +29,7 @@ class CtrlC:
     def __init__(self) -> None:
         """Watch from now on, unless the process is to ignore Ctrl-C, as one in a script's background is."""
         self.pressed = False
+        self._main = threading.get_ident()  # handlers can be set in the main thread alone
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             signal.signal(signal.SIGINT, self._interrupt)
             self._written, written = os.pipe()
@@ -42,7 +44,12 @@ class CtrlC:
     def _watch(self) -> None:
         while os.read(self._written, 1) != bytes([signal.SIGINT]):
             pass
-        time.sleep(GRACE_SECONDS)
+        end = time.monotonic() + GRACE_SECONDS
+        while (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, RESEND_SECONDS))
+            if not self.pressed:
+                # It came just before the main thread's system call blocked, and so did not interrupt it.
+                signal.pthread_kill(self._main, signal.SIGINT)
         from ordernotify.render import last_error
 
         last_error(*INTERRUPTED)
