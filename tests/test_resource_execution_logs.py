@@ -241,3 +241,12 @@ def test_only_groups_that_the_policies_name_are_looked_into(account: Account, cl
     tear_down(LOGGED, cloud)
     read = [str(call.params) for call in account.calls if call.operation == "ListTagsForResource"]
     assert [one for one in read if foreign in one] == []
+
+
+@pytest.mark.parametrize("settings", [Settings(), LOGGED])
+def test_looking_lists_apis_and_groups_once(account: Account, cloud: Cloud, settings: Settings) -> None:
+    set_up(settings, cloud)
+    account.forget_calls()
+    only(declared(cloud, settings), "execution-logs").find()
+    listings = [call.operation for call in account.calls if call.operation != "ListTagsForResource"]
+    assert sorted(listings) == ["DescribeLogGroups", "GetRestApis"]

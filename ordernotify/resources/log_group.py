@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from ordernotify.aws.errors import has_code, ignore_codes
 from ordernotify.iam.calls import Calls, allow
 from ordernotify.resources.api.base import ApiState
-from ordernotify.resources.api.listing import find_apis, list_apis, lists_apis
+from ordernotify.resources.api.listing import FoundApi, apis_named, list_apis, lists_apis
 from ordernotify.resources.base import UNKNOWN, Live, Needed, Resource, Step, Verb, needed_state
 from ordernotify.resources.kms_key import GivenKeyState
 from ordernotify.settings.model import ApiKind
@@ -209,23 +209,30 @@ class ExecutionLogGroup(LogGroup):
 
         The first is the stack's whether it has the tag or not: API Gateway may have made it.
         """
-        apis = find_apis(self.cloud, ApiKind.REST, self.settings.names.api, self.settings.stack)
-        ours = {self._arn_of(api.id) for api in apis if self.owns(api.tags)}
-        for name, state in self._groups(EXECUTION_LOGS_PREFIX) if ours else ():
-            if (arn := self._arn_named(name)) in ours:
+        apis, groups = list_apis(self.cloud, ApiKind.REST), self._execution_groups()
+        named = apis_named(self.cloud, apis, self.settings.names.api, self.settings.stack)
+        ours = {self._arn_of(api.id) for api in named if self.owns(api.tags)}
+        for arn, state in groups.items():
+            if arn in ours:
                 return Live(arn, state, tags=self._tags(arn))
-        return None if ours and self.wanted else next(self._left(), None)
+        return None if ours and self.wanted else next(self._left(apis, groups), None)
 
     def delete(self, live: Live[LogGroupState], step: Step) -> None:
         """Delete the group, and those that former APIs of the stack left."""
-        for one in {found.arn: found for found in (live, *self._left())}.values():
+        left = self._left(list_apis(self.cloud, ApiKind.REST), self._execution_groups())
+        for one in {found.arn: found for found in (live, *left)}.values():
             super().delete(one, step)
 
-    def _left(self) -> Iterator[Live[LogGroupState]]:
+    def _execution_groups(self) -> dict[str, LogGroupState]:
+        """Read the groups of all stages of REST APIs, by ARN."""
+        return {self._arn_named(name): state for name, state in self._groups(EXECUTION_LOGS_PREFIX)}
+
+    def _left(
+        self, apis: Iterable[FoundApi], groups: Mapping[str, LogGroupState]
+    ) -> Iterator[Live[LogGroupState]]:
         """Find the stack's groups of this stage whose API was deleted; `calls` covers no other stage."""
-        in_use = {self._arn_of(api.id) for api in list_apis(self.cloud, ApiKind.REST)}
-        for name, state in self._groups(EXECUTION_LOGS_PREFIX):
-            arn = self._arn_named(name)
+        in_use = {self._arn_of(api.id) for api in apis}
+        for arn, state in groups.items():
             if arn.endswith(f"/{self.settings.stage}") and arn not in in_use:
                 tags = self._tags(arn)
                 if self.owns(tags):

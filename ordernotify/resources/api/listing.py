@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -93,7 +93,12 @@ def find_apis(cloud: Cloud, kind: ApiKind, name: str, stack: str) -> list[FoundA
 
     Names are not unique, and listings are paged (AWS-FACTS 20).
     """
-    named = [api for api in list_apis(cloud, kind) if api.name == name]
+    return apis_named(cloud, list_apis(cloud, kind), name, stack)
+
+
+def apis_named(cloud: Cloud, apis: Iterable[FoundApi], name: str, stack: str) -> list[FoundApi]:
+    """Choose from a listing what `find_apis` finds."""
+    named = [api for api in apis if api.name == name]
     # An emulator's listing has the tags that the API was made with, not those of an adoption.
     known = [api if STACK_TAG in api.tags else with_tags_of_now(cloud, api) for api in named]
     return sorted(known, key=lambda api: (api.tags.get(STACK_TAG) != stack, api.created, api.id))
