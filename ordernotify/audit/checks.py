@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ordernotify.audit.facts import Facts
-from ordernotify.iam.documents import json_statements
+from ordernotify.iam.documents import json_statements, listed
 from ordernotify.resources.alarm import MetricAlarmState
 from ordernotify.resources.api.http_stage import HttpApiState
 from ordernotify.resources.api.permission import PermissionState
@@ -119,19 +119,18 @@ def _secrets(function: FunctionState) -> Observation:
     return Observation(not found, ", ".join(found) or f"{len(function.environment)} variables, no secret")
 
 
-def vpc(facts: Facts) -> Observation:
-    subnets = ", ".join(facts.function.get("VpcConfig", {}).get("SubnetIds", ()))
-    return _named(subnets, "in none") if facts.function else _absent("function")
+def _of_function(read: Callable[[Mapping[str, Any]], str | None], otherwise: str) -> ControlCheck:
+    """Make the check that Lambda names something in the function's configuration."""
+
+    def check(facts: Facts) -> Observation:
+        return _named(read(facts.function), otherwise) if facts.function else _absent("function")
+
+    return check
 
 
-def function_dead_letters(facts: Facts) -> Observation:
-    target = facts.function.get("DeadLetterConfig", {}).get("TargetArn")
-    return _named(target, "none") if facts.function else _absent("function")
-
-
-def code_signing(facts: Facts) -> Observation:
-    profile = facts.function.get("SigningProfileVersionArn")
-    return _named(profile, "not signed") if facts.function else _absent("function")
+vpc = _of_function(lambda told: ", ".join(told.get("VpcConfig", {}).get("SubnetIds", ())), "in none")
+function_dead_letters = _of_function(lambda told: told.get("DeadLetterConfig", {}).get("TargetArn"), "none")
+code_signing = _of_function(lambda told: told.get("SigningProfileVersionArn"), "not signed")
 
 
 def concurrency(facts: Facts) -> Observation:
@@ -277,7 +276,7 @@ def named_resources(facts: Facts) -> Observation:
     statements = _allowed(facts)
     if statements is None:
         return _absent("role of the stack's own")
-    anywhere = [a for one in statements if "*" in _list(one.get("Resource", "*")) for a in _actions(one)]
+    anywhere = [a for one in statements if "*" in listed(one.get("Resource", "*")) for a in _actions(one)]
     unnamed = [action for action in anywhere if action not in WITHOUT_RESOURCES]
     told = f"on any resource: {', '.join(unnamed)}" if unnamed else "each by its ARN, where AWS has one"
     return Observation(not unnamed, told)
@@ -285,8 +284,4 @@ def named_resources(facts: Facts) -> Observation:
 
 def _actions(statement: Mapping[str, Any]) -> list[str]:
     """List what a statement allows; all but some actions (`NotAction`) are as good as all."""
-    return _list(statement.get("Action", "*"))
-
-
-def _list(value: Any) -> list[str]:
-    return [value] if isinstance(value, str) else list(value)
+    return listed(statement.get("Action", "*"))

@@ -14,6 +14,7 @@ from ordernotify.aws.errors import read_or_none
 from ordernotify.aws.session import Cloud
 from ordernotify.errors import OrderNotifyError
 from ordernotify.iam.calls import Calls, allow
+from ordernotify.iam.documents import listed
 from ordernotify.iam.policies import rights
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def _context(condition: Mapping[str, Mapping[str, Any]]) -> list[ContextEntryTyp
     return [
         {
             "ContextKeyName": key,
-            "ContextKeyValues": [value] if isinstance(value, str) else list(value),
+            "ContextKeyValues": listed(value),
             "ContextKeyType": "string" if isinstance(value, str) else "stringList",
         }
         for keys in condition.values()
