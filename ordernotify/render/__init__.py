@@ -80,6 +80,11 @@ def short_id(order_id: object) -> str:
     return text[:SHORT_ID] if len(text) == FULL_ID else text
 
 
+def _indented(text: str) -> str:
+    # A line break in AWS's or a customer's text must not begin a line that reads as ours, such as a hint.
+    return clean(text).replace("\n", "\n  ")
+
+
 def _visible(match: re.Match[str]) -> str:
     return f"\\x{ord(match[0]):02x}" if ord(match[0]) < 256 else "�"
 
@@ -89,10 +94,10 @@ def say(
 ) -> None:
     """Print prose behind a head, a text and its style; where a person watches, lines break between words.
 
-    What others wrote is made safe: a line break in it begins no line that reads as ours, such as a hint. A
-    command between backticks gets the options by which it works on this stack, and stays whole, to be pasted.
+    What others wrote is made safe. A command between backticks gets the options by which it works on this
+    stack, and stays whole, to be pasted.
     """
-    told = head[0] + clean(pasteable(text)).replace("\n", "\n  ")
+    told = head[0] + _indented(pasteable(text))
     if console.file.isatty():
         hang = " " * (len(head[0]) or 2)
         told = "\n".join(_filled(line, console.width, hang) for line in told.split("\n"))
@@ -141,7 +146,7 @@ def traceback() -> None:
     """Print the traceback of the exception being handled."""
     import traceback as library
 
-    err.print(Text(clean(library.format_exc().rstrip("\n")).replace("\n", "\n  ")))
+    err.print(Text(_indented(library.format_exc().rstrip("\n"))))
 
 
 def location(cloud: Cloud, stack: str) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ordernotify.render import json_document, one_line, out, say
-from ordernotify.render.hints import pasteable
 
 if TYPE_CHECKING:
     from ordernotify.audit.controls import Finding
@@ -29,7 +28,7 @@ def show_findings(findings: Sequence[Finding]) -> None:
 def remark(finding: Finding) -> str:
     """Say what was seen, and what fixes it or why it is accepted."""
     mended = str(finding.verdict) == "failed" and finding.control.option
-    remedy = pasteable(f"`ordernotify setup {finding.control.option}`") if mended else finding.reason
+    remedy = f"`ordernotify setup {finding.control.option}`" if mended else finding.reason
     return ". ".join(text for text in (one_line(finding.seen), remedy) if text)
 
 

@@ -12,7 +12,6 @@ from rich.text import Text
 
 from ordernotify.render import alert, clean, err, json_document, note, one_line, out, say
 from ordernotify.render.changes import kind_word
-from ordernotify.render.hints import pasteable
 from ordernotify.settings.model import Auth, Settings
 from ordernotify.settings.names import Target
 from ordernotify.settings.production import in_effect
@@ -171,4 +170,4 @@ def left_to_do(report: Report) -> list[str]:
         lines.append("the API is public: whoever knows the URL can send orders; see --auth and --rate")
     if not report.subscriptions:
         lines.append("nobody is subscribed yet: `ordernotify subscribe you@example.com`")
-    return [pasteable(line) for line in lines]
+    return lines
