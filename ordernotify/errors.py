@@ -24,6 +24,11 @@ class OrderNotifyError(Exception):
         self.hint = hint
 
 
+def unexpected(error: Exception) -> str:
+    """Say in a line what no code foresaw."""
+    return f"unexpected {type(error).__name__}: {error}"
+
+
 class UsageError(OrderNotifyError):
     """The request is not valid; nothing was changed."""
 

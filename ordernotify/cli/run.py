@@ -25,6 +25,7 @@ from ordernotify.errors import (
     OrderNotifyError,
     StackNotFoundError,
     UsageError,
+    unexpected,
 )
 from ordernotify.settings.environment import told_by_environment
 from ordernotify.settings.file import DEFAULT_FILE, told_by_file
@@ -71,7 +72,7 @@ class Run:
         kept = recorded or {}
         add_settings(
             {
-                row.option: row.word if row.word and kept[row.field] == 0 else kept[row.field]
+                row.option: row.as_told(kept[row.field])
                 for row in SETTING_ROWS
                 if row.field in kept and row.option not in self.told.values
             }
@@ -286,7 +287,7 @@ def with_errors_shown(verbose: bool, call: Callable[[], None]) -> None:
             _drop_output()
         else:
             render.error(
-                f"unexpected {type(error).__name__}: {error}",
+                unexpected(error),
                 "This is a defect of ordernotify. --verbose shows where it happened; please report it.",
             )
         raise typer.Exit(EXIT_FAILED) from None

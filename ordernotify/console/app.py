@@ -21,6 +21,7 @@ from ordernotify.console.guard import Guard
 from ordernotify.console.hub import Hub
 from ordernotify.console.pages import Desk, desk, overview, reading, trouble_page
 from ordernotify.console.site import Site
+from ordernotify.errors import unexpected
 from ordernotify.orders.newest import NewestOrders
 from ordernotify.watch.watcher import Look, Watcher
 
@@ -69,8 +70,7 @@ async def _events(request: Request) -> Response:
 
 
 async def _defect(request: Request, error: Exception) -> Response:
-    why = f"unexpected {type(error).__name__}: {error}"
-    return trouble_page(request, why, "This is a defect of ordernotify; please report it.", 500)
+    return trouble_page(request, unexpected(error), "This is a defect of ordernotify; please report it.", 500)
 
 
 class _Feeder:
@@ -97,8 +97,7 @@ class _Feeder:
         try:
             return self._watcher.look()
         except Exception as error:  # noqa: BLE001 - the thread would end, and the pages seem up to date for ever
-            why = f"unexpected {type(error).__name__}: {error}"
-            return Look(replace(self._watcher.snapshot, trouble=why))
+            return Look(replace(self._watcher.snapshot, trouble=unexpected(error)))
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         while not self._stopped:

@@ -9,7 +9,7 @@ from itertools import repeat
 from ordernotify.aws.errors import map_botocore_errors
 from ordernotify.doctor import account, machine, receivers
 from ordernotify.doctor.case import Case, CheckState, CheckUp, Diagnosis
-from ordernotify.errors import AccessDeniedError, OrderNotifyError
+from ordernotify.errors import AccessDeniedError, OrderNotifyError, unexpected
 from ordernotify.settings.names import Target
 
 CHECK_UPS = (*machine.CHECK_UPS, *account.CHECK_UPS, *receivers.CHECK_UPS)
@@ -35,4 +35,4 @@ def _found(one: CheckUp, case: Case) -> Diagnosis:
             return Diagnosis(CheckState.UNCHECKED, "the account does not answer: see credentials")
         return Diagnosis.of(CheckState.UNCHECKED, error)
     except Exception as error:  # noqa: BLE001 - what one check meets must not hide what the others found
-        return Diagnosis(CheckState.UNCHECKED, f"unexpected {type(error).__name__}: {error}")
+        return Diagnosis(CheckState.UNCHECKED, unexpected(error))

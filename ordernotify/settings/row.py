@@ -71,6 +71,10 @@ class Setting:
         values = [self._one(one) for one in given]
         return dict(values) if self.container is dict else tuple(dict.fromkeys(values))
 
+    def as_told(self, value: Any) -> Any:
+        """Return the field's value as `value` takes it from a person: the word, where it stands for 0."""
+        return self.word if self.word and value == 0 else value
+
     def check_field(self, value: Any) -> None:
         """Raise UsageError unless the field may have this value."""
         if self.container is not None:
