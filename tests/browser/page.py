@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.e2e.cloud import free_port, run_command, running_cloud
+from tests.e2e.cloud import run_command, running_cloud
+from tests.e2e.console import open_console
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -28,23 +27,8 @@ def served_page(folder: Path) -> Iterator[tuple[str, Mapping[str, str]]]:
     with running_cloud(folder) as cloud:
         people = ("--email", "jane@example.com", "--phone", "+4915112345678")
         run_command("setup", *people, environ=cloud.environ)
-        with console_at(free_port(), cloud.environ) as address:
-            yield address, cloud.environ
-
-
-@contextmanager
-def console_at(port: int, environ: Mapping[str, str], *options: str) -> Iterator[str]:
-    """Serve the page of a stack at a port; yields its address."""
-    command = [sys.executable, "-m", "ordernotify", "console", "--no-open", "--port", str(port), *options]
-    with subprocess.Popen(
-        command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as process:
-        assert process.stdout is not None
-        try:
-            yield process.stdout.readline().strip()
-        finally:
-            process.terminate()
-            process.wait(10)
+        with open_console(cloud.environ) as page:
+            yield page.address, cloud.environ
 
 
 @contextmanager

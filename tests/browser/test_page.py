@@ -13,8 +13,9 @@ pytest.importorskip("playwright", reason="playwright is not installed")
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
-from tests.browser.page import CHROMIUM, browser, console_at, served_page
+from tests.browser.page import CHROMIUM, browser, served_page
 from tests.e2e.cloud import free_port, run_command, running_cloud
+from tests.e2e.console import open_console
 
 pytestmark = [
     pytest.mark.browser,
@@ -223,12 +224,12 @@ def test_a_tab_of_an_earlier_console_neither_holds_up_the_next_one_nor_mixes_two
     with running_cloud(tmp_path) as cloud:
         run_command("setup", environ=cloud.environ)
         port = free_port()
-        with console_at(port, cloud.environ) as address:
-            visit = Visit(chromium, address)
+        with open_console(cloud.environ, port=port) as console:
+            visit = Visit(chromium, console.address)
             expect(visit.page.locator("[data-beat-text]")).to_have_text("live", timeout=WAIT_MS)
         run_command("setup", "--stack", "other", environ=cloud.environ)
-        with console_at(port, cloud.environ, "--stack", "other") as address:
+        with open_console(cloud.environ, "--stack", "other", port=port) as console:
             visit.page.wait_for_timeout(4000)  # refused: only the new address has the secret
-            page = visit.open(address)
+            page = visit.open(console.address)
             expect(page.locator("[data-beat-text]")).to_have_text("live", timeout=WAIT_MS)
             expect(visit.page.locator(".stack")).to_have_text("Stack other", timeout=WAIT_MS)

@@ -84,9 +84,9 @@ class Stream:
 
 
 @contextmanager
-def open_console(environ: Mapping[str, str], *args: str) -> Iterator[ServedPage]:
-    """Serve the page of a stack until the end."""
-    port = free_port()
+def open_console(environ: Mapping[str, str], *args: str, port: int = 0) -> Iterator[ServedPage]:
+    """Serve the page of a stack until the end, at this port or a free one."""
+    port = port or free_port()
     command = [sys.executable, "-m", "ordernotify", "console", "--no-open", "--port", str(port), *args]
     with subprocess.Popen(
         command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
