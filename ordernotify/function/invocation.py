@@ -71,9 +71,13 @@ class InvocationLog:
         self._cold = True
 
     def request(self, event: Any, invocation: Invocation, body: Any = None) -> None:
-        record = {"timestamp": timestamp(self._clock()), "level": "INFO", "event": "request"}
-        record["requestId"] = invocation.request_id
-        record |= request_fields(event)
+        record: dict[str, Any] = {
+            "timestamp": timestamp(self._clock()),
+            "level": "INFO",
+            "event": "request",
+            "requestId": invocation.request_id,
+            **request_fields(event),
+        }
         if self._bodies and body is not None:
             record["body"] = masked(body)
         self._write(log_line(record))

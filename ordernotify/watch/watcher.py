@@ -162,10 +162,9 @@ class Watcher:
 
     def _orders(self) -> list[Order]:
         """Read the orders that were stored, the newest if there are many at once."""
-        ids = [one.order_id for one in self._answers if one.kind == "stored" and one.order_id][
-            -NEWEST_ORDERS:
-        ]
-        return [order for order in get_orders(self._cloud, self._names, ids) if order] if ids else []
+        ids = [one.order_id for one in self._answers if one.kind == "stored" and one.order_id]
+        newest = ids[-NEWEST_ORDERS:]
+        return [order for order in get_orders(self._cloud, self._names, newest) if order] if newest else []
 
     def _table(self, new: Sequence[Order]) -> list[Order]:
         """Count the orders where that is due, and return the newest."""
